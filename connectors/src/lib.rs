@@ -1,0 +1,3 @@
+//! Everything outside the process: codecs, sources, the lake.
+
+pub mod codec;

@@ -1,0 +1,163 @@
+//! Alerts: what happened at a zone or to a vehicle, in columns.
+
+use crate::time::EventTime;
+use crate::vehicle::Slot;
+use arrow::array::{Int64Array, StringArray};
+use std::sync::Arc;
+
+/// What an alert says. Names are those of the alerts table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlertKind {
+    Enter,
+    Exit,
+}
+
+impl AlertKind {
+    pub const ALL: &[AlertKind] = &[AlertKind::Enter, AlertKind::Exit];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            AlertKind::Enter => "enter",
+            AlertKind::Exit => "exit",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<AlertKind> {
+        AlertKind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// What alerts say about their zone, one row a zone. Shared by all alerts of one version of the zones.
+#[derive(Debug, PartialEq)]
+pub struct AlertZones {
+    pub ids: Arc<StringArray>,
+    /// The zone's properties as a JSON object.
+    pub attributes: Arc<StringArray>,
+    /// Hash of pipeline, operator and zone id: what alert ids are made from.
+    pub hashes: Vec<u64>,
+    /// Version of the zones as a whole.
+    pub version: i64,
+}
+
+/// The stable identity of an alert: the same fix at the same zone gives the same id in every replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct AlertId(pub u128);
+
+impl AlertId {
+    /// `zone` is of `AlertZones::hashes`, `vehicle` of the vehicle's id.
+    pub fn new(zone: u64, vehicle: u64, kind: AlertKind, at: EventTime, revision: u32) -> AlertId {
+        let mut bytes = [0; 29];
+        bytes[0..8].copy_from_slice(&zone.to_le_bytes());
+        bytes[8..16].copy_from_slice(&vehicle.to_le_bytes());
+        bytes[16..24].copy_from_slice(&at.0.to_le_bytes());
+        bytes[24] = match kind {
+            AlertKind::Enter => 0,
+            AlertKind::Exit => 1,
+        };
+        bytes[25..29].copy_from_slice(&revision.to_le_bytes());
+        AlertId(twox_hash::XxHash3_128::oneshot(&bytes))
+    }
+
+    /// 32 hexadecimal digits, as in every output.
+    pub fn write(self, out: &mut [u8; 32]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for (i, byte) in self.0.to_be_bytes().into_iter().enumerate() {
+            out[2 * i] = DIGITS[usize::from(byte >> 4)];
+            out[2 * i + 1] = DIGITS[usize::from(byte & 15)];
+        }
+    }
+}
+
+/// One alert, before it has a number in the log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alert {
+    pub kind: AlertKind,
+    pub vehicle: Slot,
+    pub zone: u32,
+    /// When the border was crossed, on the straight line between two frames.
+    pub event_time: EventTime,
+    /// Of the frame that showed it.
+    pub frame_time: EventTime,
+    pub received_at: EventTime,
+    /// Where the border was crossed, degrees.
+    pub lat: f64,
+    pub lon: f64,
+    pub id: AlertId,
+    /// Id of the visit's `enter`, which ties the alerts of one visit.
+    pub visit: AlertId,
+}
+
+/// Alerts of one operator and one version of its zones, in columns of equal length.
+#[derive(Debug, Clone)]
+pub struct AlertBatch {
+    pub zones: Arc<AlertZones>,
+    pub kind: Vec<AlertKind>,
+    pub vehicle: Vec<Slot>,
+    pub zone: Vec<u32>,
+    pub event_time: Vec<i64>,
+    pub frame_time: Vec<i64>,
+    pub received_at: Vec<i64>,
+    pub lat: Vec<f64>,
+    pub lon: Vec<f64>,
+    pub id: Vec<AlertId>,
+    pub visit: Vec<AlertId>,
+    /// Numbers in the alert log, given by the writer; empty before.
+    pub sequence: Option<Int64Array>,
+}
+
+impl AlertBatch {
+    pub fn new(zones: Arc<AlertZones>) -> AlertBatch {
+        AlertBatch {
+            zones,
+            kind: Vec::new(),
+            vehicle: Vec::new(),
+            zone: Vec::new(),
+            event_time: Vec::new(),
+            frame_time: Vec::new(),
+            received_at: Vec::new(),
+            lat: Vec::new(),
+            lon: Vec::new(),
+            id: Vec::new(),
+            visit: Vec::new(),
+            sequence: None,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.kind.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kind.is_empty()
+    }
+
+    pub fn push(&mut self, alert: Alert) {
+        self.kind.push(alert.kind);
+        self.vehicle.push(alert.vehicle);
+        self.zone.push(alert.zone);
+        self.event_time.push(alert.event_time.0);
+        self.frame_time.push(alert.frame_time.0);
+        self.received_at.push(alert.received_at.0);
+        self.lat.push(alert.lat);
+        self.lon.push(alert.lon);
+        self.id.push(alert.id);
+        self.visit.push(alert.visit);
+    }
+
+    /// # Panics
+    /// If there is no such row.
+    pub fn get(&self, row: usize) -> Alert {
+        Alert {
+            kind: self.kind[row],
+            vehicle: self.vehicle[row],
+            zone: self.zone[row],
+            event_time: EventTime(self.event_time[row]),
+            frame_time: EventTime(self.frame_time[row]),
+            received_at: EventTime(self.received_at[row]),
+            lat: self.lat[row],
+            lon: self.lon[row],
+            id: self.id[row],
+            visit: self.visit[row],
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `FrameBuilder`: what codecs push frames into. A frame goes straight into the columns of the shard that will
+//! run it, so that reading, interning and routing are one pass.
+
+use crate::frame::{Frame, FrameBatch, Origin, timestamps};
+use crate::lane::{Lane, hash_of};
+use crate::reject::{Reason, Reject};
+use crate::time::{EventTime, ROLLOVER_AFTER_US, ROLLOVER_US, SECOND_US};
+use crate::vehicle::{Slot, VehicleCache, Vehicles};
+use arrow::array::{ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt16Array, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{Float32Type, Int16Type};
+use std::sync::Arc;
+
+/// Longer ids are refused: no device has one, and a bound keeps a stranger from filling memory with a few datagrams.
+pub const VEHICLE_ID_MAX: usize = 128;
+
+/// A value that only some frames have. Costs nothing until the first one comes.
+struct Optional<T> {
+    values: Vec<T>,
+    present: Vec<bool>,
+}
+
+impl<T> Default for Optional<T> {
+    fn default() -> Self {
+        Optional { values: Vec::new(), present: Vec::new() }
+    }
+}
+
+impl<T: arrow::datatypes::ArrowNativeType> Optional<T> {
+    #[inline]
+    fn push(&mut self, row: usize, value: Option<T>) {
+        if let Some(value) = value {
+            self.values.resize(row, T::default());
+            self.present.resize(row, false);
+            self.values.push(value);
+            self.present.push(true);
+        }
+    }
+
+    fn finish<P: ArrowPrimitiveType<Native = T>>(&mut self, rows: usize) -> Option<PrimitiveArray<P>> {
+        if self.values.is_empty() {
+            return None;
+        }
+        self.values.resize(rows, T::default());
+        self.present.resize(rows, false);
+        let (values, present) = (std::mem::take(&mut self.values), std::mem::take(&mut self.present));
+        let nulls = (!present.iter().all(|p| *p)).then(|| NullBuffer::from(present));
+        Some(PrimitiveArray::new(values.into(), nulls))
+    }
+}
+
+/// Columns of one shard while they grow.
+#[derive(Default)]
+struct Columns {
+    vehicle: Vec<Slot>,
+    lane: Vec<u16>,
+    event_time: Vec<i64>,
+    received_at: Vec<i64>,
+    lat: Vec<f64>,
+    lon: Vec<f64>,
+    altitude_m: Optional<f32>,
+    speed_mps: Optional<f32>,
+    heading_deg: Optional<f32>,
+    accuracy_m: Optional<f32>,
+    hdop: Optional<f32>,
+    satellites: Optional<i16>,
+    no_fix: Vec<bool>,
+    offset: Vec<i64>,
+}
+
+impl Columns {
+    fn with_capacity(rows: usize) -> Columns {
+        Columns {
+            vehicle: Vec::with_capacity(rows),
+            lane: Vec::with_capacity(rows),
+            event_time: Vec::with_capacity(rows),
+            received_at: Vec::with_capacity(rows),
+            lat: Vec::with_capacity(rows),
+            lon: Vec::with_capacity(rows),
+            offset: Vec::with_capacity(rows),
+            ..Columns::default()
+        }
+    }
+
+    fn finish(&mut self, origin: Origin) -> FrameBatch {
+        let rows = self.vehicle.len();
+        let mut columns = std::mem::replace(self, Columns::with_capacity(rows));
+        let no_fix = (!columns.no_fix.is_empty()).then(|| {
+            columns.no_fix.resize(rows, false);
+            BooleanArray::from(columns.no_fix)
+        });
+        FrameBatch {
+            origin,
+            vehicle: UInt32Array::new(columns.vehicle.into(), None),
+            lane: UInt16Array::new(columns.lane.into(), None),
+            event_time: timestamps(columns.event_time),
+            received_at: timestamps(columns.received_at),
+            lat: PrimitiveArray::new(columns.lat.into(), None),
+            lon: PrimitiveArray::new(columns.lon.into(), None),
+            altitude_m: columns.altitude_m.finish::<Float32Type>(rows),
+            speed_mps: columns.speed_mps.finish::<Float32Type>(rows),
+            heading_deg: columns.heading_deg.finish::<Float32Type>(rows),
+            accuracy_m: columns.accuracy_m.finish::<Float32Type>(rows),
+            hdop: columns.hdop.finish::<Float32Type>(rows),
+            satellites: columns.satellites.finish::<Int16Type>(rows),
+            no_fix,
+            offset: PrimitiveArray::new(columns.offset.into(), None),
+            late: BooleanArray::new(BooleanBuffer::new_unset(rows), None),
+            lane_clock: ScalarBuffer::from(vec![i64::MIN; rows]),
+            zones: None,
+            extra: Vec::new(),
+        }
+    }
+}
+
+/// What one poll gave for one shard.
+#[derive(Debug)]
+pub struct Delivery {
+    pub frames: FrameBatch,
+    pub rejects: Vec<Reject>,
+}
+
+/// Clock sanity, before anything else looks at a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockRules {
+    /// Repair times that a GPS week rollover set back by 1024 weeks. On for live sources; a recording may be that old.
+    pub rollover: bool,
+    /// A frame further than this ahead of its time of receipt is rejected and moves no clock.
+    pub skew_max_us: i64,
+}
+
+/// Collects the frames and rejects of one partition, split by shard.
+pub struct FrameBuilder {
+    origin: Origin,
+    caches: Vec<VehicleCache>,
+    columns: Vec<Columns>,
+    rejects: Vec<Reject>,
+    /// Lane of every frame, where the source has lanes of its own (a Kafka partition).
+    lane: Option<Lane>,
+    clocks: ClockRules,
+    received_at: EventTime,
+    offset: i64,
+    frames: usize,
+    newest: EventTime,
+}
+
+impl FrameBuilder {
+    /// One directory a shard.
+    pub fn new(directories: &[Arc<Vehicles>], origin: Origin, clocks: ClockRules) -> FrameBuilder {
+        FrameBuilder {
+            origin,
+            caches: directories.iter().map(|d| VehicleCache::new(d.clone())).collect(),
+            columns: directories.iter().map(|_| Columns::default()).collect(),
+            rejects: Vec::new(),
+            lane: None,
+            clocks,
+            received_at: EventTime::MIN,
+            offset: 0,
+            frames: 0,
+            newest: EventTime::MIN,
+        }
+    }
+
+    /// Frames and rejects from here on come from this partition. Only between two calls of `finish`.
+    pub fn set_partition(&mut self, partition: Arc<str>, lane: Option<Lane>) {
+        assert!(self.is_empty(), "a batch comes from one partition");
+        self.origin.partition = partition;
+        self.lane = lane;
+    }
+
+    /// Place and time of receipt of what is pushed next.
+    pub fn at(&mut self, offset: i64, received_at: EventTime) {
+        self.offset = offset;
+        self.received_at = received_at;
+    }
+
+    /// Frames and rejects so far.
+    pub fn len(&self) -> usize {
+        self.frames + self.rejects.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Newest event time of all frames so far that passed the clock rules.
+    pub fn newest(&self) -> EventTime {
+        self.newest
+    }
+
+    /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
+    #[inline]
+    pub fn push(&mut self, frame: &Frame) {
+        if frame.vehicle.is_empty() || frame.vehicle.len() > VEHICLE_ID_MAX {
+            return self.reject_vehicle(frame);
+        }
+        let received_at = frame.received_at.unwrap_or(self.received_at);
+        let mut event_time = frame.event_time;
+        if self.clocks.rollover && event_time < received_at.minus(ROLLOVER_AFTER_US) {
+            event_time = EventTime(event_time.0.saturating_add(ROLLOVER_US));
+        }
+        if event_time.0 > received_at.0.saturating_add(self.clocks.skew_max_us) {
+            return self.reject_future(frame, received_at);
+        }
+        self.newest = self.newest.max(event_time);
+        let hash = hash_of(frame.vehicle.as_bytes());
+        let lane = self.lane.unwrap_or(Lane::of_hash(hash));
+        let shard = lane.shard(self.columns.len());
+        let slot = self.caches[shard].slot(frame.vehicle, hash, lane);
+        let columns = &mut self.columns[shard];
+        let row = columns.vehicle.len();
+        columns.vehicle.push(slot);
+        columns.lane.push(lane.0);
+        columns.event_time.push(event_time.0);
+        columns.received_at.push(received_at.0);
+        columns.lat.push(frame.lat);
+        columns.lon.push(frame.lon);
+        columns.altitude_m.push(row, frame.altitude_m);
+        columns.speed_mps.push(row, frame.speed_mps);
+        columns.heading_deg.push(row, frame.heading_deg);
+        columns.accuracy_m.push(row, frame.accuracy_m);
+        columns.hdop.push(row, frame.hdop);
+        columns.satellites.push(row, frame.satellites);
+        if frame.no_fix {
+            columns.no_fix.resize(row, false);
+            columns.no_fix.push(true);
+        }
+        columns.offset.push(self.offset);
+        self.frames += 1;
+    }
+
+    /// Keeps bytes that are not a frame. `detail` says what is wrong with them, for a person.
+    #[cold]
+    pub fn reject(&mut self, reason: Reason, raw: &[u8], detail: impl Into<String>) {
+        self.rejects.push(Reject {
+            reason,
+            received_at: self.received_at,
+            source: self.origin.source.clone(),
+            partition: self.origin.partition.clone(),
+            offset: self.offset,
+            raw: raw.into(),
+            detail: detail.into(),
+            ..Reject::default()
+        });
+    }
+
+    #[cold]
+    fn reject_vehicle(&mut self, frame: &Frame) {
+        let detail = match frame.vehicle.len() {
+            0 => "the vehicle id is empty".to_owned(),
+            long => format!("the vehicle id has {long} bytes, the most is {VEHICLE_ID_MAX}"),
+        };
+        let reject = self.refused(Reason::VehicleId, frame).detail(detail);
+        self.rejects.push(Reject { vehicle_id: None, ..reject });
+    }
+
+    #[cold]
+    fn reject_future(&mut self, frame: &Frame, received_at: EventTime) {
+        let second = SECOND_US as f64;
+        let ahead_s = (frame.event_time.0 as f64 - received_at.0 as f64) / second;
+        let reject = self
+            .refused(Reason::Future, frame)
+            .measured(ahead_s, self.clocks.skew_max_us as f64 / second)
+            .detail(format!("{ahead_s:.1} s ahead of the time of receipt"));
+        self.rejects.push(reject);
+    }
+
+    fn refused(&self, reason: Reason, frame: &Frame) -> Reject {
+        Reject {
+            reason,
+            vehicle_id: Some(frame.vehicle.into()),
+            event_time: Some(frame.event_time),
+            received_at: frame.received_at.unwrap_or(self.received_at),
+            lat: Some(frame.lat),
+            lon: Some(frame.lon),
+            source: self.origin.source.clone(),
+            partition: self.origin.partition.clone(),
+            offset: self.offset,
+            raw: crate::reject::frame_as_json(frame).into_bytes().into(),
+            ..Reject::default()
+        }
+    }
+
+    /// What has come since the last call, by shard. Rejects travel with the shard of the partition's first lane,
+    /// because they need no state, only a place in the epoch.
+    pub fn finish(&mut self) -> Vec<Delivery> {
+        self.frames = 0;
+        let origin = &self.origin;
+        let mut deliveries: Vec<Delivery> =
+            self.columns.iter_mut().map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new() }).collect();
+        deliveries[0].rejects = std::mem::take(&mut self.rejects);
+        deliveries
+    }
+}

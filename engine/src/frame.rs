@@ -1,0 +1,247 @@
+//! `FrameBatch`: frames of one shard in columns. The core columns are typed Arrow arrays, so hot loops see
+//! slices; what operators add stands beside them by name.
+
+use crate::time::EventTime;
+use crate::vehicle::{Slot, Vehicles};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int64Array, ListArray, StringArray,
+    TimestampMicrosecondArray, UInt16Array, UInt32Array,
+};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::compute::{FilterBuilder, FilterPredicate};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use std::sync::Arc;
+
+/// One GPS report of one vehicle, as a codec hands it over. Units: degrees, metres, metres a second.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Frame<'a> {
+    pub vehicle: &'a str,
+    pub event_time: EventTime,
+    /// When the frame reached a receiver, if the input says so; otherwise the source's own time of receipt counts.
+    pub received_at: Option<EventTime>,
+    pub lat: f64,
+    pub lon: f64,
+    pub altitude_m: Option<f32>,
+    pub speed_mps: Option<f32>,
+    pub heading_deg: Option<f32>,
+    pub accuracy_m: Option<f32>,
+    pub hdop: Option<f32>,
+    pub satellites: Option<i16>,
+    /// The device itself says that it has no fix: the position is its last or a guess.
+    pub no_fix: bool,
+}
+
+/// Where a batch comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the source in the pipeline.
+    pub source: Arc<str>,
+    /// Name of the partition in the source: a file, a socket, a topic's partition.
+    pub partition: Arc<str>,
+}
+
+/// Zones that each frame is in, as ordinals into `ids`; ascending within a frame.
+#[derive(Debug, Clone)]
+pub struct ZoneLists {
+    pub offsets: OffsetBuffer<i32>,
+    pub zones: ScalarBuffer<u32>,
+    /// Zone id by ordinal.
+    pub ids: Arc<StringArray>,
+}
+
+impl ZoneLists {
+    pub fn of(&self, row: usize) -> &[u32] {
+        &self.zones[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    fn filter(&self, keep: &BooleanArray) -> ZoneLists {
+        let mut offsets = Vec::with_capacity(keep.true_count() + 1);
+        let mut zones = Vec::with_capacity(self.zones.len());
+        offsets.push(0);
+        for row in keep.values().set_indices() {
+            zones.extend_from_slice(self.of(row));
+            offsets.push(zones.len() as i32);
+        }
+        ZoneLists { offsets: OffsetBuffer::new(offsets.into()), zones: zones.into(), ids: self.ids.clone() }
+    }
+}
+
+/// Frames of one shard from one partition, in the order in which they arrived.
+#[derive(Debug, Clone)]
+pub struct FrameBatch {
+    pub origin: Origin,
+    pub vehicle: UInt32Array,
+    pub lane: UInt16Array,
+    pub event_time: TimestampMicrosecondArray,
+    pub received_at: TimestampMicrosecondArray,
+    pub lat: Float64Array,
+    pub lon: Float64Array,
+    /// `None`: no frame of the batch has a value.
+    pub altitude_m: Option<Float32Array>,
+    pub speed_mps: Option<Float32Array>,
+    pub heading_deg: Option<Float32Array>,
+    pub accuracy_m: Option<Float32Array>,
+    pub hdop: Option<Float32Array>,
+    pub satellites: Option<Int16Array>,
+    /// `None`: every frame has a fix as far as its device says.
+    pub no_fix: Option<BooleanArray>,
+    /// Where the frame stands in its partition.
+    pub offset: Int64Array,
+    /// Older than the newest accepted frame of its vehicle. Set by `Timeline`; all false before it.
+    pub late: BooleanArray,
+    /// The lane's clock when the frame was accepted, the frame included. Set by `Timeline`.
+    pub lane_clock: ScalarBuffer<i64>,
+    /// Set by the geofence operator.
+    pub zones: Option<ZoneLists>,
+    /// Columns that enrich and derive add.
+    pub extra: Vec<(FieldRef, ArrayRef)>,
+}
+
+/// `timestamp(us, UTC)`, the type of every time in every table.
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// Times as an Arrow column.
+pub fn timestamps(values: impl Into<ScalarBuffer<i64>>) -> TimestampMicrosecondArray {
+    TimestampMicrosecondArray::new(values.into(), None).with_timezone("UTC")
+}
+
+impl FrameBatch {
+    pub fn len(&self) -> usize {
+        self.vehicle.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn slots(&self) -> &[Slot] {
+        self.vehicle.values()
+    }
+
+    pub fn times(&self) -> &[i64] {
+        self.event_time.values()
+    }
+
+    /// The rows for which `keep` is true. Costs nothing when all are.
+    ///
+    /// # Panics
+    /// If `keep` is not one flag a row.
+    pub fn retain(self, keep: &[bool]) -> FrameBatch {
+        assert_eq!(keep.len(), self.len(), "one flag a row");
+        if keep.iter().all(|k| *k) {
+            return self;
+        }
+        let keep = BooleanArray::from(keep.to_vec());
+        let by = &FilterBuilder::new(&keep).optimize().build();
+        let clock = Int64Array::new(self.lane_clock, None);
+        FrameBatch {
+            origin: self.origin,
+            vehicle: filter(by, &self.vehicle),
+            lane: filter(by, &self.lane),
+            event_time: filter(by, &self.event_time),
+            received_at: filter(by, &self.received_at),
+            lat: filter(by, &self.lat),
+            lon: filter(by, &self.lon),
+            altitude_m: self.altitude_m.map(|a| filter(by, &a)),
+            speed_mps: self.speed_mps.map(|a| filter(by, &a)),
+            heading_deg: self.heading_deg.map(|a| filter(by, &a)),
+            accuracy_m: self.accuracy_m.map(|a| filter(by, &a)),
+            hdop: self.hdop.map(|a| filter(by, &a)),
+            satellites: self.satellites.map(|a| filter(by, &a)),
+            no_fix: self.no_fix.map(|a| filter(by, &a)),
+            offset: filter(by, &self.offset),
+            late: filter(by, &self.late),
+            lane_clock: filter(by, &clock).values().clone(),
+            zones: self.zones.map(|z| z.filter(&keep)),
+            extra: self.extra.into_iter().map(|(f, a)| (f, by.filter(&a).expect("columns are as long as the batch"))).collect(),
+        }
+    }
+
+    /// The frame in a row, with its vehicle's id.
+    pub fn frame<'a>(&self, row: usize, vehicles: &'a Vehicles) -> Frame<'a> {
+        Frame {
+            vehicle: vehicles.id(self.vehicle.value(row)),
+            event_time: EventTime(self.event_time.value(row)),
+            received_at: Some(EventTime(self.received_at.value(row))),
+            lat: self.lat.value(row),
+            lon: self.lon.value(row),
+            altitude_m: value_f32(&self.altitude_m, row),
+            speed_mps: value_f32(&self.speed_mps, row),
+            heading_deg: value_f32(&self.heading_deg, row),
+            accuracy_m: value_f32(&self.accuracy_m, row),
+            hdop: value_f32(&self.hdop, row),
+            satellites: self.satellites.as_ref().and_then(|a| a.is_valid(row).then(|| a.value(row))),
+            no_fix: self.no_fix.as_ref().is_some_and(|a| a.value(row)),
+        }
+    }
+
+    /// The zones of each frame as `list(utf8)`, dictionary-encoded; shares the buffers.
+    pub fn zone_ids(&self) -> Option<ListArray> {
+        let zones = self.zones.as_ref()?;
+        let keys = UInt32Array::new(zones.zones.clone(), None);
+        let values = arrow::array::DictionaryArray::new(keys, zones.ids.clone());
+        let item = Arc::new(Field::new("element", values.data_type().clone(), false));
+        Some(ListArray::new(item, zones.offsets.clone(), Arc::new(values), None))
+    }
+
+    /// A column by its name in the history table; `None` if no frame of the batch has a value.
+    /// `vehicle_id` comes as slots, which the caller looks up.
+    pub fn column(&self, name: &str) -> Option<ArrayRef> {
+        fn shared<A: Array + Clone + 'static>(array: &A) -> Option<ArrayRef> {
+            Some(Arc::new(array.clone()))
+        }
+        match name {
+            "vehicle_id" => shared(&self.vehicle),
+            "event_time" => shared(&self.event_time),
+            "received_at" => shared(&self.received_at),
+            "lat" => shared(&self.lat),
+            "lon" => shared(&self.lon),
+            "altitude_m" => self.altitude_m.as_ref().and_then(shared),
+            "speed_mps" => self.speed_mps.as_ref().and_then(shared),
+            "heading_deg" => self.heading_deg.as_ref().and_then(shared),
+            "accuracy_m" => self.accuracy_m.as_ref().and_then(shared),
+            "hdop" => self.hdop.as_ref().and_then(shared),
+            "satellites" => self.satellites.as_ref().and_then(shared),
+            "late" => shared(&self.late),
+            "zone_ids" => self.zone_ids().as_ref().and_then(shared),
+            _ => self.extra.iter().find(|(field, _)| field.name() == name).map(|(_, array)| array.clone()),
+        }
+    }
+}
+
+/// The columns that every frame has, by name and type, in the order of the history table.
+pub fn core_columns() -> Vec<FieldRef> {
+    let of = |name: &str, data_type, nullable| Arc::new(Field::new(name, data_type, nullable));
+    vec![
+        of("vehicle_id", DataType::Utf8, false),
+        of("event_time", timestamp(), false),
+        of("received_at", timestamp(), false),
+        of("lat", DataType::Float64, false),
+        of("lon", DataType::Float64, false),
+        of("altitude_m", DataType::Float32, true),
+        of("speed_mps", DataType::Float32, true),
+        of("heading_deg", DataType::Float32, true),
+        of("accuracy_m", DataType::Float32, true),
+        of("hdop", DataType::Float32, true),
+        of("satellites", DataType::Int16, true),
+        of("source", DataType::Utf8, false),
+        of("late", DataType::Boolean, false),
+    ]
+}
+
+/// The column that the geofence operator adds.
+pub fn zone_ids_column() -> FieldRef {
+    let item = Arc::new(Field::new("element", DataType::Utf8, false));
+    Arc::new(Field::new("zone_ids", DataType::List(item), true))
+}
+
+fn value_f32(array: &Option<Float32Array>, row: usize) -> Option<f32> {
+    array.as_ref().and_then(|a| a.is_valid(row).then(|| a.value(row)))
+}
+
+fn filter<A: Array + Clone + 'static>(by: &FilterPredicate, array: &A) -> A {
+    let kept = by.filter(array).expect("columns are as long as the batch");
+    kept.as_any().downcast_ref::<A>().expect("filtering keeps the type").clone()
+}

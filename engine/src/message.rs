@@ -1,0 +1,70 @@
+//! The one message type: data, clock and barriers in one FIFO, so that position decides which epoch a row is in.
+
+use crate::alert::AlertBatch;
+use crate::effects::Effects;
+use crate::frame::FrameBatch;
+use crate::lane::Lane;
+use crate::source::Position;
+use crate::state::StateTable;
+use crate::time::EventTime;
+use std::sync::Arc;
+
+/// From reader to shard with `T` = `Delivery`, from shard to writer with `T` = `Output`; `B` is what rides on a barrier.
+#[derive(Debug)]
+pub enum Message<T, B> {
+    Data(T),
+    /// How far the source's clock has come, whichever lanes its frames were in: what lets silent lanes go on.
+    Tick(EventTime),
+    /// Rows before it are of this epoch, rows after it of the next.
+    Barrier(Barrier, B),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Barrier {
+    pub epoch: u64,
+    pub kind: BarrierKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BarrierKind {
+    /// More follows.
+    Epoch,
+    /// The last one of this run; what is open stays open, in the snapshot.
+    Stop,
+    /// The last one, because all input has ended: windows close.
+    End,
+}
+
+/// What a reader says at a barrier.
+#[derive(Debug, Clone)]
+pub struct ReaderReport {
+    pub reader: usize,
+    pub source: Arc<str>,
+    pub position: Position,
+    /// Frames and undecodable pieces since the start of the run.
+    pub frames_in: u64,
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// What a shard says at a barrier.
+#[derive(Debug)]
+pub struct ShardReport {
+    pub readers: Vec<Arc<ReaderReport>>,
+    pub state: Vec<StateTable>,
+    /// Clock of each lane that has seen a frame.
+    pub clocks: Vec<(Lane, EventTime)>,
+}
+
+/// One batch after the whole chain, with all that it caused.
+pub struct Output {
+    pub shard: usize,
+    pub frames: FrameBatch,
+    pub effects: Effects,
+}
+
+impl Output {
+    /// Alerts of all operators.
+    pub fn alerts(&self) -> &[AlertBatch] {
+        &self.effects.alerts
+    }
+}

@@ -1,0 +1,72 @@
+//! Sinks: where output goes.
+
+use crate::message::Output;
+use crate::operator::TablePlan;
+use crate::vehicle::Vehicles;
+use arrow::datatypes::FieldRef;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A file that is durable but not yet visible, and becomes so when its epoch is committed.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Segment {
+    pub table: String,
+    /// Its final place, relative to the table's folder.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Days since 1970-01-01.
+    pub event_date: i32,
+    /// What the table's log says of its columns, as JSON.
+    pub statistics: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{action}")]
+pub struct SinkError {
+    /// What was being done, to what.
+    pub action: String,
+    #[source]
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl SinkError {
+    pub fn new(action: impl Into<String>, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SinkError {
+        SinkError { action: action.into(), cause: cause.into() }
+    }
+}
+
+/// Called from the writer's thread only, in this order: `write` any number of times, `prepare`, then (once the manifest
+/// stands) `committed`. After a restart `committed` is called again with the segments of the last manifest.
+pub trait Sink: Send {
+    fn write(&mut self, output: &Output) -> Result<(), SinkError>;
+
+    /// Makes everything written since the last call durable, and nothing of it visible.
+    fn prepare(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError>;
+
+    /// Makes it visible. Doing it again changes nothing.
+    fn committed(&mut self, epoch: u64, segments: &[Segment]) -> Result<(), SinkError>;
+}
+
+/// What a sink needs to know of the pipeline.
+#[derive(Clone)]
+pub struct SinkContext {
+    pub pipeline: String,
+    pub data: PathBuf,
+    /// Number of the engine's claim: unique for each start, so that names made from it never meet.
+    pub claim: u64,
+    /// Directory of each shard.
+    pub vehicles: Vec<Arc<Vehicles>>,
+    /// Columns of the history, beside `epoch` and `event_date`.
+    pub history: Vec<FieldRef>,
+    pub tables: Vec<TablePlan>,
+}
+
+/// A sink as planned.
+pub trait SinkPlan: Send + Sync {
+    fn name(&self) -> &str;
+
+    fn describe(&self) -> Vec<(String, String)>;
+
+    fn open(&self, context: &SinkContext) -> Result<Box<dyn Sink>, SinkError>;
+}

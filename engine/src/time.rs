@@ -1,0 +1,83 @@
+//! Event time, the two clocks of a frame, and the one place that reads the wall clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Microseconds since 1970-01-01T00:00:00Z. Used for device time and for our own time alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct EventTime(pub i64);
+
+pub const SECOND_US: i64 = 1_000_000;
+pub const DAY_US: i64 = 86_400 * SECOND_US;
+const WEEK_US: i64 = 7 * DAY_US;
+
+/// GPS weeks are sent with ten bits, so a receiver with old firmware falls back by 1024 weeks.
+pub const ROLLOVER_US: i64 = 1024 * WEEK_US;
+/// A fix has to be this old before it counts as rolled over: 1024 weeks less 90 days, as Traccar has it.
+pub const ROLLOVER_AFTER_US: i64 = ROLLOVER_US - 90 * DAY_US;
+
+impl EventTime {
+    /// Before every frame: the clock of a lane that has seen none.
+    pub const MIN: EventTime = EventTime(i64::MIN);
+    /// After every frame: what a lane's clock becomes when its input has ended.
+    pub const MAX: EventTime = EventTime(i64::MAX);
+
+    /// Whole days since 1970-01-01: the lake's `event_date`.
+    pub fn date(self) -> i32 {
+        self.0.div_euclid(DAY_US) as i32
+    }
+
+    /// `self - us`, stopping at the ends of the range so that MIN and MAX stay what they mean.
+    pub fn minus(self, us: i64) -> EventTime {
+        match self {
+            EventTime::MIN | EventTime::MAX => self,
+            EventTime(t) => EventTime(t.saturating_sub(us)),
+        }
+    }
+
+    /// True for MIN only: no frame has been seen.
+    pub fn is_unset(self) -> bool {
+        self == EventTime::MIN
+    }
+}
+
+/// Where the time of receipt comes from. An argument everywhere, so that tests and replays choose it.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> EventTime;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    fn now(&self) -> EventTime {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        EventTime(since.as_micros() as i64)
+    }
+}
+
+/// Time since some fixed moment, for measuring durations only; never part of any output row.
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+pub fn monotonic_now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn date_of_a_time_before_1970_is_the_day_it_falls_in() {
+        assert_eq!(EventTime(-1).date(), -1);
+        assert_eq!(EventTime(0).date(), 0);
+        assert_eq!(EventTime(DAY_US - 1).date(), 0);
+    }
+
+    #[test]
+    fn ends_of_time_stay_where_they_are() {
+        assert_eq!(EventTime::MIN.minus(5), EventTime::MIN);
+        assert_eq!(EventTime::MAX.minus(5), EventTime::MAX);
+    }
+}

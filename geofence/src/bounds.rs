@@ -1,0 +1,57 @@
+//! Boxes in degrees, and whether an edge may touch one.
+
+/// A closed box; x is longitude and y latitude, in degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bounds {
+    pub min: [f64; 2],
+    pub max: [f64; 2],
+}
+
+impl Bounds {
+    pub const EMPTY: Bounds = Bounds { min: [f64::INFINITY; 2], max: [f64::NEG_INFINITY; 2] };
+
+    pub fn of(points: &[[f64; 2]]) -> Bounds {
+        let mut bounds = Bounds::EMPTY;
+        for p in points {
+            bounds.add(p);
+        }
+        bounds
+    }
+
+    pub fn add(&mut self, p: &[f64; 2]) {
+        for axis in 0..2 {
+            self.min[axis] = self.min[axis].min(p[axis]);
+            self.max[axis] = self.max[axis].max(p[axis]);
+        }
+    }
+
+    pub fn join(&mut self, other: &Bounds) {
+        if other.min[0] <= other.max[0] {
+            self.add(&other.min);
+            self.add(&other.max);
+        }
+    }
+
+    pub fn meets(&self, other: &Bounds) -> bool {
+        self.min[0] <= other.max[0]
+            && other.min[0] <= self.max[0]
+            && self.min[1] <= other.max[1]
+            && other.min[1] <= self.max[1]
+    }
+
+    pub fn holds(&self, p: [f64; 2]) -> bool {
+        self.min[0] <= p[0] && p[0] <= self.max[0] && self.min[1] <= p[1] && p[1] <= self.max[1]
+    }
+
+    /// False only when the edge from `a` to `b` surely does not touch the box; rounding errs on the side of true.
+    pub fn may_touch(&self, a: [f64; 2], b: [f64; 2]) -> bool {
+        if !self.meets(&Bounds::of(&[a, b])) {
+            return false;
+        }
+        let half = [(self.max[0] - self.min[0]) * 0.5, (self.max[1] - self.min[1]) * 0.5];
+        let centre = [self.min[0] + half[0] - a[0], self.min[1] + half[1] - a[1]];
+        let d = [b[0] - a[0], b[1] - a[1]];
+        let cross = d[0] * centre[1] - d[1] * centre[0];
+        cross.abs() <= (d[0].abs() * half[1] + d[1].abs() * half[0]) * (1.0 + 1e-6)
+    }
+}
