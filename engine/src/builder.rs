@@ -286,8 +286,11 @@ impl FrameBuilder {
     pub fn finish(&mut self) -> Vec<Delivery> {
         self.frames = 0;
         let origin = &self.origin;
-        let mut deliveries: Vec<Delivery> =
-            self.columns.iter_mut().map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new() }).collect();
+        let mut deliveries: Vec<Delivery> = self
+            .columns
+            .iter_mut()
+            .map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new() })
+            .collect();
         deliveries[0].rejects = std::mem::take(&mut self.rejects);
         deliveries
     }

@@ -108,6 +108,31 @@ pub fn timestamps(values: impl Into<ScalarBuffer<i64>>) -> TimestampMicrosecondA
 }
 
 impl FrameBatch {
+    /// No rows, from nowhere.
+    pub fn empty() -> FrameBatch {
+        FrameBatch {
+            origin: Origin { source: "".into(), partition: "".into() },
+            vehicle: Vec::<u32>::new().into(),
+            lane: Vec::<u16>::new().into(),
+            event_time: timestamps(Vec::new()),
+            received_at: timestamps(Vec::new()),
+            lat: Vec::<f64>::new().into(),
+            lon: Vec::<f64>::new().into(),
+            altitude_m: None,
+            speed_mps: None,
+            heading_deg: None,
+            accuracy_m: None,
+            hdop: None,
+            satellites: None,
+            no_fix: None,
+            offset: Vec::<i64>::new().into(),
+            late: Vec::<bool>::new().into(),
+            lane_clock: Vec::new().into(),
+            zones: None,
+            extra: Vec::new(),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.vehicle.len()
     }
@@ -155,7 +180,11 @@ impl FrameBatch {
             late: filter(by, &self.late),
             lane_clock: filter(by, &clock).values().clone(),
             zones: self.zones.map(|z| z.filter(&keep)),
-            extra: self.extra.into_iter().map(|(f, a)| (f, by.filter(&a).expect("columns are as long as the batch"))).collect(),
+            extra: self
+                .extra
+                .into_iter()
+                .map(|(f, a)| (f, by.filter(&a).expect("columns are as long as the batch")))
+                .collect(),
         }
     }
 

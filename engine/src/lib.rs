@@ -5,15 +5,26 @@
 
 pub mod alert;
 pub mod builder;
+mod control;
+pub mod current;
 pub mod effects;
 pub mod frame;
 pub mod lane;
+pub mod manifest;
 pub mod message;
 pub mod operator;
+mod reader;
 pub mod reject;
+pub mod run;
+mod shard;
 pub mod sink;
 pub mod source;
+pub mod sphere;
 pub mod state;
+pub mod store;
+mod threads;
 pub mod time;
 pub mod timeline;
+pub mod totals;
 pub mod vehicle;
+mod writer;

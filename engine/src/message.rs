@@ -63,6 +63,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// What happened without a frame: time passed.
+    pub fn of_effects(shard: usize, effects: Effects) -> Output {
+        Output { shard, frames: FrameBatch::empty(), effects }
+    }
+
     /// Alerts of all operators.
     pub fn alerts(&self) -> &[AlertBatch] {
         &self.effects.alerts

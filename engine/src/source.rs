@@ -30,7 +30,12 @@ pub enum Polled {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("source {source_name}: {action}")]
-    Io { source_name: String, action: String, #[source] cause: std::io::Error },
+    Io {
+        source_name: String,
+        action: String,
+        #[source]
+        cause: std::io::Error,
+    },
     /// What was whole has been delivered.
     #[error("source {source_name}: {detail}")]
     Damaged { source_name: String, detail: String },

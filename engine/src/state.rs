@@ -16,7 +16,9 @@ pub const LANE: &str = "lane";
 pub enum StateError {
     #[error("state table {table}: {detail}")]
     Malformed { table: String, detail: String },
-    #[error("state table {table} has version {found}, this build reads up to {known}: use the newer rhumb that wrote it")]
+    #[error(
+        "state table {table} has version {found}, this build reads up to {known}: use the newer rhumb that wrote it"
+    )]
     Newer { table: String, found: u32, known: u32 },
 }
 
@@ -149,7 +151,8 @@ pub fn encode(rows: &RecordBatch) -> Vec<u8> {
 
 /// The opposite of `encode`.
 pub fn decode(table: &str, bytes: &[u8]) -> Result<RecordBatch, StateError> {
-    let malformed = |e: arrow::error::ArrowError| StateError::Malformed { table: table.to_owned(), detail: e.to_string() };
+    let malformed =
+        |e: arrow::error::ArrowError| StateError::Malformed { table: table.to_owned(), detail: e.to_string() };
     let reader = FileReader::try_new(Cursor::new(bytes), None).map_err(malformed)?;
     let schema = reader.schema();
     let batches = reader.collect::<Result<Vec<_>, _>>().map_err(malformed)?;

@@ -112,7 +112,8 @@ impl Operator for Timeline {
         let ids = StringArray::from_iter_values(seen.iter().map(|s| self.vehicles.id(*s)));
         let newest = crate::frame::timestamps(seen.iter().map(|s| self.newest[*s as usize]).collect::<Vec<_>>());
         state.put("newest", VERSION, lanes, vec![("vehicle_id", Arc::new(ids)), ("event_time", Arc::new(newest))]);
-        let (lanes, clocks): (Vec<u16>, Vec<i64>) = self.clocks().into_iter().map(|(lane, clock)| (lane.0, clock.0)).unzip();
+        let (lanes, clocks): (Vec<u16>, Vec<i64>) =
+            self.clocks().into_iter().map(|(lane, clock)| (lane.0, clock.0)).unzip();
         state.put("clocks", VERSION, lanes, vec![("clock", Arc::new(arrow::array::Int64Array::from(clocks)))]);
     }
 

@@ -54,7 +54,8 @@ impl Vehicles {
         if let Some(slot) = by_id.find(hash, is_it) {
             return *slot;
         }
-        let slot = Slot::try_from(self.known.push(Vehicle { id: id.into(), lane, hash })).expect("fewer than 2^32 vehicles");
+        let slot =
+            Slot::try_from(self.known.push(Vehicle { id: id.into(), lane, hash })).expect("fewer than 2^32 vehicles");
         by_id.insert_unique(hash, slot, |slot| self.get(*slot).hash);
         slot
     }
@@ -117,7 +118,8 @@ impl VehicleCache {
         let kept = id.len().min(INLINE);
         head[..kept].copy_from_slice(&id.as_bytes()[..kept]);
         let directory = &self.directory;
-        self.cached.insert_unique(hash, Cached { slot, lane: lane.0, len, head }, |entry| directory.get(entry.slot).hash);
+        self.cached
+            .insert_unique(hash, Cached { slot, lane: lane.0, len, head }, |entry| directory.get(entry.slot).hash);
         slot
     }
 }

@@ -38,8 +38,9 @@ impl Polygon {
             Side::Outside => false,
             Side::Boundary => true,
             // The first hole that has the point decides, as it does in `geo`.
-            Side::Inside => self.holes.iter().map(|hole| hole.locate(p)).find(|s| *s != Side::Outside)
-                != Some(Side::Inside),
+            Side::Inside => {
+                self.holes.iter().map(|hole| hole.locate(p)).find(|s| *s != Side::Outside) != Some(Side::Inside)
+            }
         }
     }
 

@@ -5,3 +5,160 @@ mod table;
 
 pub use config::{Added, EnrichConfig};
 pub use table::{TableError, VehicleTable};
+
+use crate::fix::{Fix, Newest};
+use arrow::array::{Array, ArrayRef, DictionaryArray, Float64Array, UInt32Array};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use rhumb_engine::effects::Effects;
+use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
+use rhumb_engine::sphere::bearing_deg;
+use rhumb_engine::state::{StateError, StateReader, StateWriter};
+use rhumb_engine::time::SECOND_US;
+use rhumb_engine::vehicle::{Slot, Vehicles};
+use std::sync::Arc;
+
+/// Nearer than this, the direction between two fixes says nothing.
+const BEARING_MIN_M: f64 = 1.0;
+
+/// `[operator.enrich]`, planned.
+pub struct EnrichPlan {
+    name: String,
+    config: EnrichConfig,
+}
+
+impl EnrichPlan {
+    pub fn new(name: impl Into<String>, config: EnrichConfig) -> EnrichPlan {
+        EnrichPlan { name: name.into(), config }
+    }
+}
+
+impl OperatorPlan for EnrichPlan {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn columns(&self) -> Vec<FieldRef> {
+        let of_table = self.config.table.iter().flat_map(|t| t.columns()).map(|(field, _)| field.clone());
+        of_table.chain(self.config.add.iter().map(|added| added.field())).collect()
+    }
+
+    fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
+        Box::new(Enrich {
+            config: self.config.clone(),
+            vehicles: context.vehicles.clone(),
+            rows: Vec::new(),
+            newest: Newest::default(),
+        })
+    }
+}
+
+impl Added {
+    pub fn field(self) -> FieldRef {
+        Arc::new(Field::new(self.name(), DataType::Float64, true))
+    }
+}
+
+/// Row of a vehicle in the table, looked up once.
+#[derive(Debug, Clone, Copy)]
+enum TableRow {
+    NotLooked,
+    At(Option<u32>),
+}
+
+/// The machine of one shard.
+struct Enrich {
+    config: EnrichConfig,
+    vehicles: Arc<Vehicles>,
+    /// By slot; empty without a table.
+    rows: Vec<TableRow>,
+    newest: Newest,
+}
+
+impl Operator for Enrich {
+    fn process(&mut self, mut frames: FrameBatch, _: &mut Effects) -> FrameBatch {
+        if let Some(table) = self.config.table.clone() {
+            let rows = self.table_rows(&table, frames.slots());
+            frames.extra.extend(table.columns().iter().map(|(field, values)| (field.clone(), pick(values, &rows))));
+        }
+        if !self.config.add.is_empty() {
+            let steps = self.steps(&frames);
+            frames.extra.extend(self.config.add.iter().map(|added| (added.field(), steps.column(*added))));
+        }
+        frames
+    }
+
+    fn snapshot(&self, state: &mut StateWriter) {
+        self.newest.snapshot("before", &self.vehicles, state);
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
+        self.newest.restore("before", &self.vehicles, state)
+    }
+}
+
+/// From each frame's vehicle's frame before to it; NaN where there is none.
+struct Steps {
+    distance_m: Vec<f64>,
+    seconds: Vec<f64>,
+    bearing_deg: Vec<f64>,
+}
+
+impl Steps {
+    fn column(&self, added: Added) -> ArrayRef {
+        let known = |value: f64| (!value.is_nan()).then_some(value);
+        let column: Float64Array = match added {
+            Added::DistanceM => self.distance_m.iter().map(|d| known(*d)).collect(),
+            Added::ComputedHeadingDeg => self.bearing_deg.iter().map(|b| known(*b)).collect(),
+            Added::ComputedSpeedMps => {
+                let speed = |(metres, seconds): (&f64, &f64)| (*seconds > 0.0).then(|| metres / seconds);
+                self.distance_m.iter().zip(&self.seconds).map(speed).collect()
+            }
+        };
+        Arc::new(column)
+    }
+}
+
+impl Enrich {
+    fn table_rows(&mut self, table: &VehicleTable, slots: &[Slot]) -> UInt32Array {
+        self.rows.resize(self.rows.len().max(self.vehicles.len()), TableRow::NotLooked);
+        let row_of = |slot: &Slot| match self.rows[*slot as usize] {
+            TableRow::At(row) => row,
+            TableRow::NotLooked => {
+                let row = table.row(self.vehicles.id(*slot));
+                self.rows[*slot as usize] = TableRow::At(row);
+                row
+            }
+        };
+        slots.iter().map(row_of).collect()
+    }
+
+    fn steps(&mut self, frames: &FrameBatch) -> Steps {
+        self.newest.reach(self.vehicles.len());
+        let wants_bearing = self.config.add.contains(&Added::ComputedHeadingDeg);
+        let none = || vec![f64::NAN; frames.len()];
+        let mut steps = Steps { distance_m: none(), seconds: none(), bearing_deg: none() };
+        for row in 0..frames.len() {
+            if frames.late.value(row) {
+                continue;
+            }
+            let now = Fix::of(frames, row);
+            let Some(before) = self.newest.replace(frames.slots()[row], now) else { continue };
+            let metres = before.distance_m(&now);
+            steps.distance_m[row] = metres;
+            steps.seconds[row] = (now.time - before.time) as f64 / SECOND_US as f64;
+            if wants_bearing && metres >= BEARING_MIN_M {
+                steps.bearing_deg[row] = bearing_deg(before.place(), now.place());
+            }
+        }
+        steps
+    }
+}
+
+/// Strings are not copied a row: the batch refers to the table's.
+fn pick(values: &ArrayRef, rows: &UInt32Array) -> ArrayRef {
+    match values.data_type() {
+        DataType::Utf8 => Arc::new(DictionaryArray::new(rows.clone(), values.clone())),
+        _ => arrow::compute::take(values, rows, None).expect("rows are of the table"),
+    }
+}

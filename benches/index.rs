@@ -1,0 +1,197 @@
+//! Which zones hold a point: the index against the plain R-tree with `geo`, on the same points, in one run.
+//!
+//! `index/<case>/<zones>/<variant>`; the answers of all variants are asserted equal before anything is timed.
+
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use geo::{BoundingRect, Coord, Intersects, LineString, MultiPolygon, Polygon};
+use rhumb_geofence::{Ring, Shape, ZoneLists, ZoneOptions, Zones};
+use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{AABB, RTree};
+
+const POINTS: usize = 1 << 18;
+const BATCH_ROWS: usize = 8_192;
+const VEHICLES: usize = 50_000;
+const CORNERS: usize = 64;
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+}
+
+/// Columns of positions in degrees.
+struct Points {
+    lat: Vec<f64>,
+    lon: Vec<f64>,
+}
+
+/// Wobbly circles on a jittered grid; a random point is in about one of them.
+fn synthetic_zones(count: usize) -> Zones {
+    const PITCH_DEG: f64 = 0.01;
+    let side = (count as f64).sqrt().ceil() as usize;
+    let mut random = Random(42);
+    let mut features = Vec::with_capacity(count);
+    for zone in 0..count {
+        let x = -97.0 + PITCH_DEG * ((zone % side) as f64 + random.between(-0.3, 0.3));
+        let y = 30.0 + PITCH_DEG * ((zone / side) as f64 + random.between(-0.3, 0.3));
+        let radius = PITCH_DEG * random.between(0.45, 0.65);
+        let (waves, phase) = (random.between(2.0, 7.0).floor(), random.between(0.0, 6.0));
+        let corner = |i: usize| {
+            let angle = std::f64::consts::TAU * (i % CORNERS) as f64 / CORNERS as f64;
+            let r = radius * (1.0 + 0.15 * (waves * angle + phase).sin());
+            format!("[{},{}]", x + r * angle.cos(), y + r * angle.sin())
+        };
+        let ring = (0..=CORNERS).map(corner).collect::<Vec<_>>().join(",");
+        features.push(format!(
+            r#"{{"type":"Feature","id":"z{zone}","properties":{{}},"geometry":{{"type":"Polygon","coordinates":[[{ring}]]}}}}"#
+        ));
+    }
+    let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","));
+    Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0
+}
+
+/// The real neighbourhoods of San Francisco, where the shared folder is there.
+fn san_francisco() -> Option<Zones> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let shared = std::env::var_os("RHUMB_SHARED").map_or(repository.join("../shared"), PathBuf::from);
+    let path = shared.join("data/zones/sf_neighborhoods.geojson.gz");
+    let Ok(file) = std::fs::File::open(&path) else {
+        eprintln!("SKIPPED: index/sf needs {}", path.display());
+        return None;
+    };
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(file)).expect("gzip of UTF-8");
+    Some(Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0)
+}
+
+/// West, south, east, north of all zones.
+fn extent(zones: &Zones) -> [f64; 4] {
+    let boxes = zones.iter().filter_map(|zone| geometry(&zone.shape).bounding_rect());
+    boxes.fold([f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY], |e, b| {
+        [e[0].min(b.min().x), e[1].min(b.min().y), e[2].max(b.max().x), e[3].max(b.max().y)]
+    })
+}
+
+fn random_points([west, south, east, north]: [f64; 4]) -> Points {
+    let mut random = Random(1);
+    let (lat, lon) = (0..POINTS).map(|_| (random.between(south, north), random.between(west, east))).unzip();
+    Points { lat, lon }
+}
+
+/// Vehicles report in turn, each some 100 m from its last report.
+fn movement([west, south, east, north]: [f64; 4]) -> Points {
+    const STEP_DEG: f64 = 0.001;
+    let mut random = Random(2);
+    let mut vehicles: Vec<[f64; 3]> = (0..VEHICLES)
+        .map(|_| [random.between(west, east), random.between(south, north), random.between(0.0, 6.28)])
+        .collect();
+    let (lat, lon) = (0..POINTS)
+        .map(|i| {
+            let [x, y, heading] = &mut vehicles[i % VEHICLES];
+            *heading += random.between(-0.3, 0.3);
+            *x = (*x + STEP_DEG * heading.cos()).clamp(west, east);
+            *y = (*y + STEP_DEG * heading.sin()).clamp(south, north);
+            (*y, *x)
+        })
+        .unzip();
+    Points { lat, lon }
+}
+
+fn geometry(shape: &Shape) -> MultiPolygon {
+    let line = |ring: &Ring| LineString::from_iter(ring.vertices().iter().map(|v| Coord { x: v[0], y: v[1] }));
+    let Shape::Polygons(polygons) = shape else { unreachable!("only polygons are benched") };
+    polygons.iter().map(|p| Polygon::new(line(&p.shell), p.holes.iter().map(line).collect())).collect()
+}
+
+/// What one writes without an index of one's own.
+struct Plain {
+    tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
+    polygons: Vec<(u32, Polygon)>,
+}
+
+impl Plain {
+    fn new(zones: &Zones) -> Plain {
+        let of_zone = |(zone, shape): (u32, MultiPolygon)| shape.into_iter().map(move |polygon| (zone, polygon));
+        let shapes = zones.iter().map(|zone| geometry(&zone.shape));
+        let polygons: Vec<(u32, Polygon)> = (0..).zip(shapes).flat_map(of_zone).collect();
+        let envelope = |(i, (_, polygon)): (usize, &(u32, Polygon))| {
+            let rect = polygon.bounding_rect().expect("a shell");
+            GeomWithData::new(Rectangle::from_corners(rect.min().into(), rect.max().into()), i)
+        };
+        Plain { tree: RTree::bulk_load(polygons.iter().enumerate().map(envelope).collect()), polygons }
+    }
+
+    fn containing_batch(&self, points: &Points, rows: std::ops::Range<usize>, out: &mut ZoneLists) {
+        out.clear();
+        for row in rows {
+            let at = Coord { x: points.lon[row], y: points.lat[row] };
+            let start = out.zones.len();
+            for candidate in self.tree.locate_in_envelope_intersecting(&AABB::from_point([at.x, at.y])) {
+                let (zone, polygon) = &self.polygons[candidate.data];
+                if polygon.intersects(&at) {
+                    out.zones.push(*zone);
+                }
+            }
+            out.zones[start..].sort_unstable();
+            out.offsets.push(out.zones.len() as i32);
+        }
+    }
+}
+
+fn batches() -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..POINTS).step_by(BATCH_ROWS).map(|start| start..(start + BATCH_ROWS).min(POINTS))
+}
+
+fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
+    let stats = zones.stats();
+    let count = stats.zones;
+    eprintln!("index/{case}/{count}: {} bytes of index a zone, {stats:?}", stats.index_bytes / count.max(1));
+    let plain = Plain::new(zones);
+    let extent = extent(zones);
+    for (movement_name, points) in [("movement", movement(extent)), ("random", random_points(extent))] {
+        let cells = |rows: std::ops::Range<usize>, out: &mut ZoneLists| {
+            zones.containing_batch(&points.lat[rows.clone()], &points.lon[rows], out);
+        };
+        let (mut ours, mut theirs) = (ZoneLists::default(), ZoneLists::default());
+        let mut hits = 0;
+        for rows in batches() {
+            cells(rows.clone(), &mut ours);
+            plain.containing_batch(&points, rows, &mut theirs);
+            assert_eq!(ours, theirs);
+            hits += ours.zones.len();
+        }
+        eprintln!("index/{case}_{movement_name}/{count}: {:.2} hits a point", hits as f64 / POINTS as f64);
+
+        let mut group = c.benchmark_group(format!("index/{case}_{movement_name}/{count}"));
+        group.throughput(Throughput::Elements(POINTS as u64)).sample_size(20);
+        group.bench_function("cells", |b| b.iter(|| batches().for_each(|rows| cells(rows, &mut ours))));
+        group.sample_size(10);
+        group.bench_function("rstar_geo", |b| {
+            b.iter(|| batches().for_each(|rows| plain.containing_batch(&points, rows, &mut theirs)))
+        });
+        group.finish();
+    }
+}
+
+fn index(c: &mut Criterion) {
+    for count in [1_000, 10_000, 100_000] {
+        compare(c, "syn", &synthetic_zones(count));
+    }
+    if let Some(zones) = san_francisco() {
+        compare(c, "sf", &zones);
+    }
+}
+
+criterion_group!(benches, index);
+criterion_main!(benches);

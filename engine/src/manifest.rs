@@ -1,0 +1,219 @@
+//! Manifests: the one record that makes an epoch real. A pipeline has one chain of them, numbered; creating the next
+//! number is the commit. An engine starts with a claim, which takes a number too: whoever finds its number taken has
+//! been overtaken by another engine, and stops.
+
+use crate::lane::Lane;
+use crate::sink::Segment;
+use crate::source::Position;
+use crate::state::{self, StateError, StateTable};
+use crate::store::{Store, StoreError};
+use crate::time::EventTime;
+use crate::totals::Totals;
+use std::collections::BTreeMap;
+
+const FOLDER: &str = "manifests";
+const VERSION: u32 = 1;
+/// Older manifests are deleted, with the state that only they name.
+const KEPT: usize = 8;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("manifest {path} cannot be read: {detail}")]
+    Malformed { path: String, detail: String },
+    #[error("manifest {path} has version {found}, this build reads up to {VERSION}: use the newer rhumb that wrote it")]
+    Newer { path: String, found: u32 },
+    #[error(
+        "the data folder belongs to the pipeline \"{found}\", not to \"{wanted}\": give each pipeline a data folder of its own"
+    )]
+    OtherPipeline { found: String, wanted: String },
+    #[error(
+        "another engine has taken over this pipeline (manifest {number} is not ours): this one stops, and has committed nothing more"
+    )]
+    Fenced { number: u64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An engine has started, and goes on from what the manifest before says, which is repeated here.
+    Claim,
+    Commit,
+}
+
+/// A state table in the store.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct StateFile {
+    pub path: String,
+    pub operator: String,
+    pub table: String,
+    pub version: u32,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Manifest {
+    pub version: u32,
+    pub number: u64,
+    pub pipeline: String,
+    pub kind: Kind,
+    /// Number of the claim of the engine that wrote it.
+    pub claim: u64,
+    /// The last epoch that is committed; 0 before the first.
+    pub epoch: u64,
+    pub positions: BTreeMap<String, Position>,
+    pub clocks: BTreeMap<u16, EventTime>,
+    pub state: Vec<StateFile>,
+    pub segments: Vec<Segment>,
+    /// Number of the next alert.
+    pub next_sequence: i64,
+    pub totals: Totals,
+}
+
+impl Manifest {
+    pub fn clocks(&self) -> impl Iterator<Item = (Lane, EventTime)> + '_ {
+        self.clocks.iter().map(|(lane, clock)| (Lane(*lane), *clock))
+    }
+}
+
+fn path(number: u64) -> String {
+    format!("{FOLDER}/{number:020}.json")
+}
+
+/// The chain of one pipeline, as seen by one engine.
+pub struct Chain {
+    store: Store,
+    last: Manifest,
+}
+
+impl Chain {
+    /// Reads the last manifest and claims the pipeline.
+    pub fn claim(store: Store, pipeline: &str) -> Result<Chain, ManifestError> {
+        loop {
+            let mut last = match newest(&store)? {
+                Some(last) => last,
+                None => Manifest {
+                    version: VERSION,
+                    number: 0,
+                    pipeline: pipeline.to_owned(),
+                    kind: Kind::Claim,
+                    claim: 0,
+                    epoch: 0,
+                    positions: BTreeMap::new(),
+                    clocks: BTreeMap::new(),
+                    state: Vec::new(),
+                    segments: Vec::new(),
+                    next_sequence: 1,
+                    totals: Totals::default(),
+                },
+            };
+            if last.pipeline != pipeline {
+                return Err(ManifestError::OtherPipeline { found: last.pipeline, wanted: pipeline.to_owned() });
+            }
+            last.number += 1;
+            last.kind = Kind::Claim;
+            last.claim = last.number;
+            if create(&store, &last)? {
+                return Ok(Chain { store, last });
+            }
+        }
+    }
+
+    pub fn last(&self) -> &Manifest {
+        &self.last
+    }
+
+    pub fn claim_number(&self) -> u64 {
+        self.last.claim
+    }
+
+    /// The state that the last manifest names.
+    pub fn state(&self) -> Result<Vec<StateTable>, ManifestError> {
+        read_state(&self.store, &self.last)
+    }
+
+    /// Makes state durable under names that no other engine uses.
+    pub fn write_state(&self, epoch: u64, tables: Vec<StateTable>) -> Result<Vec<StateFile>, ManifestError> {
+        let write = |(n, t): (usize, StateTable)| {
+            let path = format!("state/{:010}-{epoch:010}/{n:04}-{}-{}.arrow", self.last.claim, t.operator, t.table);
+            let bytes = state::encode(&t.rows);
+            let file = StateFile {
+                path: path.clone(),
+                operator: t.operator,
+                table: t.table,
+                version: t.version,
+                bytes: bytes.len() as u64,
+            };
+            self.store.put(&path, bytes)?;
+            Ok(file)
+        };
+        tables.into_iter().enumerate().map(write).collect()
+    }
+
+    /// **The commit.** `next` has everything but number, kind and claim.
+    pub fn commit(&mut self, next: Manifest) -> Result<(), ManifestError> {
+        let number = self.last.number + 1;
+        let next = Manifest { number, kind: Kind::Commit, claim: self.last.claim, ..next };
+        if !create(&self.store, &next)? {
+            return Err(ManifestError::Fenced { number });
+        }
+        self.last = next;
+        Ok(())
+    }
+
+    /// Deletes manifests and state that nothing needs any more.
+    pub fn clean(&self) -> Result<(), ManifestError> {
+        let manifests = self.store.list(FOLDER)?;
+        let old = manifests.len().saturating_sub(KEPT);
+        for path in &manifests[..old] {
+            self.store.delete(path)?;
+        }
+        let mut needed = std::collections::BTreeSet::new();
+        for path in manifests[old..].iter().rev().take(2) {
+            needed.extend(read(&self.store, path)?.state.into_iter().map(|file| file.path));
+        }
+        for path in self.store.list("state")?.into_iter().filter(|path| !needed.contains(path)) {
+            self.store.delete(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The newest manifest of a data folder, for readers that claim nothing.
+pub fn newest(store: &Store) -> Result<Option<Manifest>, ManifestError> {
+    match store.list(FOLDER)?.last() {
+        Some(path) => read(store, path).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The state that a manifest names.
+pub fn read_state(store: &Store, manifest: &Manifest) -> Result<Vec<StateTable>, ManifestError> {
+    let read = |file: &StateFile| {
+        let rows = state::decode(&file.table, &store.get(&file.path)?)?;
+        Ok(StateTable { operator: file.operator.clone(), table: file.table.clone(), version: file.version, rows })
+    };
+    manifest.state.iter().map(read).collect()
+}
+
+fn create(store: &Store, manifest: &Manifest) -> Result<bool, ManifestError> {
+    let json = serde_json::to_vec_pretty(manifest).expect("a manifest has a JSON form");
+    Ok(store.create(&path(manifest.number), json)?)
+}
+
+fn read(store: &Store, path: &str) -> Result<Manifest, ManifestError> {
+    let bytes = store.get(path)?;
+    let malformed = |e: serde_json::Error| ManifestError::Malformed { path: path.to_owned(), detail: e.to_string() };
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let Version { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
+    if version > VERSION {
+        return Err(ManifestError::Newer { path: path.to_owned(), found: version });
+    }
+    serde_json::from_slice(&bytes).map_err(malformed)
+}

@@ -1,0 +1,141 @@
+//! A reader's thread: polls one source, sends what came to the shards, and puts barriers between.
+
+use crate::builder::{Delivery, FrameBuilder};
+use crate::control::Control;
+use crate::message::{Barrier, BarrierKind, Message, ReaderReport};
+use crate::source::{Polled, Source, SourceError, Tempo};
+use crate::time::{Clock, EventTime, SECOND_US};
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub type ToShard = Message<Delivery, Arc<ReaderReport>>;
+
+/// A source is polled no longer than this before the reader looks for a barrier.
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
+/// A recording's clock is told to silent lanes after so many frames.
+const TICK_FRAMES: u64 = 65_536;
+
+/// What the run hears from its readers.
+pub enum ReaderEvent {
+    /// Frames of this epoch reached the limit.
+    EpochFull,
+    /// The input has ended; an error says why it was not the real end.
+    Ended(Result<(), SourceError>),
+}
+
+pub struct Reader {
+    pub index: usize,
+    pub name: Arc<str>,
+    pub tempo: Tempo,
+    pub source: Box<dyn Source>,
+    pub builder: FrameBuilder,
+    pub shards: Vec<Sender<ToShard>>,
+    pub control: Arc<Control>,
+    pub clock: Arc<dyn Clock>,
+    pub events: Sender<ReaderEvent>,
+    /// Frames of all readers after which an epoch is full.
+    pub epoch_rows: u64,
+    /// The last epoch that is committed.
+    pub epoch: u64,
+}
+
+/// The shards are gone: the run is failing, and another thread says why.
+struct Gone;
+
+impl Reader {
+    /// Reads until told to stop.
+    pub fn run(mut self) {
+        // A reader whose shards are gone has nothing to add to their error.
+        let _ = self.read();
+    }
+
+    fn read(&mut self) -> Result<(), Gone> {
+        let mut frames_in = 0;
+        let mut epoch_start = 0;
+        let mut ended = false;
+        let mut ticked_at = 0;
+        let mut last_tick = EventTime::MIN;
+        loop {
+            let ordered = match ended {
+                true => self.control.wait_after(self.epoch, POLL_TIMEOUT),
+                false => self.control.ordered_after(self.epoch),
+            };
+            if let Some(barrier) = ordered {
+                self.send_barrier(barrier, frames_in)?;
+                epoch_start = self.control.frames();
+                if barrier.kind != BarrierKind::Epoch {
+                    return Ok(());
+                }
+                continue;
+            }
+            if ended {
+                // Sending to shards is how a reader with nothing to read learns that they are gone.
+                self.send_tick(last_tick)?;
+                continue;
+            }
+            let polled = self.source.poll(&mut self.builder, POLL_TIMEOUT);
+            let frames = self.builder.len() as u64;
+            if frames > 0 {
+                frames_in += frames;
+                let all = self.control.add_frames(frames);
+                if all - frames < epoch_start + self.epoch_rows && all >= epoch_start + self.epoch_rows {
+                    self.tell(ReaderEvent::EpochFull)?;
+                }
+                self.deliver()?;
+            }
+            match polled {
+                Ok(Polled::Some | Polled::Nothing) => {}
+                Ok(Polled::End) => {
+                    ended = true;
+                    self.tell(ReaderEvent::Ended(Ok(())))?;
+                }
+                Err(error) => {
+                    ended = true;
+                    self.tell(ReaderEvent::Ended(Err(error)))?;
+                }
+            }
+            let now = match self.tempo {
+                Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
+                Tempo::Recorded if frames_in - ticked_at >= TICK_FRAMES => self.builder.newest(),
+                Tempo::Recorded => last_tick,
+            };
+            if now > last_tick {
+                self.send_tick(now)?;
+                (last_tick, ticked_at) = (now, frames_in);
+            }
+        }
+    }
+
+    fn tell(&self, event: ReaderEvent) -> Result<(), Gone> {
+        self.events.send(event).map_err(|_| Gone)
+    }
+
+    fn deliver(&mut self) -> Result<(), Gone> {
+        for (shard, delivery) in self.shards.iter().zip(self.builder.finish()) {
+            if !delivery.frames.is_empty() || !delivery.rejects.is_empty() {
+                shard.send(Message::Data(delivery)).map_err(|_| Gone)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_tick(&self, now: EventTime) -> Result<(), Gone> {
+        self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(now)).map_err(|_| Gone))
+    }
+
+    fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {
+        let report = Arc::new(ReaderReport {
+            reader: self.index,
+            source: self.name.clone(),
+            position: self.source.position(),
+            frames_in,
+            counters: self.source.counters(),
+        });
+        for shard in &self.shards {
+            shard.send(Message::Barrier(barrier, report.clone())).map_err(|_| Gone)?;
+        }
+        self.epoch = barrier.epoch;
+        Ok(())
+    }
+}

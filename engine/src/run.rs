@@ -1,0 +1,368 @@
+//! Running a pipeline: builds readers, shards and the writer, opens epochs, and ends them all.
+
+use crate::builder::{ClockRules, FrameBuilder};
+use crate::control::Control;
+use crate::current::{CurrentShard, CurrentTable};
+use crate::frame::{Origin, core_columns};
+use crate::manifest::{Chain as Manifests, ManifestError};
+use crate::message::{Barrier, BarrierKind, Output};
+use crate::operator::{OperatorPlan, ShardContext};
+use crate::reader::{Reader, ReaderEvent};
+use crate::shard::{Chain, Shard};
+use crate::sink::{SinkContext, SinkError, SinkPlan};
+use crate::source::{SourceError, SourcePlan};
+use crate::state::{StateError, StateReader, of_lanes};
+use crate::store::Store;
+use crate::threads;
+use crate::time::{Clock, monotonic_now};
+use crate::totals::Totals;
+use crate::vehicle::Vehicles;
+use crate::writer::{WriteError, Writer, Written, merger_name};
+use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Batches that may wait between two threads. Together with a batch of 16k frames this bounds what is under way.
+const CHANNEL_BATCHES: usize = 16;
+/// Events of readers and threads that may wait for the run to look at them.
+const EVENTS_MAX: usize = 1024;
+
+/// How a pipeline runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub shards: usize,
+    pub epoch: Duration,
+    /// An epoch ends earlier when it has so many frames.
+    pub epoch_rows: u64,
+    pub lateness_us: i64,
+    pub idle_after_us: i64,
+    pub clock_skew_max_us: i64,
+}
+
+/// A pipeline, checked and ready to run.
+pub struct Pipeline {
+    pub name: String,
+    /// Folder of manifests, state and lake.
+    pub data: PathBuf,
+    pub settings: Settings,
+    /// With each source: whether week rollovers are repaired.
+    pub sources: Vec<(Arc<dyn SourcePlan>, bool)>,
+    pub operators: Vec<Arc<dyn OperatorPlan>>,
+    pub sinks: Vec<Arc<dyn SinkPlan>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("data folder {path}: {action}")]
+    Data {
+        path: PathBuf,
+        action: String,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("thread {0} stopped by a bug; what it was doing stands above. Nothing after the last commit was kept")]
+    Bug(String),
+}
+
+/// Counts that can be read while a pipeline runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub history_rows: AtomicU64,
+    pub rejects: AtomicU64,
+    pub alerts: AtomicU64,
+    pub epochs: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn add(&self, output: &Output) {
+        self.history_rows.fetch_add(output.frames.len() as u64, Ordering::Relaxed);
+        self.rejects.fetch_add(output.effects.rejects.len() as u64, Ordering::Relaxed);
+        let alerts: usize = output.effects.alerts.iter().map(|alerts| alerts.len()).sum();
+        self.alerts.fetch_add(alerts as u64, Ordering::Relaxed);
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Of this run.
+    pub totals: Totals,
+    pub vehicles: usize,
+    pub elapsed: Duration,
+    /// An input was not whole. Everything of it that was, is committed.
+    pub damaged: Option<String>,
+}
+
+/// A pipeline that is running.
+pub struct Running {
+    threads: Vec<JoinHandle<()>>,
+    writer: JoinHandle<Result<Option<Written>, WriteError>>,
+    control: Arc<Control>,
+    events: Receiver<ReaderEvent>,
+    exits: Receiver<String>,
+    committed: Receiver<u64>,
+    epoch: u64,
+    settings: Settings,
+    readers: usize,
+    current: CurrentTable,
+    progress: Arc<Progress>,
+    started: std::time::Instant,
+}
+
+/// Opens everything, restores the last committed state, and starts reading.
+pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
+    let settings = pipeline.settings.clone();
+    let data = |action: &str| {
+        let action = action.to_owned();
+        |cause| RunError::Data { path: pipeline.data.clone(), action, cause }
+    };
+    std::fs::create_dir_all(&pipeline.data).map_err(data("create it"))?;
+    let store = Store::local(&pipeline.data).map_err(data("open it"))?;
+    let manifests = Manifests::claim(store, &pipeline.name)?;
+    let last = manifests.last().clone();
+    let state = manifests.state()?;
+
+    let vehicles: Vec<Arc<Vehicles>> = (0..settings.shards).map(|_| Arc::default()).collect();
+    let shard_context =
+        |shard: usize| ShardContext { shard, shards: settings.shards, vehicles: vehicles[shard].clone() };
+    let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
+    let current = CurrentTable::new(currents.clone());
+
+    let mut history = core_columns();
+    history.extend(pipeline.operators.iter().flat_map(|plan| plan.columns()));
+    let sink_context = SinkContext {
+        pipeline: pipeline.name.clone(),
+        data: pipeline.data.clone(),
+        claim: manifests.claim_number(),
+        vehicles: vehicles.clone(),
+        history,
+        tables: pipeline.operators.iter().flat_map(|plan| plan.tables()).collect(),
+        last_segments: last.segments.clone(),
+    };
+    let mut sinks = Vec::new();
+    for plan in &pipeline.sinks {
+        let mut sink = plan.open(&sink_context)?;
+        sink.committed(last.epoch, &last.segments)?;
+        sinks.push(sink);
+    }
+
+    let mut sources = Vec::new();
+    for (plan, rollover) in &pipeline.sources {
+        for mut source in plan.open(clock.clone())? {
+            if let Some(position) = last.positions.get(plan.name()) {
+                source.seek(position)?;
+            }
+            sources.push((plan.clone(), *rollover, source));
+        }
+    }
+
+    let mut mergers = Vec::new();
+    for plan in &pipeline.operators {
+        if let (Some(mut merger), Some(table)) = (plan.merger(), plan.tables().first()) {
+            merger.restore(&StateReader::new(&state, &merger_name(plan.name())))?;
+            mergers.push((Arc::from(plan.name()), table.name.clone(), merger));
+        }
+    }
+
+    let (exited, exits) = bounded(EVENTS_MAX);
+    let (event_sender, events) = bounded(EVENTS_MAX);
+    let (committed_sender, committed) = bounded(EVENTS_MAX);
+    let control = Arc::new(Control::new(last.epoch));
+    let progress = Arc::new(Progress::default());
+    let mut threads = Vec::new();
+
+    let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| bounded(CHANNEL_BATCHES)).unzip();
+    let writer = Writer {
+        shards: from_shards,
+        sinks,
+        mergers,
+        next_sequence: last.next_sequence,
+        chain: manifests,
+        idle_after_us: settings.idle_after_us,
+        progress: progress.clone(),
+        committed: committed_sender,
+    };
+    let writer =
+        threads::spawn("rhumb-writer".to_owned(), exited.clone(), move || writer.run()).map_err(RunError::Thread)?;
+
+    let channels: Vec<Vec<_>> =
+        sources.iter().map(|_| (0..settings.shards).map(|_| bounded(CHANNEL_BATCHES)).collect()).collect();
+    for (shard, writer) in to_writer.into_iter().enumerate() {
+        let context = shard_context(shard);
+        let mut chain = Chain::new(
+            &pipeline.operators,
+            &context,
+            currents[shard].clone(),
+            settings.idle_after_us,
+            settings.lateness_us,
+        );
+        chain.restore(&of_lanes(&state, |lane| lane.shard(settings.shards) == shard)?)?;
+        let readers = channels.iter().map(|shards: &Vec<(Sender<_>, Receiver<_>)>| shards[shard].1.clone()).collect();
+        let shard_thread = Shard { chain, readers, writer };
+        let name = format!("rhumb-shard-{shard}");
+        threads.push(threads::spawn(name, exited.clone(), move || shard_thread.run()).map_err(RunError::Thread)?);
+    }
+    let readers = sources.len();
+    for (index, ((plan, rollover, source), shards)) in sources.into_iter().zip(channels).enumerate() {
+        let name: Arc<str> = plan.name().into();
+        let clocks = ClockRules { rollover, skew_max_us: settings.clock_skew_max_us };
+        let origin = Origin { source: name.clone(), partition: name.clone() };
+        let reader = Reader {
+            index,
+            name,
+            tempo: plan.tempo(),
+            source,
+            builder: FrameBuilder::new(&vehicles, origin, clocks),
+            shards: shards.into_iter().map(|(sender, _)| sender).collect(),
+            control: control.clone(),
+            clock: clock.clone(),
+            events: event_sender.clone(),
+            epoch_rows: settings.epoch_rows,
+            epoch: last.epoch,
+        };
+        let name = format!("rhumb-reader-{index}");
+        threads.push(threads::spawn(name, exited.clone(), move || reader.run()).map_err(RunError::Thread)?);
+    }
+    let started = monotonic_now();
+    Ok(Running {
+        threads,
+        writer,
+        control,
+        events,
+        exits,
+        committed,
+        epoch: last.epoch,
+        settings,
+        readers,
+        current,
+        progress,
+        started,
+    })
+}
+
+impl Running {
+    pub fn current(&self) -> CurrentTable {
+        self.current.clone()
+    }
+
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// Frames read so far.
+    pub fn frames(&self) -> u64 {
+        self.control.frames()
+    }
+
+    /// Opens epochs until all input has ended (with `until_end`) or something comes from `stop`, then commits the last
+    /// one and gives what was done. `watch` is called about once a second.
+    pub fn wait(
+        mut self,
+        until_end: bool,
+        stop: &Receiver<()>,
+        mut watch: impl FnMut(&Running),
+    ) -> Result<Summary, RunError> {
+        let epochs = tick(self.settings.epoch);
+        let seconds = tick(Duration::from_secs(1));
+        let mut under_way = false;
+        let mut full = false;
+        let mut ended = 0;
+        let mut damaged = None;
+        let last = loop {
+            if ended == self.readers && (until_end || damaged.is_some()) {
+                break if damaged.is_some() { BarrierKind::Stop } else { BarrierKind::End };
+            }
+            select! {
+                recv(self.events) -> event => match event {
+                    Ok(ReaderEvent::EpochFull) => full = true,
+                    Ok(ReaderEvent::Ended(Ok(()))) => ended += 1,
+                    Ok(ReaderEvent::Ended(Err(error))) => {
+                        tracing::error!("{}", with_causes(&error));
+                        damaged = Some(with_causes(&error));
+                        break BarrierKind::Stop;
+                    }
+                    Err(_) => break BarrierKind::Stop,
+                },
+                recv(self.committed) -> epoch => {
+                    under_way = false;
+                    if epoch.is_ok() { self.progress.epochs.fetch_add(1, Ordering::Relaxed); }
+                },
+                recv(self.exits) -> _ => break BarrierKind::Stop,
+                recv(stop) -> _ => break BarrierKind::Stop,
+                recv(epochs) -> _ => full = true,
+                recv(seconds) -> _ => watch(&self),
+            }
+            if full && !under_way {
+                self.order(BarrierKind::Epoch);
+                (under_way, full) = (true, false);
+            }
+        };
+        // A barrier must reach every reader before the next is ordered.
+        if under_way {
+            select! {
+                recv(self.committed) -> _ => {}
+                recv(self.exits) -> _ => {}
+            }
+        }
+        self.order(last);
+        self.join(damaged)
+    }
+
+    fn order(&mut self, kind: BarrierKind) {
+        self.epoch += 1;
+        self.control.order(Barrier { epoch: self.epoch, kind });
+    }
+
+    fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
+        // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
+        let Running { threads, writer, started, current, events, exits, committed, .. } = self;
+        let mut bug = None;
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or("?").to_owned();
+            if thread.join().is_err() {
+                bug.get_or_insert(name);
+            }
+        }
+        let written = writer.join().map_err(|_| RunError::Bug("rhumb-writer".to_owned()))?;
+        drop((events, exits, committed));
+        let written = match written {
+            Err(WriteError::Sink(error)) => return Err(error.into()),
+            Err(WriteError::Manifest(error)) => return Err(error.into()),
+            Ok(written) => written,
+        };
+        match (bug, written) {
+            (Some(thread), _) => Err(RunError::Bug(thread)),
+            (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
+            (None, Some(written)) => {
+                Ok(Summary { totals: written.totals, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+            }
+        }
+    }
+}
+
+/// An error with all that caused it, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

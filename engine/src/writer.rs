@@ -1,0 +1,190 @@
+//! The writer's thread: hands output to the sinks, and at each barrier makes the epoch real.
+
+use crate::manifest::{Chain, Manifest, ManifestError};
+use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
+use crate::operator::Merger;
+use crate::run::Progress;
+use crate::shard::ToWriter;
+use crate::sink::{Sink, SinkError};
+use crate::state::{StateTable, StateWriter};
+use crate::time::EventTime;
+use crate::totals::Totals;
+use crossbeam_channel::{Receiver, Select, Sender};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+pub struct Writer {
+    pub shards: Vec<Receiver<ToWriter>>,
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// By the name of the operator, with the table that its rows go to.
+    pub mergers: Vec<(Arc<str>, Arc<str>, Box<dyn Merger>)>,
+    pub chain: Chain,
+    pub next_sequence: i64,
+    /// Idle lanes do not hold merged windows back: a lane this far behind the newest is idle.
+    pub idle_after_us: i64,
+    pub progress: Arc<Progress>,
+    /// Hears the number of every epoch that is committed.
+    pub committed: Sender<u64>,
+}
+
+/// What a run did, whole epochs only.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    pub totals: Totals,
+}
+
+impl Writer {
+    /// Runs until the last barrier. `Ok(None)`: the shards are gone before that, and another thread says why.
+    pub fn run(mut self) -> Result<Option<Written>, WriteError> {
+        let base = self.chain.last().totals.clone();
+        let mut run = Totals::default();
+        let mut reports: Vec<Option<ShardReport>> = self.shards.iter().map(|_| None).collect();
+        loop {
+            let Some((shard, message)) = self.receive(|shard| reports[shard].is_none()) else { return Ok(None) };
+            match message {
+                Message::Data(output) => self.write(output, &mut run)?,
+                Message::Tick(_) => {}
+                Message::Barrier(barrier, report) => {
+                    reports[shard] = Some(report);
+                    if reports.iter().any(Option::is_none) {
+                        continue;
+                    }
+                    let reports = reports.iter_mut().filter_map(Option::take).collect();
+                    self.commit(barrier, reports, &base, &mut run)?;
+                    // The run may be over and not listening any more.
+                    let _ = self.committed.send(barrier.epoch);
+                    if barrier.kind != BarrierKind::Epoch {
+                        return Ok(Some(Written { totals: run }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&self, listening: impl Fn(usize) -> bool) -> Option<(usize, ToWriter)> {
+        let open: Vec<usize> = (0..self.shards.len()).filter(|shard| listening(*shard)).collect();
+        let mut select = Select::new();
+        for shard in &open {
+            select.recv(&self.shards[*shard]);
+        }
+        let chosen = select.select();
+        let shard = open[chosen.index()];
+        chosen.recv(&self.shards[shard]).ok().map(|message| (shard, message))
+    }
+
+    fn write(&mut self, mut output: Output, run: &mut Totals) -> Result<(), WriteError> {
+        for alerts in &mut output.effects.alerts {
+            let next = self.next_sequence + alerts.len() as i64;
+            alerts.sequence = Some((self.next_sequence..next).collect::<Vec<_>>().into());
+            self.next_sequence = next;
+        }
+        for partial in output.effects.partials.drain(..) {
+            let merger = self.mergers.iter_mut().find(|(operator, ..)| *operator == partial.operator);
+            merger.expect("partials come from operators that have a merger").2.accept(partial.part);
+        }
+        run.add_output(&output);
+        self.progress.add(&output);
+        self.sinks.iter_mut().try_for_each(|sink| sink.write(&output))?;
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        barrier: Barrier,
+        reports: Vec<ShardReport>,
+        base: &Totals,
+        run: &mut Totals,
+    ) -> Result<(), WriteError> {
+        let clocks: BTreeMap<u16, EventTime> =
+            reports.iter().flat_map(|report| &report.clocks).map(|(lane, clock)| (lane.0, *clock)).collect();
+        self.fire_mergers(barrier, &clocks, run)?;
+        let mut segments = Vec::new();
+        for sink in &mut self.sinks {
+            segments.extend(sink.prepare(barrier.epoch)?);
+        }
+        let readers = reports[0].readers.clone();
+        run.frames_in.clear();
+        run.counts.retain(|name, _| !is_counter_of(name, &readers));
+        readers.iter().for_each(|r| run.add_source(&r.source, r.frames_in, &r.counters));
+        let mut totals = base.clone();
+        totals.add(run);
+        let mut state: Vec<StateTable> = reports.into_iter().flat_map(|report| report.state).collect();
+        state.extend(self.merger_state());
+        let next = Manifest {
+            epoch: barrier.epoch,
+            positions: positions(self.chain.last(), &readers),
+            clocks,
+            state: self.chain.write_state(barrier.epoch, state)?,
+            segments,
+            next_sequence: self.next_sequence,
+            totals,
+            ..self.chain.last().clone()
+        };
+        self.chain.commit(next)?;
+        let segments = &self.chain.last().segments;
+        self.sinks.iter_mut().try_for_each(|sink| sink.committed(barrier.epoch, segments))?;
+        self.chain.clean()?;
+        Ok(())
+    }
+
+    fn fire_mergers(
+        &mut self,
+        barrier: Barrier,
+        clocks: &BTreeMap<u16, EventTime>,
+        run: &mut Totals,
+    ) -> Result<(), WriteError> {
+        let newest = clocks.values().copied().max().unwrap_or(EventTime::MIN);
+        let awake = clocks.values().copied().filter(|clock| *clock >= newest.minus(self.idle_after_us));
+        let clock = match barrier.kind {
+            BarrierKind::End => EventTime::MAX,
+            _ => awake.min().unwrap_or(EventTime::MIN),
+        };
+        for at in 0..self.mergers.len() {
+            let (_, table, merger) = &mut self.mergers[at];
+            let table = table.clone();
+            for rows in merger.fire(clock) {
+                let mut output = Output::of_effects(0, Default::default());
+                output.effects.rows.push(crate::effects::TableRows { table: table.clone(), rows });
+                self.write(output, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merger_state(&self) -> Vec<StateTable> {
+        let mut state = StateWriter::default();
+        for (operator, _, merger) in &self.mergers {
+            state.begin(&merger_name(operator));
+            merger.snapshot(&mut state);
+        }
+        state.finish()
+    }
+}
+
+/// The state of an operator's merger stands beside that of the operator.
+pub fn merger_name(operator: &str) -> String {
+    format!("{operator}.merger")
+}
+
+fn is_counter_of(name: &str, readers: &[Arc<ReaderReport>]) -> bool {
+    readers.iter().any(|r| name.strip_prefix(&*r.source).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Positions of sources that do not run today stay as they were.
+fn positions(last: &Manifest, readers: &[Arc<ReaderReport>]) -> BTreeMap<String, crate::source::Position> {
+    let mut positions = last.positions.clone();
+    for reader in readers {
+        let position = positions.entry(reader.source.to_string()).or_default();
+        position.offsets.extend(reader.position.offsets.clone());
+        position.received_at = reader.position.received_at.or(position.received_at);
+    }
+    positions
+}

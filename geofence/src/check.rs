@@ -1,0 +1,233 @@
+//! From the rings of a file to a shape that can be trusted: what is accepted, repaired, refused (`docs/ZONES.md`).
+
+use std::f64::consts::PI;
+
+use crate::bounds::Bounds;
+use crate::circle::{Circle, EARTH_RADIUS_M};
+use crate::position::Position;
+use crate::problem::{RingPlace, Severity, Vertex, What};
+use crate::ring::{Ring, Side, orientation};
+use crate::zone::{Polygon, Shape};
+
+/// Half of the way around the Earth: no place is farther from a centre.
+const RADIUS_MAX_M: f64 = PI * EARTH_RADIUS_M;
+
+/// Notes what is wrong with one zone.
+pub(crate) type Note<'a> = &'a mut dyn FnMut(Severity, What);
+
+/// `polygons`: for each polygon its rings, as the file has them, `[longitude, latitude]`.
+pub(crate) fn polygons(polygons: Vec<Vec<Vec<[f64; 2]>>>, note: Note) -> Option<Shape> {
+    if polygons.iter().all(Vec::is_empty) {
+        note(Severity::Error, What::NoGeometry);
+        return None;
+    }
+    if !in_range(polygons.iter().flatten().flatten(), note) {
+        return None;
+    }
+    let mut usable = Vec::with_capacity(polygons.len());
+    let mut refused = false;
+    for (polygon, rings) in polygons.into_iter().enumerate() {
+        let mut checked = rings.into_iter().enumerate().map(|(number, vertices)| {
+            let ring = ring(vertices, RingPlace { polygon, ring: number }, note);
+            refused |= matches!(ring, Err(Unusable::Refused));
+            (number, ring.ok())
+        });
+        let shell = checked.next().and_then(|(_, shell)| shell);
+        let holes: Vec<(usize, Ring)> = checked.filter_map(|(number, hole)| Some((number, hole?))).collect();
+        if let Some(shell) = shell {
+            check_holes(polygon, &shell, &holes, note);
+            usable.push((polygon, Polygon { shell, holes: holes.into_iter().map(|(_, hole)| hole).collect() }));
+        }
+    }
+    if refused {
+        return None;
+    }
+    if usable.is_empty() {
+        // Simplified maps hold such slivers; the other zones of the file are good.
+        note(Severity::Warning, What::NothingLeft);
+    }
+    check_nested(&usable, note);
+    let steradians: f64 = usable.iter().map(|(_, polygon)| area(polygon)).sum();
+    check_hemisphere(steradians, note);
+    Some(Shape::Polygons(usable.into_iter().map(|(_, polygon)| polygon).collect()))
+}
+
+/// `radius_m` is the property as it was written.
+pub(crate) fn circle(centre: [f64; 2], radius_m: Option<&serde_json::Value>, note: Note) -> Option<Shape> {
+    let fits = in_range([centre].iter(), note);
+    let Some(written) = radius_m.filter(|value| !value.is_null()) else {
+        note(Severity::Error, What::NoRadius);
+        return None;
+    };
+    let Some(radius_m) = written.as_f64().filter(|r| *r > 0.0 && *r <= RADIUS_MAX_M) else {
+        note(Severity::Error, What::BadRadius(written.to_string()));
+        return None;
+    };
+    check_hemisphere(2.0 * PI * (1.0 - (radius_m / EARTH_RADIUS_M).cos()), note);
+    let centre = Position::new(centre[1], centre[0]).ok().filter(|_| fits)?;
+    Some(Shape::Circle(Circle { centre, radius_m }))
+}
+
+fn in_range<'a>(vertices: impl Iterator<Item = &'a [f64; 2]> + Clone, note: Note) -> bool {
+    let valid = |lon: f64, lat: f64| lon.abs() <= 180.0 && lat.abs() <= 90.0;
+    let mut wrong = vertices.clone().filter(|v| !valid(v[0], v[1]));
+    let Some(first) = wrong.next() else { return true };
+    let first = Vertex { lat: first[1], lon: first[0] };
+    let wrong = 1 + wrong.count();
+    let (total, swapped) = (vertices.clone().count(), vertices.filter(|v| valid(v[1], v[0])).count());
+    // Swapped, most vertices would be places; the latitude is what cannot be.
+    let what = if first.lat.abs() > 90.0 && 2 * swapped > total {
+        What::Swapped { first }
+    } else {
+        What::OutOfRange { vertices: wrong, first }
+    };
+    note(Severity::Error, what);
+    false
+}
+
+/// Why a ring cannot be used.
+enum Unusable {
+    Dropped,
+    Refused,
+}
+
+fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Result<Ring, Unusable> {
+    vertices.dedup();
+    if vertices.len() > 1 && vertices.first() != vertices.last() {
+        vertices.push(vertices[0]);
+        note(Severity::Warning, What::NotClosed { place });
+    }
+    if vertices.len() < 4 {
+        note(Severity::Warning, What::ShortRing { place, points: vertices.len().saturating_sub(1) });
+        return Err(Unusable::Dropped);
+    }
+    let ring = Ring::new(vertices);
+    let crossings = crossings(&ring);
+    if crossings.is_none() && encloses_nothing(&ring) {
+        note(Severity::Warning, What::NoArea { place });
+        return Err(Unusable::Dropped);
+    }
+    check_jumps(&ring, place, note)?;
+    if let Some((times, near)) = crossings {
+        note(Severity::Warning, What::CrossesItself { place, times, near });
+    }
+    Ok(ring)
+}
+
+/// An edge over more than half of the globe is meant to go the other way around. With an end on the antimeridian
+/// it is a flaw of files that were split there, and harmless; around the whole globe it is a parallel.
+fn check_jumps(ring: &Ring, place: RingPlace, note: Note) -> Result<(), Unusable> {
+    let at_180 = |v: &[f64; 2]| v[0].abs() == 180.0;
+    let edges = || ring.vertices().array_windows::<2>().filter(|[a, b]| (a[0] - b[0]).abs() > 180.0);
+    if let Some([a, b]) = edges().find(|[a, b]| !at_180(a) && !at_180(b)) {
+        note(Severity::Error, What::OverAntimeridian { place, from_lon: a[0], to_lon: b[0] });
+        return Err(Unusable::Refused);
+    }
+    if let Some([a, b]) = edges().find(|[a, b]| at_180(a) != at_180(b)) {
+        note(Severity::Warning, What::LongEdge { place, from_lon: a[0], to_lon: b[0] });
+    }
+    Ok(())
+}
+
+/// How often edges properly cross, and the start of the first that does. Touching is not crossing.
+/// Cost: each edge against the edges whose boxes it meets.
+fn crossings(ring: &Ring) -> Option<(usize, Vertex)> {
+    let (mut times, mut near) = (0, None);
+    for edge in 0..ring.edge_count() {
+        let (a, b) = ring.edge(edge);
+        let bounds = Bounds::of(&[a, b]);
+        ring.edges_where(
+            |run| run.meets(&bounds),
+            |other| {
+                let (c, d) = ring.edge(other);
+                if other > edge + 1 && bounds.meets(&Bounds::of(&[c, d])) && properly_cross(a, b, c, d) {
+                    times += 1;
+                    near.get_or_insert(Vertex { lat: a[1], lon: a[0] });
+                }
+            },
+        );
+    }
+    near.map(|near| (times, near))
+}
+
+fn properly_cross(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> bool {
+    let opposite = |p: f64, q: f64| (p > 0.0 && q < 0.0) || (p < 0.0 && q > 0.0);
+    opposite(orientation(a, b, c), orientation(a, b, d)) && opposite(orientation(c, d, a), orientation(c, d, b))
+}
+
+/// Whether no point is strictly inside the ring.
+fn encloses_nothing(ring: &Ring) -> bool {
+    let origin = ring.vertices()[0];
+    let of = |v: &[f64; 2]| [v[0] - origin[0], v[1] - origin[1]];
+    let (mut signed, mut absolute) = (0.0, 0.0);
+    for [a, b] in ring.vertices().array_windows() {
+        let (a, b) = (of(a), of(b));
+        signed += a[0] * b[1] - a[1] * b[0];
+        absolute += (a[0] * b[1]).abs() + (a[1] * b[0]).abs();
+    }
+    if signed.abs() > absolute * ring.edge_count() as f64 * f64::EPSILON {
+        return false;
+    }
+    // The signed areas of two lobes may cancel: look beside the edges.
+    (0..ring.edge_count()).all(|edge| {
+        let (a, b) = ring.edge(edge);
+        let beside = |offset: f64| {
+            let middle = [(a[0] + b[0]) * 0.5, (a[1] + b[1]) * 0.5];
+            [middle[0] - (b[1] - a[1]) * offset, middle[1] + (b[0] - a[0]) * offset]
+        };
+        [1e-6, -1e-6].iter().all(|offset| ring.locate(beside(*offset)) != Side::Inside)
+    })
+}
+
+fn check_holes(polygon: usize, shell: &Ring, holes: &[(usize, Ring)], note: Note) {
+    let outside = |hole: &Ring| {
+        // The first vertex that is not on the shell's boundary decides.
+        hole.vertices().iter().map(|v| shell.locate(*v)).find(|s| *s != Side::Boundary) == Some(Side::Outside)
+    };
+    let mut wrong = holes.iter().filter(|(_, hole)| outside(hole)).map(|(number, _)| *number);
+    if let Some(first) = wrong.next() {
+        note(Severity::Warning, What::HolesOutside { polygon, holes: 1 + wrong.count(), first });
+    }
+}
+
+fn check_nested(polygons: &[(usize, Polygon)], note: Note) {
+    let boxes = polygons.iter().map(|(number, p)| (*number, p, p.shell.bounds()));
+    let mut by_west: Vec<_> = boxes.collect();
+    by_west.sort_by(|a, b| a.2.min[0].total_cmp(&b.2.min[0]));
+    for (at, (outer, polygon, bounds)) in by_west.iter().enumerate() {
+        let starts_within = |other: &&(usize, &Polygon, &Bounds)| other.2.min[0] <= bounds.max[0];
+        for (inner, candidate, inner_bounds) in by_west[at + 1..].iter().take_while(starts_within) {
+            if bounds.holds(inner_bounds.min) && bounds.holds(inner_bounds.max) && lies_in(candidate, polygon) {
+                note(Severity::Warning, What::NestedPolygons { inner: *inner, outer: *outer });
+            }
+        }
+    }
+}
+
+/// Whether all vertices of one polygon are covered by the other and one is strictly inside it.
+fn lies_in(inner: &Polygon, outer: &Polygon) -> bool {
+    let strictly = |v: &[f64; 2]| {
+        outer.shell.locate(*v) == Side::Inside && outer.holes.iter().all(|h| h.locate(*v) == Side::Outside)
+    };
+    let vertices = inner.shell.vertices();
+    vertices.iter().any(strictly) && vertices.iter().all(|v| outer.holds(*v))
+}
+
+/// In steradians, with edges straight in longitude and latitude taken as short.
+fn area(polygon: &Polygon) -> f64 {
+    let of_ring = |ring: &Ring| {
+        let edges = ring.vertices().array_windows();
+        let strip = |[a, b]: &[[f64; 2]; 2]| {
+            (b[0] - a[0]).to_radians() * 0.5 * (a[1].to_radians().sin() + b[1].to_radians().sin())
+        };
+        edges.map(strip).sum::<f64>().abs()
+    };
+    of_ring(&polygon.shell) - polygon.holes.iter().map(of_ring).sum::<f64>()
+}
+
+fn check_hemisphere(steradians: f64, note: Note) {
+    let share = steradians / (4.0 * PI);
+    if share > 0.5 + 1e-9 {
+        note(Severity::Warning, What::OverHemisphere { percent: share * 100.0 });
+    }
+}

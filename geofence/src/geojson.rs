@@ -1,0 +1,287 @@
+//! Reads GeoJSON (RFC 7946) feature by feature, noting every problem on the way.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::check;
+use crate::coordinates;
+use crate::problem::{Problem, Severity, What};
+use crate::zone::{Shape, Zone};
+use crate::zones::ZoneOptions;
+
+#[derive(Deserialize)]
+struct File<'a> {
+    #[serde(rename = "type")]
+    kind: Option<Value>,
+    #[serde(borrow)]
+    features: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Feature<'a> {
+    #[serde(rename = "type")]
+    kind: Option<Value>,
+    id: Option<Value>,
+    properties: Option<Map<String, Value>>,
+    #[serde(borrow)]
+    geometry: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Geometry<'a> {
+    #[serde(rename = "type")]
+    kind: Option<Value>,
+    #[serde(borrow)]
+    coordinates: Option<&'a RawValue>,
+}
+
+/// See [`crate::Zones::from_geojson`].
+pub(crate) fn read(text: &str, options: &ZoneOptions) -> Result<(Vec<Zone>, Vec<Problem>), Vec<Problem>> {
+    let mut reader = Reader { text, options, problems: Vec::new(), counted: (0, 1, 0) };
+    let zones = reader.file();
+    let problems = reader.problems;
+    if problems.iter().any(|p| p.severity == Severity::Error) { Err(problems) } else { Ok((zones, problems)) }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    options: &'a ZoneOptions,
+    problems: Vec<Problem>,
+    /// Up to which byte lines are counted, the line there, and where it starts.
+    counted: (usize, usize, usize),
+}
+
+impl<'a> Reader<'a> {
+    fn file(&mut self) -> Vec<Zone> {
+        if self.text.trim().is_empty() {
+            self.note_at(Some((1, 1)), What::EmptyFile, Severity::Error);
+            return Vec::new();
+        }
+        let file: File<'a> = match serde_json::from_str(self.text) {
+            Ok(file) => file,
+            Err(fault) => {
+                self.fault(&fault);
+                return Vec::new();
+            }
+        };
+        let features = match (file.kind.as_ref().and_then(Value::as_str), file.features) {
+            (Some("FeatureCollection"), Some(features)) => features,
+            (Some("Feature"), _) => match serde_json::from_str::<&RawValue>(self.text) {
+                Ok(feature) => vec![feature],
+                Err(_) => Vec::new(),
+            },
+            (kind, _) => {
+                let found = match kind {
+                    Some("FeatureCollection") => "a FeatureCollection without \"features\"".into(),
+                    Some(kind) => format!("a {kind}"),
+                    None => "JSON without a GeoJSON \"type\"".into(),
+                };
+                self.note_at(Some((1, 1)), What::NotFeatures(found), Severity::Error);
+                return Vec::new();
+            }
+        };
+        if features.is_empty() {
+            self.note_at(None, What::NoZones, Severity::Warning);
+        }
+        let read: Vec<(usize, Zone)> =
+            features.iter().enumerate().filter_map(|(i, feature)| Some((i, self.feature(i, feature)?))).collect();
+        self.check_ids(&read, &features);
+        let empty = |zone: &Zone| matches!(&zone.shape, Shape::Polygons(polygons) if polygons.is_empty());
+        if !read.is_empty() && read.iter().all(|(_, zone)| empty(zone)) {
+            self.note_at(None, What::AllEmpty, Severity::Error);
+        }
+        read.into_iter().map(|(_, zone)| zone).collect()
+    }
+
+    /// JSON that cannot be read at all, or whose top is not an object.
+    fn fault(&mut self, fault: &serde_json::Error) {
+        let at = Some((fault.line().max(1), fault.column().max(1)));
+        let message = fault.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let what = if fault.is_data() {
+            What::NotFeatures(format!("not GeoJSON ({message})"))
+        } else {
+            What::NotJson(message)
+        };
+        self.note_at(at, what, Severity::Error);
+    }
+
+    fn note_at(&mut self, at: Option<(usize, usize)>, what: What, severity: Severity) {
+        let (line, column) = at.unzip();
+        self.problems.push(Problem { severity, feature: None, zone_id: None, line, column, what });
+    }
+
+    fn feature(&mut self, number: usize, raw: &'a RawValue) -> Option<Zone> {
+        let mut notes = Vec::new();
+        let mut zone_id = None;
+        let zone = read_feature(raw, number, self.options, &mut zone_id, &mut notes);
+        if !notes.is_empty() {
+            let (line, column) = self.line_column(raw);
+            self.problems.extend(notes.into_iter().map(|(severity, what)| Problem {
+                severity,
+                feature: Some(number),
+                zone_id: zone_id.clone(),
+                line: Some(line),
+                column: Some(column),
+                what,
+            }));
+        }
+        zone
+    }
+
+    /// Where a part of the text starts. Parts are asked for in order, so every line is counted once.
+    fn line_column(&mut self, part: &RawValue) -> (usize, usize) {
+        let at = (part.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize).min(self.text.len());
+        let (mut from, mut line, mut start) = self.counted;
+        if at < from {
+            (from, line, start) = (0, 1, 0);
+        }
+        for (i, _) in self.text.as_bytes()[from..at].iter().enumerate().filter(|(_, b)| **b == b'\n') {
+            (line, start) = (line + 1, from + i + 1);
+        }
+        self.counted = (at, line, start);
+        (line, at - start + 1)
+    }
+
+    fn check_ids(&mut self, read: &[(usize, Zone)], features: &[&'a RawValue]) {
+        let mut first_with: HashMap<&str, usize> = HashMap::with_capacity(read.len());
+        let mut unique = None;
+        for (number, zone) in read {
+            let first = *first_with.entry(&zone.id).or_insert(*number);
+            if first == *number {
+                continue;
+            }
+            let unique_property = unique.get_or_insert_with(|| unique_property(read)).clone();
+            let (line, column) = self.line_column(features[*number]);
+            self.problems.push(Problem {
+                severity: Severity::Error,
+                feature: Some(*number),
+                zone_id: Some(zone.id.clone()),
+                line: Some(line),
+                column: Some(column),
+                what: What::SameId { first, unique_property },
+            });
+        }
+    }
+}
+
+fn read_feature(
+    raw: &RawValue,
+    number: usize,
+    options: &ZoneOptions,
+    zone_id: &mut Option<String>,
+    notes: &mut Vec<(Severity, What)>,
+) -> Option<Zone> {
+    let mut error = |what| notes.push((Severity::Error, what));
+    let feature: Feature = match serde_json::from_str(raw.get()) {
+        Ok(feature) => feature,
+        Err(fault) => {
+            error(What::NotFeature(fault.to_string()));
+            return None;
+        }
+    };
+    if feature.kind.as_ref().and_then(Value::as_str) != Some("Feature") {
+        error(What::NotFeature("its \"type\" is not \"Feature\"".into()));
+        return None;
+    }
+    let attributes = feature.properties.unwrap_or_default();
+    let id = match id(feature.id.as_ref(), &attributes, number, options) {
+        Ok(id) => Some(id),
+        Err(what) => {
+            error(what);
+            None
+        }
+    };
+    zone_id.clone_from(&id);
+    let shape = shape(feature.geometry, &attributes, notes)?;
+    Some(Zone { id: id?, shape, attributes })
+}
+
+fn id(
+    id: Option<&Value>,
+    properties: &Map<String, Value>,
+    number: usize,
+    options: &ZoneOptions,
+) -> Result<String, What> {
+    let given = |value: Option<&'_ Value>| value.filter(|v| !v.is_null()).cloned();
+    let value = match &options.id_property {
+        Some(name) => given(properties.get(name)).ok_or_else(|| What::NoIdProperty(name.clone()))?,
+        None => given(id)
+            .or_else(|| given(properties.get("id")))
+            .or_else(|| given(properties.get("zone_id")))
+            .unwrap_or_else(|| number.into()),
+    };
+    as_id(&value).ok_or_else(|| What::BadId(value.to_string()))
+}
+
+fn as_id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn shape(
+    geometry: Option<&RawValue>,
+    attributes: &Map<String, Value>,
+    notes: &mut Vec<(Severity, What)>,
+) -> Option<Shape> {
+    let geometry = geometry.filter(|raw| raw.get() != "null");
+    let parsed = geometry.map(|raw| serde_json::from_str::<Geometry>(raw.get()));
+    let mut note = |severity, what| notes.push((severity, what));
+    let geometry = match parsed {
+        None => {
+            note(Severity::Error, What::NoGeometry);
+            return None;
+        }
+        Some(Err(fault)) => {
+            note(Severity::Error, What::NotFeature(format!("its geometry: {fault}")));
+            return None;
+        }
+        Some(Ok(geometry)) => geometry,
+    };
+    let kind = geometry.kind.as_ref().and_then(Value::as_str).unwrap_or("geometry without a \"type\"");
+    let coordinates = geometry.coordinates.map_or("null", RawValue::get);
+    let mut misshapen = |kind, expected| note(Severity::Error, What::Coordinates { kind, expected });
+    match kind {
+        "Polygon" => match coordinates::polygon(coordinates) {
+            Ok(rings) => check::polygons(vec![rings], &mut note),
+            Err(_) => {
+                misshapen("Polygon", "a list of rings of positions: [[[lon, lat], ...], ...]");
+                None
+            }
+        },
+        "MultiPolygon" => match coordinates::polygons(coordinates) {
+            Ok(polygons) => check::polygons(polygons, &mut note),
+            Err(_) => {
+                misshapen("MultiPolygon", "a list of polygons: [[[[lon, lat], ...], ...], ...]");
+                None
+            }
+        },
+        "Point" => match coordinates::position(coordinates) {
+            Ok(centre) => check::circle(centre, attributes.get("radius_m"), &mut note),
+            Err(_) => {
+                misshapen("Point", "a position: [lon, lat]");
+                None
+            }
+        },
+        other => {
+            note(Severity::Error, What::Unsupported(other.to_owned()));
+            None
+        }
+    }
+}
+
+/// A property that every zone has with a value of its own.
+fn unique_property(read: &[(usize, Zone)]) -> Option<String> {
+    let (_, first) = read.first()?;
+    let differs = |name: &&String| {
+        let mut seen = HashSet::with_capacity(read.len());
+        read.iter().all(|(_, zone)| zone.attributes.get(*name).and_then(as_id).is_some_and(|id| seen.insert(id)))
+    };
+    first.attributes.keys().find(differs).cloned()
+}

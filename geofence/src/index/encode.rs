@@ -1,0 +1,144 @@
+//! Writing border leaves: clipping edges to a cell's frame and placing the words so that few cache lines are touched.
+
+use crate::index::grid::{Frame, Grid};
+use crate::index::leaf::{GROUP_EDGES, GROUP_WORDS, NO_EDGE};
+use crate::ring::{Ring, orientation};
+
+/// Words in a cache line.
+pub(crate) const LINE_WORDS: usize = 16;
+/// Leaves start at multiples of this many words.
+const UNIT_WORDS: usize = 4;
+/// Half the side of a frame in leaf coordinates.
+const FRAME_UNITS: f64 = 32_000.0;
+
+/// The words of all border leaves; starts at a cache line.
+#[derive(Debug, Default)]
+pub(crate) struct Leaves {
+    words: Vec<u32>,
+    start: usize,
+}
+
+impl Leaves {
+    #[inline]
+    pub fn words(&self) -> &[u32] {
+        &self.words[self.start..]
+    }
+
+    /// Returns the unit at which the leaf starts. A leaf that fits in a cache line lies in one.
+    pub fn push(&mut self, leaf: &[u32]) -> usize {
+        let at = self.words.len().next_multiple_of(UNIT_WORDS);
+        let in_line = at % LINE_WORDS;
+        let fits = in_line + leaf.len() <= LINE_WORDS;
+        let at = if fits || in_line == 0 || leaf.len() > 2 * LINE_WORDS { at } else { at.next_multiple_of(LINE_WORDS) };
+        self.words.resize(at, 0);
+        self.words.extend_from_slice(leaf);
+        at / UNIT_WORDS
+    }
+
+    /// Moves the words to a place where the first one starts a cache line.
+    pub fn finish(&mut self) {
+        let mut placed: Vec<u32> = Vec::with_capacity(self.words.len() + LINE_WORDS);
+        let start = placed.as_ptr().align_offset(LINE_WORDS * 4).min(LINE_WORDS);
+        placed.resize(start, 0);
+        placed.extend_from_slice(&self.words);
+        *self = Leaves { words: placed, start };
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.words.capacity() * 4
+    }
+}
+
+/// Appends the edges of a ring as groups; returns how many groups.
+pub(crate) fn push_edges(grid: &Grid, frame: &Frame, ring: &Ring, edges: &[u32], words: &mut Vec<u32>) -> usize {
+    let mut group = [NO_EDGE; GROUP_EDGES];
+    let (mut in_group, mut groups) = (0, 0);
+    let mut push = |edge: [i16; 4], words: &mut Vec<u32>| {
+        group[in_group] = edge;
+        in_group += 1;
+        if in_group == GROUP_EDGES {
+            push_group(&group, words);
+            (group, in_group, groups) = ([NO_EDGE; GROUP_EDGES], 0, groups + 1);
+        }
+    };
+    for &edge in edges {
+        let (a, b) = ring.edge(edge as usize);
+        for edge in in_frame(grid, frame, a, b).into_iter().flatten() {
+            push(edge, words);
+        }
+    }
+    if in_group > 0 {
+        push_group(&group, words);
+        groups += 1;
+    }
+    groups
+}
+
+fn push_group(group: &[[i16; 4]; GROUP_EDGES], words: &mut Vec<u32>) {
+    let word = |x: i16, y: i16| u32::from(x as u16) | u32::from(y as u16) << 16;
+    words.extend(group.iter().map(|e| word(e[0], e[1])));
+    words.extend(group.iter().map(|e| word(e[2], e[3])));
+    debug_assert_eq!(words.len() % 2, 0, "a group has {GROUP_WORDS} words");
+}
+
+/// The part of an edge in the frame, and the upright from where it leaves the frame's right side.
+fn in_frame(grid: &Grid, frame: &Frame, a: [f64; 2], b: [f64; 2]) -> [Option<[i16; 4]>; 2] {
+    let right = frame.bounds.max[0];
+    let (mut start, mut end) = (grid.leaf_units(frame, a), grid.leaf_units(frame, b));
+    let (a_left, b_left) = (a[0] <= right, b[0] <= right);
+    if !a_left && !b_left {
+        return [None, None];
+    }
+    let mut upright = None;
+    if a_left != b_left {
+        let leaves_at = leaves_right_at(grid, frame, a, b);
+        let point = [FRAME_UNITS, leaves_at];
+        if above_corner(a, b, [right, frame.bounds.min[1]]) && leaves_at < FRAME_UNITS {
+            let top = [FRAME_UNITS, FRAME_UNITS];
+            // An edge that leaves goes on upwards; one that enters came from above.
+            upright = Some(if a_left { rounded(point, top) } else { rounded(top, point) });
+        }
+        *(if a_left { &mut end } else { &mut start }) = point;
+    }
+    let inside = clip(start, end).map(|(start, end)| rounded(start, end));
+    [inside, upright]
+}
+
+/// The height, in leaf coordinates, at which an edge passes the frame's right side.
+fn leaves_right_at(grid: &Grid, frame: &Frame, a: [f64; 2], b: [f64; 2]) -> f64 {
+    let t = ((frame.bounds.max[0] - a[0]) / (b[0] - a[0])).clamp(0.0, 1.0);
+    grid.leaf_units(frame, [frame.bounds.max[0], a[1] + (b[1] - a[1]) * t])[1]
+}
+
+/// Whether an edge that passes from one side of the corner's longitude to the other does so above the corner, where
+/// the corner stands for a point infinitely little right of and above it, as in `Ring::winding`.
+fn above_corner(a: [f64; 2], b: [f64; 2], corner: [f64; 2]) -> bool {
+    let (west, east) = if a[0] < b[0] { (a, b) } else { (b, a) };
+    let side = orientation(west, east, corner);
+    // Right of (below) an edge that runs east means that the edge is above.
+    side < 0.0 || (side == 0.0 && east[1] > west[1])
+}
+
+/// Liang-Barsky against the frame's left, lower and upper side. The right side is dealt with already; to cut there
+/// again would part the shared ends of steep edges.
+fn clip(a: [f64; 2], b: [f64; 2]) -> Option<([f64; 2], [f64; 2])> {
+    let d = [b[0] - a[0], b[1] - a[1]];
+    let (mut from, mut to) = (0.0f64, 1.0f64);
+    for (along, distance) in [(-d[0], a[0] + FRAME_UNITS), (-d[1], a[1] + FRAME_UNITS), (d[1], FRAME_UNITS - a[1])] {
+        if along == 0.0 {
+            if distance < 0.0 {
+                return None;
+            }
+        } else if along < 0.0 {
+            from = from.max(distance / along);
+        } else {
+            to = to.min(distance / along);
+        }
+    }
+    let at = |t: f64, end: [f64; 2]| if t == 0.0 || t == 1.0 { end } else { [a[0] + d[0] * t, a[1] + d[1] * t] };
+    (from <= to).then(|| (at(from, a), at(to, b)))
+}
+
+fn rounded(a: [f64; 2], b: [f64; 2]) -> [i16; 4] {
+    [a[0], a[1], b[0], b[1]].map(|v| v.round().clamp(-FRAME_UNITS, FRAME_UNITS) as i16)
+}

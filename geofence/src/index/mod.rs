@@ -1,0 +1,58 @@
+//! The index: a grid of cells, divided where zone borders run.
+//!
+//! A cell is in one of three states: outside all zones; inside exactly these; border, with the few edges that run
+//! through it. [`build`] makes it from an R-tree of zone pieces, [`lookup`] reads it, [`leaf`] tests edges.
+
+pub(crate) mod build;
+pub(crate) mod cell;
+pub(crate) mod encode;
+pub(crate) mod grid;
+pub(crate) mod leaf;
+mod lookup;
+pub(crate) mod piece;
+mod prefetch;
+
+use cell::CellWord;
+use grid::Grid;
+
+/// The parts of one divided cell, in one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Node(pub [CellWord; 16]);
+
+/// Immutable after the build.
+#[derive(Debug)]
+pub(crate) struct Index {
+    grid: Grid,
+    top: Vec<CellWord>,
+    nodes: Vec<Node>,
+    leaves: encode::Leaves,
+    /// Length, then the zones, set by set.
+    sets: Vec<u32>,
+    pub stats: IndexStats,
+}
+
+/// What an index consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexStats {
+    pub zones: usize,
+    /// Edges of all rings; a circle counts as one.
+    pub vertices: usize,
+    pub top_cells: usize,
+    pub nodes: usize,
+    pub leaves: usize,
+    /// Edges over all border leaves: an edge counts once for each cell that it runs through.
+    pub leaf_edges: usize,
+    /// The most edges that one answer can have to test.
+    pub leaf_edges_max: usize,
+    /// Levels below the top grid.
+    pub depth: usize,
+    /// Bytes of the index alone, without the shapes.
+    pub index_bytes: usize,
+}
+
+impl Index {
+    pub fn memory_bytes(&self) -> usize {
+        self.top.capacity() * 4 + self.nodes.capacity() * 64 + self.leaves.memory_bytes() + self.sets.capacity() * 4
+    }
+}

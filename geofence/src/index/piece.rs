@@ -1,0 +1,34 @@
+//! The parts of zones that the R-tree holds: a polygon of a zone, or a circle's share of one side of the antimeridian.
+
+use rstar::{AABB, RTreeObject};
+
+use crate::bounds::Bounds;
+use crate::zone::{Shape, Zone};
+
+/// One part of a zone and the box around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub zone: u32,
+    /// Which polygon of the zone; 0 for a circle.
+    pub part: u32,
+    pub bounds: Bounds,
+}
+
+impl RTreeObject for Piece {
+    type Envelope = AABB<[f64; 2]>;
+
+    fn envelope(&self) -> Self::Envelope {
+        AABB::from_corners(self.bounds.min, self.bounds.max)
+    }
+}
+
+/// The pieces of all zones, in the order of zones and parts.
+pub(crate) fn pieces(zones: &[Zone]) -> Vec<Piece> {
+    let of_zone = |(ordinal, zone): (usize, &Zone)| {
+        let circle = matches!(zone.shape, Shape::Circle(_));
+        let piece =
+            move |(part, bounds)| Piece { zone: ordinal as u32, part: if circle { 0 } else { part as u32 }, bounds };
+        zone.shape.bounds().into_iter().enumerate().map(piece).collect::<Vec<_>>()
+    };
+    zones.iter().enumerate().flat_map(of_zone).collect()
+}

@@ -1,0 +1,146 @@
+//! All zones of a file with their index: what operators share and ask.
+
+use crate::crossing::{self, Side};
+use crate::geojson;
+use crate::index::{self, Index, IndexStats};
+use crate::position::Position;
+use crate::problem::Problem;
+use crate::zone::Zone;
+
+/// Immutable; shared in an `Arc`. A zone's ordinal is its place in the file.
+#[derive(Debug)]
+pub struct Zones {
+    zones: Vec<Zone>,
+    /// Ordinals in the order of their ids.
+    by_id: Vec<u32>,
+    index: Index,
+}
+
+/// How to read a file of zones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZoneOptions {
+    /// The property that holds a zone's id. By default the feature's `id`, else its property `id`, else `zone_id`,
+    /// else its index in the file.
+    pub id_property: Option<String>,
+}
+
+/// One list of zones for each row: row `i` has `zones[offsets[i]..offsets[i + 1]]`, as in an Arrow list array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneLists {
+    /// One more than rows; starts with 0.
+    pub offsets: Vec<i32>,
+    pub zones: Vec<u32>,
+}
+
+impl Default for ZoneLists {
+    fn default() -> Self {
+        ZoneLists { offsets: vec![0], zones: Vec::new() }
+    }
+}
+
+impl ZoneLists {
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The zones of one row, ascending.
+    pub fn row(&self, row: usize) -> &[u32] {
+        &self.zones[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// Keeps the memory.
+    pub fn clear(&mut self) {
+        self.zones.clear();
+        self.offsets.clear();
+        self.offsets.push(0);
+    }
+}
+
+impl Zones {
+    /// Reads a GeoJSON text: a FeatureCollection, or a single Feature. All problems of the text come at once: with at
+    /// least one error in `Err`, otherwise the zones with the warnings. What is accepted, repaired and refused:
+    /// `docs/ZONES.md`.
+    pub fn from_geojson(text: &str, options: &ZoneOptions) -> Result<(Zones, Vec<Problem>), Vec<Problem>> {
+        let (zones, problems) = geojson::read(text, options)?;
+        Ok((Zones::new(zones), problems))
+    }
+
+    /// `zones` have been checked and have different ids.
+    pub(crate) fn new(zones: Vec<Zone>) -> Zones {
+        let mut by_id: Vec<u32> = (0..zones.len() as u32).collect();
+        by_id.sort_unstable_by(|a, b| zones[*a as usize].id.cmp(&zones[*b as usize].id));
+        let index = index::build::build(&zones);
+        Zones { zones, by_id, index }
+    }
+
+    pub fn len(&self) -> usize {
+        self.zones.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.zones.is_empty()
+    }
+
+    /// Panics when there is no such ordinal, as all methods that take one.
+    pub fn id(&self, zone: u32) -> &str {
+        &self.zone(zone).id
+    }
+
+    pub fn zone(&self, zone: u32) -> &Zone {
+        &self.zones[zone as usize]
+    }
+
+    /// By ordinal.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Zone> {
+        self.zones.iter()
+    }
+
+    /// The ordinal of the zone with this id. Cost: a binary search.
+    pub fn find(&self, id: &str) -> Option<u32> {
+        let found = self.by_id.binary_search_by(|zone| self.id(*zone).cmp(id));
+        found.ok().map(|at| self.by_id[at])
+    }
+
+    /// Replaces `out` by the zones that hold `at`, ascending. The boundary counts as inside. Exact; cost: some cache
+    /// lines and a few edges.
+    pub fn containing(&self, at: Position, out: &mut Vec<u32>) {
+        out.clear();
+        self.index.containing(&self.zones, [at.lon(), at.lat()], out);
+    }
+
+    /// Replaces `out` by one list for each row of `lat` and `lon` (degrees; of one length): what
+    /// [`containing`](Self::containing) gives, or nothing where the coordinates are not finite or out of range.
+    pub fn containing_batch(&self, lat: &[f64], lon: &[f64], out: &mut ZoneLists) {
+        out.clear();
+        self.index.containing_batch(&self.zones, lat, lon, out);
+    }
+
+    /// Whether one zone holds `at`: the same answer as [`containing`](Self::containing), from the shape alone.
+    pub fn contains(&self, zone: u32, at: Position) -> bool {
+        self.zone(zone).shape.holds(at)
+    }
+
+    /// Where the straight line (in longitude and latitude) `from` - `to` crosses the zone's border, as a fraction
+    /// 0..=1 of the line; never NaN.
+    ///
+    /// `Side::Enter`: the last inward crossing before `to`, which is inside. `Side::Exit`: the first outward crossing
+    /// after `from`, which is inside. Where there is none (both ends inside, or the border touches an end within
+    /// rounding) the answer is the end that is inside: 1.0 for `Enter`, 0.0 for `Exit`.
+    pub fn crossing(&self, zone: u32, from: Position, to: Position, side: Side) -> f64 {
+        crossing::crossing(&self.zone(zone).shape, from, to, side)
+    }
+
+    /// Index, shapes and ids; attributes are not counted.
+    pub fn memory_bytes(&self) -> usize {
+        let zone = |z: &Zone| size_of::<Zone>() + z.id.capacity() + z.shape.memory_bytes();
+        self.index.memory_bytes() + self.zones.iter().map(zone).sum::<usize>() + self.by_id.capacity() * 4
+    }
+
+    pub fn stats(&self) -> IndexStats {
+        self.index.stats
+    }
+}

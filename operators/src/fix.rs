@@ -1,0 +1,110 @@
+//! A frame's time and place, as operators remember it, and how it stands in snapshots.
+
+use arrow::array::{ArrayRef, Float64Array, StringArray};
+use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
+use rhumb_engine::frame::{FrameBatch, timestamps};
+use rhumb_engine::lane::Lane;
+use rhumb_engine::sphere::distance_m;
+use rhumb_engine::state::{StateError, StateReader, StateWriter};
+use rhumb_engine::vehicle::{Slot, Vehicles};
+use std::sync::Arc;
+
+const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fix {
+    pub time: i64,
+    pub lat: f64,
+    pub lon: f64,
+}
+
+impl Fix {
+    /// Before a vehicle's first frame.
+    pub const NONE: Fix = Fix { time: i64::MIN, lat: 0.0, lon: 0.0 };
+
+    pub fn of(frames: &FrameBatch, row: usize) -> Fix {
+        Fix { time: frames.times()[row], lat: frames.lat.value(row), lon: frames.lon.value(row) }
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.time == i64::MIN
+    }
+
+    /// (lat, lon), degrees.
+    pub fn place(&self) -> (f64, f64) {
+        (self.lat, self.lon)
+    }
+
+    /// Great-circle distance, metres.
+    pub fn distance_m(&self, other: &Fix) -> f64 {
+        distance_m(self.place(), other.place())
+    }
+}
+
+/// The newest frame of every vehicle.
+#[derive(Debug, Default)]
+pub struct Newest(Vec<Fix>);
+
+impl Newest {
+    pub fn reach(&mut self, slots: usize) {
+        self.0.resize(self.0.len().max(slots), Fix::NONE);
+    }
+
+    /// Takes a vehicle's next frame and gives the one before it, unless it is the first.
+    pub fn replace(&mut self, slot: Slot, fix: Fix) -> Option<Fix> {
+        let before = std::mem::replace(&mut self.0[slot as usize], fix);
+        (!before.is_none()).then_some(before)
+    }
+
+    pub fn snapshot(&self, table: &str, vehicles: &Vehicles, state: &mut StateWriter) {
+        put(state, table, vehicles, (0..).zip(self.0.iter().copied()).filter(|(_, fix)| !fix.is_none()));
+    }
+
+    pub fn restore(&mut self, table: &str, vehicles: &Vehicles, state: &StateReader) -> Result<(), StateError> {
+        read(state, table, vehicles, |slot, fix| {
+            self.reach(slot as usize + 1);
+            self.0[slot as usize] = fix;
+        })
+    }
+}
+
+/// Ids of vehicles as a column.
+pub fn vehicle_ids(vehicles: &Vehicles, slots: &[Slot]) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(slots.iter().map(|slot| vehicles.id(*slot))))
+}
+
+/// Lanes of vehicles.
+pub fn lanes(vehicles: &Vehicles, slots: &[Slot]) -> Vec<u16> {
+    slots.iter().map(|slot| vehicles.get(*slot).lane.0).collect()
+}
+
+/// Writes fixes in their order.
+pub fn put(state: &mut StateWriter, table: &str, vehicles: &Vehicles, fixes: impl Iterator<Item = (Slot, Fix)>) {
+    let (slots, fixes): (Vec<Slot>, Vec<Fix>) = fixes.unzip();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("vehicle_id", vehicle_ids(vehicles, &slots)),
+        ("event_time", Arc::new(timestamps(fixes.iter().map(|f| f.time).collect::<Vec<_>>()))),
+        ("lat", Arc::new(Float64Array::from_iter_values(fixes.iter().map(|f| f.lat)))),
+        ("lon", Arc::new(Float64Array::from_iter_values(fixes.iter().map(|f| f.lon)))),
+    ];
+    state.put(table, VERSION, lanes(vehicles, &slots), columns);
+}
+
+/// Reads them back, in the order in which they were put.
+pub fn read(
+    state: &StateReader,
+    table: &str,
+    vehicles: &Vehicles,
+    mut take: impl FnMut(Slot, Fix),
+) -> Result<(), StateError> {
+    for rows in state.rows(table, VERSION)? {
+        let (lanes, ids) = (rows.lanes()?, rows.strings("vehicle_id")?);
+        let times = rows.primitive::<TimestampMicrosecondType>("event_time")?;
+        let (lat, lon) = (rows.primitive::<Float64Type>("lat")?, rows.primitive::<Float64Type>("lon")?);
+        for row in 0..rows.len() {
+            let slot = vehicles.intern(ids.value(row), Lane(lanes.value(row)));
+            take(slot, Fix { time: times.value(row), lat: lat.value(row), lon: lon.value(row) });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The rules: those that look at a frame alone, column by column, then those that look at its vehicle's path.
+
+use super::path::Around;
+use super::{Broken, Known, Rule, Validate, ValidateConfig};
+use crate::fix::Fix;
+use arrow::array::{Array, PrimitiveArray};
+use arrow::datatypes::ArrowPrimitiveType;
+use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::reject::{Reason, Reject};
+use rhumb_engine::sphere::{distance_bound_m, distance_m};
+use rhumb_engine::time::SECOND_US;
+use rhumb_engine::vehicle::{Slot, Vehicles};
+
+const MINUTE_US: i64 = 60 * SECOND_US;
+/// A frame this near to the one before has not moved: the resolution of GPS, not of the number.
+const STANDING_M: f64 = 1.0;
+/// Suspected as swapped: so far from its neighbour as it is, and so near when swapped.
+const SWAPPED_FAR_M: f64 = 50_000.0;
+const SWAPPED_NEAR_M: f64 = 5_000.0;
+
+type Verdicts = [Option<Broken>];
+
+pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut Verdicts) {
+    if config.range {
+        mark_out_of_range(frames.lat.values(), frames.lon.values(), verdicts);
+    }
+    if config.null_island {
+        mark_null_island(frames.lat.values(), frames.lon.values(), verdicts);
+    }
+    if config.no_fix
+        && let Some(no_fix) = &frames.no_fix
+    {
+        for (verdict, no_fix) in verdicts.iter_mut().zip(no_fix.values()) {
+            if no_fix {
+                refuse(verdict, Rule::NoFix, 0.0, 0.0);
+            }
+        }
+    }
+    if let Some(max) = config.past_max_us {
+        mark_past(frames.times(), frames.received_at.values(), max, verdicts);
+    }
+    if let (Some(max), Some(accuracy)) = (config.accuracy_max_m, &frames.accuracy_m) {
+        mark_if(accuracy, |v| v > max, Rule::Accuracy, f64::from(max), verdicts);
+    }
+    if let (Some(min), Some(satellites)) = (config.satellites_min, &frames.satellites) {
+        mark_if(satellites, |v| v < min, Rule::Satellites, f64::from(min), verdicts);
+    }
+    if let (Some(max), Some(hdop)) = (config.hdop_max, &frames.hdop) {
+        mark_if(hdop, |v| v > max, Rule::Hdop, f64::from(max), verdicts);
+    }
+}
+
+/// The first rule that is broken counts.
+fn refuse(verdict: &mut Option<Broken>, rule: Rule, measured: f64, threshold: f64) {
+    verdict.get_or_insert(Broken { rule, measured, threshold });
+}
+
+fn mark_out_of_range(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
+    // A NaN fails every comparison, so the question is put as what must hold.
+    let holds = |lat: f64, lon: f64| lat.abs() <= 90.0 && lon.abs() <= 180.0;
+    if lat.iter().zip(lon).all(|(lat, lon)| holds(*lat, *lon)) {
+        return;
+    }
+    for ((lat, lon), verdict) in lat.iter().zip(lon).zip(verdicts) {
+        if !holds(*lat, *lon) {
+            let (measured, threshold) = if lat.abs() <= 90.0 { (*lon, 180.0) } else { (*lat, 90.0) };
+            refuse(verdict, Rule::Range, measured, threshold);
+        }
+    }
+}
+
+fn mark_null_island(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
+    for ((lat, lon), verdict) in lat.iter().zip(lon).zip(verdicts) {
+        if *lat == 0.0 && *lon == 0.0 {
+            refuse(verdict, Rule::NullIsland, 0.0, 0.0);
+        }
+    }
+}
+
+fn mark_past(times: &[i64], received_at: &[i64], max_us: i64, verdicts: &mut Verdicts) {
+    for ((time, received_at), verdict) in times.iter().zip(received_at).zip(verdicts) {
+        let age_us = received_at.saturating_sub(*time);
+        if age_us > max_us {
+            refuse(verdict, Rule::Past, seconds(age_us), seconds(max_us));
+        }
+    }
+}
+
+fn mark_if<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    broken: impl Fn(T::Native) -> bool,
+    rule: Rule,
+    threshold: f64,
+    verdicts: &mut Verdicts,
+) where
+    T::Native: Into<f64>,
+{
+    for (row, verdict) in verdicts.iter_mut().enumerate() {
+        if values.is_valid(row) && broken(values.value(row)) {
+            refuse(verdict, rule, values.value(row).into(), threshold);
+        }
+    }
+}
+
+fn seconds(us: i64) -> f64 {
+    us as f64 / SECOND_US as f64
+}
+
+impl Validate {
+    /// Row by row, because each accepted frame is a neighbour of the next.
+    pub(super) fn judge_by_path(&mut self, frames: &FrameBatch, verdicts: &mut Verdicts) {
+        for (row, verdict) in verdicts.iter_mut().enumerate() {
+            if verdict.is_some() {
+                continue;
+            }
+            let slot = frames.slots()[row];
+            let fix = Fix::of(frames, row);
+            let around = self.paths.around(slot, fix.time);
+            *verdict = self.broken_by(frames, row, slot, &fix, &around);
+            if verdict.is_none() {
+                self.paths.insert(slot, fix);
+            }
+        }
+    }
+
+    fn broken_by(&mut self, frames: &FrameBatch, row: usize, slot: Slot, fix: &Fix, around: &Around) -> Option<Broken> {
+        let broken = |rule, measured, threshold| Some(Broken { rule, measured, threshold });
+        if !self.is_known(slot) {
+            return broken(Rule::UnknownVehicle, 0.0, 0.0);
+        }
+        if let Some(max) = self.config.rate_max_per_minute {
+            let rate = &mut self.rates[slot as usize];
+            let minute = fix.time.div_euclid(MINUTE_US);
+            if minute > rate.minute {
+                *rate = super::Rate { minute, frames: 0 };
+            }
+            if minute == rate.minute {
+                rate.frames += 1;
+                if rate.frames > max {
+                    return broken(Rule::RateLimit, f64::from(rate.frames), f64::from(max));
+                }
+            }
+        }
+        let config = &self.config;
+        if config.duplicate && around.same {
+            return broken(Rule::Duplicate, 0.0, 0.0);
+        }
+        let nearest = around.before.or(around.after);
+        if config.swapped
+            && let Some(neighbour) = nearest
+            && let Some(far_m) = swapped(&neighbour, fix)
+        {
+            return broken(Rule::Swapped, far_m, SWAPPED_FAR_M);
+        }
+        let before = around.before;
+        if config.r#static
+            && let Some(before) = &before
+            && frames.speed_mps.as_ref().is_some_and(|s| s.is_valid(row) && s.value(row) == 0.0)
+            && within(before, fix, STANDING_M)
+        {
+            return broken(Rule::Static, before.distance_m(fix), STANDING_M);
+        }
+        if let (Some(min), Some(before)) = (config.distance_min_m, &before) {
+            let moved = before.distance_m(fix);
+            if moved < min {
+                return broken(Rule::Distance, moved, min);
+            }
+        }
+        if let Some(max) = config.speed_max_mps {
+            let neighbours = [before, around.after];
+            if let Some(speed) = neighbours.iter().flatten().find_map(|other| faster_than(other, fix, max)) {
+                return broken(Rule::SpeedMax, speed, max);
+            }
+        }
+        if let (Some(min), Some(before)) = (config.period_min_us, &before)
+            && fix.time - before.time < min
+        {
+            return broken(Rule::PeriodMin, seconds(fix.time - before.time), seconds(min));
+        }
+        None
+    }
+
+    fn is_known(&mut self, slot: Slot) -> bool {
+        let Some(known) = &self.config.known_vehicles else { return true };
+        let looked = &mut self.known[slot as usize];
+        if *looked == Known::NotLooked {
+            *looked = if known.contains(self.vehicles.id(slot)) { Known::Yes } else { Known::No };
+        }
+        *looked == Known::Yes
+    }
+}
+
+/// The speed between two fixes, if it is more than `max_mps`. Most are told apart without trigonometry.
+#[inline]
+fn faster_than(other: &Fix, fix: &Fix, max_mps: f64) -> Option<f64> {
+    let between_s = seconds(fix.time.abs_diff(other.time) as i64);
+    if between_s == 0.0 || distance_bound_m(other.place(), fix.place()) <= max_mps * between_s * 0.999 {
+        return None;
+    }
+    let speed = other.distance_m(fix) / between_s;
+    (speed > max_mps).then_some(speed)
+}
+
+fn within(a: &Fix, b: &Fix, metres: f64) -> bool {
+    distance_bound_m(a.place(), b.place()) <= metres * 0.999 || a.distance_m(b) <= metres
+}
+
+/// How far a frame is from its neighbour, if swapping latitude and longitude would bring it there.
+fn swapped(neighbour: &Fix, fix: &Fix) -> Option<f64> {
+    let far_m = neighbour.distance_m(fix);
+    let near = fix.lon.abs() <= 90.0 && distance_m(neighbour.place(), (fix.lon, fix.lat)) <= SWAPPED_NEAR_M;
+    (far_m >= SWAPPED_FAR_M && near).then_some(far_m)
+}
+
+impl Rule {
+    /// The reason that its rejects carry.
+    pub fn reason(self) -> Reason {
+        match self {
+            Rule::Range => Reason::Range,
+            Rule::NullIsland => Reason::NullIsland,
+            Rule::NoFix => Reason::NoFix,
+            Rule::Past => Reason::Past,
+            Rule::Accuracy => Reason::Accuracy,
+            Rule::Satellites => Reason::Satellites,
+            Rule::Hdop => Reason::Hdop,
+            Rule::UnknownVehicle => Reason::UnknownVehicle,
+            Rule::RateLimit => Reason::RateLimit,
+            Rule::Duplicate => Reason::Duplicate,
+            Rule::Swapped => Reason::Swapped,
+            Rule::Static => Reason::Static,
+            Rule::Distance => Reason::Distance,
+            Rule::SpeedMax => Reason::SpeedMax,
+            Rule::PeriodMin => Reason::PeriodMin,
+        }
+    }
+}
+
+pub fn reject(frames: &FrameBatch, row: usize, vehicles: &Vehicles, broken: Broken) -> Reject {
+    let Broken { rule, measured, threshold } = broken;
+    let reject = Reject::of_frame(frames, row, vehicles, rule.reason());
+    let detail = match rule {
+        Rule::Range if threshold == 90.0 => format!("latitude {measured} is not in -90..90"),
+        Rule::Range => format!("longitude {measured} is not in -180..180"),
+        Rule::NullIsland => "latitude and longitude are both exactly 0".to_owned(),
+        Rule::NoFix => "the device says that it has no fix".to_owned(),
+        Rule::Past => format!("{measured:.0} s older than its time of receipt, the most is {threshold:.0} s"),
+        Rule::Accuracy => format!("accurate to {measured} m, the most is {threshold} m"),
+        Rule::Satellites => format!("{measured} satellites, the least is {threshold}"),
+        Rule::Hdop => format!("hdop {measured}, the most is {threshold}"),
+        Rule::UnknownVehicle => "not in the table of known vehicles".to_owned(),
+        Rule::RateLimit => format!("frame {measured} of its minute, the most is {threshold}"),
+        Rule::Duplicate => "there is an accepted frame of this vehicle and event time".to_owned(),
+        Rule::Swapped => format!("{measured:.0} m from its neighbour in time, and next to it with lat and lon swapped"),
+        Rule::Static => "speed 0, and has not moved since the frame before".to_owned(),
+        Rule::Distance => format!("moved {measured:.1} m, the least is {threshold} m"),
+        Rule::SpeedMax => format!("{measured:.1} m/s between neighbours in time, the most is {threshold} m/s"),
+        Rule::PeriodMin => format!("{measured:.3} s after the frame before, the least is {threshold} s"),
+    };
+    let unmeasured = matches!(rule, Rule::NullIsland | Rule::NoFix | Rule::UnknownVehicle | Rule::Duplicate);
+    match unmeasured {
+        true => reject.detail(detail),
+        false => reject.measured(measured, threshold).detail(detail),
+    }
+}

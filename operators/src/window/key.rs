@@ -1,0 +1,204 @@
+//! Keys of a window: the values of its key columns, as a dense number inside a shard and as strings outside.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt32Type};
+use hashbrown::HashMap;
+use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::vehicle::Vehicles;
+use std::sync::Arc;
+
+/// One value of a key column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Bits of an f64.
+    Float(u64),
+    Text(Arc<str>),
+}
+
+/// The values of all key columns.
+pub type Key = Box<[Value]>;
+
+/// Numbers for keys, as they come.
+#[derive(Debug, Default)]
+pub struct Keys {
+    by_values: HashMap<Key, u32>,
+    values: Vec<Key>,
+}
+
+impl Keys {
+    pub fn number(&mut self, key: &[Value]) -> u32 {
+        if let Some(number) = self.by_values.get(key) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.values.push(key.into());
+        self.by_values.insert(key.into(), number);
+        number
+    }
+
+    pub fn values(&self, number: u32) -> &Key {
+        &self.values[number as usize]
+    }
+}
+
+/// Gives each row of a batch the numbers of its keys: one, or with `zone_id` one for each of its zones.
+#[derive(Debug, Default)]
+pub struct RowKeys {
+    keys: Keys,
+    columns: Vec<String>,
+    /// By vehicle slot or zone ordinal, where that alone is the key; `u32::MAX` before it is known.
+    dense: Vec<u32>,
+    /// The zone ids that `dense` was made for.
+    zone_ids: Option<Arc<StringArray>>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+pub const VEHICLE: &str = "vehicle_id";
+pub const ZONE: &str = "zone_id";
+
+impl RowKeys {
+    pub fn new(columns: Vec<String>) -> RowKeys {
+        RowKeys { columns, ..RowKeys::default() }
+    }
+
+    pub fn values(&self, number: u32) -> &Key {
+        self.keys.values(number)
+    }
+
+    pub fn number(&mut self, key: &[Value]) -> u32 {
+        self.keys.number(key)
+    }
+
+    /// Fills `offsets` (rows + 1, from 0) and `numbers`.
+    pub fn of_batch(
+        &mut self,
+        frames: &FrameBatch,
+        vehicles: &Vehicles,
+        offsets: &mut Vec<u32>,
+        numbers: &mut Vec<u32>,
+    ) {
+        offsets.clear();
+        numbers.clear();
+        offsets.push(0);
+        match &self.columns[..] {
+            [only] if only == VEHICLE => self.by_vehicle(frames, vehicles, offsets, numbers),
+            [only] if only == ZONE => self.by_zone(frames, offsets, numbers),
+            _ => self.by_values(frames, vehicles, offsets, numbers),
+        }
+    }
+
+    fn by_vehicle(&mut self, frames: &FrameBatch, vehicles: &Vehicles, offsets: &mut Vec<u32>, numbers: &mut Vec<u32>) {
+        self.dense.resize(self.dense.len().max(vehicles.len()), UNKNOWN);
+        for slot in frames.slots() {
+            let number = &mut self.dense[*slot as usize];
+            if *number == UNKNOWN {
+                *number = self.keys.number(&[Value::Text(vehicles.id(*slot).into())]);
+            }
+            numbers.push(*number);
+            offsets.push(numbers.len() as u32);
+        }
+    }
+
+    fn by_zone(&mut self, frames: &FrameBatch, offsets: &mut Vec<u32>, numbers: &mut Vec<u32>) {
+        let Some(zones) = &frames.zones else {
+            return offsets.resize(frames.len() + 1, 0);
+        };
+        if !self.zone_ids.as_ref().is_some_and(|known| Arc::ptr_eq(known, &zones.ids)) {
+            self.dense = zones.ids.iter().flatten().map(|id| self.keys.number(&[Value::Text(id.into())])).collect();
+            self.zone_ids = Some(zones.ids.clone());
+        }
+        numbers.extend(zones.zones.iter().map(|zone| self.dense[*zone as usize]));
+        offsets.extend(zones.offsets[1..].iter().map(|offset| *offset as u32));
+    }
+
+    fn by_values(&mut self, frames: &FrameBatch, vehicles: &Vehicles, offsets: &mut Vec<u32>, numbers: &mut Vec<u32>) {
+        let columns: Vec<Column> = self.columns.iter().map(|name| Column::of(frames, vehicles, name)).collect();
+        let zone_at = self.columns.iter().position(|name| name == ZONE);
+        let mut key = vec![Value::Null; columns.len()];
+        for row in 0..frames.len() {
+            for (value, column) in key.iter_mut().zip(&columns) {
+                *value = column.value(row);
+            }
+            match (zone_at, &frames.zones) {
+                (None, _) => numbers.push(self.keys.number(&key)),
+                (Some(_), None) => {}
+                (Some(at), Some(zones)) => {
+                    for zone in zones.of(row) {
+                        key[at] = Value::Text(zones.ids.value(*zone as usize).into());
+                        numbers.push(self.keys.number(&key));
+                    }
+                }
+            }
+            offsets.push(numbers.len() as u32);
+        }
+    }
+}
+
+/// A key column of a batch, by the type of its values.
+enum Column {
+    Vehicle(Vec<Value>),
+    /// Filled in zone by zone.
+    Zone,
+    Text(ArrayRef),
+    TextDictionary {
+        keys: arrow::array::UInt32Array,
+        values: Vec<Value>,
+    },
+    Int(Int64Array),
+    Float(Float64Array),
+    Bool(BooleanArray),
+    Missing,
+}
+
+impl Column {
+    fn of(frames: &FrameBatch, vehicles: &Vehicles, name: &str) -> Column {
+        match name {
+            VEHICLE => Column::Vehicle(frames.slots().iter().map(|slot| text(vehicles.id(*slot))).collect()),
+            ZONE => Column::Zone,
+            "source" => Column::Vehicle(vec![text(&frames.origin.source); frames.len()]),
+            _ => frames.column(name).map_or(Column::Missing, Column::of_array),
+        }
+    }
+
+    fn of_array(array: ArrayRef) -> Column {
+        let to = |to: &DataType| cast(&array, to).expect("numbers cast to wider numbers");
+        match array.data_type() {
+            DataType::Utf8 => Column::Text(array),
+            DataType::Dictionary(_, _) => {
+                let dictionary = array.as_dictionary::<UInt32Type>();
+                let values = dictionary.values().as_string::<i32>();
+                let values = values.iter().map(|value| value.map_or(Value::Null, text)).collect();
+                Column::TextDictionary { keys: dictionary.keys().clone(), values }
+            }
+            DataType::Boolean => Column::Bool(array.as_boolean().clone()),
+            DataType::Float32 | DataType::Float64 => {
+                Column::Float(to(&DataType::Float64).as_primitive::<Float64Type>().clone())
+            }
+            _ => Column::Int(to(&DataType::Int64).as_primitive::<Int64Type>().clone()),
+        }
+    }
+
+    fn value(&self, row: usize) -> Value {
+        match self {
+            Column::Vehicle(values) => values[row].clone(),
+            Column::Zone | Column::Missing => Value::Null,
+            Column::Text(array) if array.is_null(row) => Value::Null,
+            Column::Text(array) => text(array.as_string::<i32>().value(row)),
+            Column::TextDictionary { keys, .. } if keys.is_null(row) => Value::Null,
+            Column::TextDictionary { keys, values } => values[keys.value(row) as usize].clone(),
+            Column::Int(array) => array.is_valid(row).then(|| array.value(row)).map_or(Value::Null, Value::Int),
+            Column::Float(array) => {
+                array.is_valid(row).then(|| array.value(row).to_bits()).map_or(Value::Null, Value::Float)
+            }
+            Column::Bool(array) => array.is_valid(row).then(|| array.value(row)).map_or(Value::Null, Value::Bool),
+        }
+    }
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.into())
+}
