@@ -1,3 +1,14 @@
-//! Everything outside the process: codecs, sources, the lake.
+//! Everything outside the process: codecs, sources, the simulator, the lake.
 
 pub mod codec;
+pub mod file;
+pub mod lake;
+pub mod simulate;
+pub mod udp;
+
+/// How a source opens its codec: one instance a socket or a file.
+pub type MakeCodec = std::sync::Arc<dyn Fn() -> Box<dyn codec::Codec> + Send + Sync>;
+
+#[cfg(test)]
+#[path = "file/line.rs"]
+mod line;

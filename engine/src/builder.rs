@@ -118,6 +118,8 @@ impl Columns {
 pub struct Delivery {
     pub frames: FrameBatch,
     pub rejects: Vec<Reject>,
+    /// Of each reject, how many frames of the whole poll came before it.
+    pub rejected_after: Vec<usize>,
 }
 
 /// Clock sanity, before anything else looks at a frame.
@@ -135,6 +137,7 @@ pub struct FrameBuilder {
     caches: Vec<VehicleCache>,
     columns: Vec<Columns>,
     rejects: Vec<Reject>,
+    rejected_after: Vec<usize>,
     /// Lane of every frame, where the source has lanes of its own (a Kafka partition).
     lane: Option<Lane>,
     clocks: ClockRules,
@@ -152,6 +155,7 @@ impl FrameBuilder {
             caches: directories.iter().map(|d| VehicleCache::new(d.clone())).collect(),
             columns: directories.iter().map(|_| Columns::default()).collect(),
             rejects: Vec::new(),
+            rejected_after: Vec::new(),
             lane: None,
             clocks,
             received_at: EventTime::MIN,
@@ -232,7 +236,7 @@ impl FrameBuilder {
     /// Keeps bytes that are not a frame. `detail` says what is wrong with them, for a person.
     #[cold]
     pub fn reject(&mut self, reason: Reason, raw: &[u8], detail: impl Into<String>) {
-        self.rejects.push(Reject {
+        self.keep(Reject {
             reason,
             received_at: self.received_at,
             source: self.origin.source.clone(),
@@ -251,7 +255,7 @@ impl FrameBuilder {
             long => format!("the vehicle id has {long} bytes, the most is {VEHICLE_ID_MAX}"),
         };
         let reject = self.refused(Reason::VehicleId, frame).detail(detail);
-        self.rejects.push(Reject { vehicle_id: None, ..reject });
+        self.keep(Reject { vehicle_id: None, ..reject });
     }
 
     #[cold]
@@ -262,7 +266,12 @@ impl FrameBuilder {
             .refused(Reason::Future, frame)
             .measured(ahead_s, self.clocks.skew_max_us as f64 / second)
             .detail(format!("{ahead_s:.1} s ahead of the time of receipt"));
+        self.keep(reject);
+    }
+
+    fn keep(&mut self, reject: Reject) {
         self.rejects.push(reject);
+        self.rejected_after.push(self.frames);
     }
 
     fn refused(&self, reason: Reason, frame: &Frame) -> Reject {
@@ -286,12 +295,10 @@ impl FrameBuilder {
     pub fn finish(&mut self) -> Vec<Delivery> {
         self.frames = 0;
         let origin = &self.origin;
-        let mut deliveries: Vec<Delivery> = self
-            .columns
-            .iter_mut()
-            .map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new() })
-            .collect();
+        let mut deliveries: Vec<Delivery> =
+            self.columns.iter_mut().map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new(), rejected_after: Vec::new() }).collect();
         deliveries[0].rejects = std::mem::take(&mut self.rejects);
+        deliveries[0].rejected_after = std::mem::take(&mut self.rejected_after);
         deliveries
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod builder;
+pub mod chain;
 mod control;
 pub mod current;
 pub mod effects;

@@ -132,7 +132,7 @@ impl Chain {
 
     /// The state that the last manifest names.
     pub fn state(&self) -> Result<Vec<StateTable>, ManifestError> {
-        read_state(&self.store, &self.last)
+        read_state(&self.store, &self.last, |_| true)
     }
 
     /// Makes state durable under names that no other engine uses.
@@ -190,13 +190,17 @@ pub fn newest(store: &Store) -> Result<Option<Manifest>, ManifestError> {
     }
 }
 
-/// The state that a manifest names.
-pub fn read_state(store: &Store, manifest: &Manifest) -> Result<Vec<StateTable>, ManifestError> {
+/// The state that a manifest names, as far as it is wanted.
+pub fn read_state(
+    store: &Store,
+    manifest: &Manifest,
+    wanted: impl Fn(&StateFile) -> bool,
+) -> Result<Vec<StateTable>, ManifestError> {
     let read = |file: &StateFile| {
         let rows = state::decode(&file.table, &store.get(&file.path)?)?;
         Ok(StateTable { operator: file.operator.clone(), table: file.table.clone(), version: file.version, rows })
     };
-    manifest.state.iter().map(read).collect()
+    manifest.state.iter().filter(|file| wanted(file)).map(read).collect()
 }
 
 fn create(store: &Store, manifest: &Manifest) -> Result<bool, ManifestError> {

@@ -8,7 +8,8 @@ use crate::manifest::{Chain as Manifests, ManifestError};
 use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Reader, ReaderEvent};
-use crate::shard::{Chain, Shard};
+use crate::chain::Chain;
+use crate::shard::Shard;
 use crate::sink::{SinkContext, SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
 use crate::state::{StateError, StateReader, of_lanes};
@@ -150,7 +151,6 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         vehicles: vehicles.clone(),
         history,
         tables: pipeline.operators.iter().flat_map(|plan| plan.tables()).collect(),
-        last_segments: last.segments.clone(),
     };
     let mut sinks = Vec::new();
     for plan in &pipeline.sinks {

@@ -57,8 +57,6 @@ pub struct SinkContext {
     pub claim: u64,
     /// Directory of each shard.
     pub vehicles: Vec<Arc<Vehicles>>,
-    /// Segments of the last manifest: a sink may not clear them away, `committed` is called with them first.
-    pub last_segments: Vec<Segment>,
     /// Columns of the history, beside `epoch` and `event_date`.
     pub history: Vec<FieldRef>,
     pub tables: Vec<TablePlan>,

@@ -19,10 +19,8 @@ impl Bounds {
     }
 
     pub fn add(&mut self, p: &[f64; 2]) {
-        for axis in 0..2 {
-            self.min[axis] = self.min[axis].min(p[axis]);
-            self.max[axis] = self.max[axis].max(p[axis]);
-        }
+        self.min = [self.min[0].min(p[0]), self.min[1].min(p[1])];
+        self.max = [self.max[0].max(p[0]), self.max[1].max(p[1])];
     }
 
     pub fn join(&mut self, other: &Bounds) {
@@ -30,6 +28,11 @@ impl Bounds {
             self.add(&other.min);
             self.add(&other.max);
         }
+    }
+
+    /// The lower right one.
+    pub fn corner(&self) -> [f64; 2] {
+        [self.max[0], self.min[1]]
     }
 
     pub fn meets(&self, other: &Bounds) -> bool {
@@ -45,7 +48,11 @@ impl Bounds {
 
     /// False only when the edge from `a` to `b` surely does not touch the box; rounding errs on the side of true.
     pub fn may_touch(&self, a: [f64; 2], b: [f64; 2]) -> bool {
-        if !self.meets(&Bounds::of(&[a, b])) {
+        let beside = |axis: usize| {
+            (a[axis] < self.min[axis]) & (b[axis] < self.min[axis])
+                | (a[axis] > self.max[axis]) & (b[axis] > self.max[axis])
+        };
+        if beside(0) | beside(1) {
             return false;
         }
         let half = [(self.max[0] - self.min[0]) * 0.5, (self.max[1] - self.min[1]) * 0.5];

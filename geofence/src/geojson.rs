@@ -99,12 +99,10 @@ impl<'a> Reader<'a> {
     /// JSON that cannot be read at all, or whose top is not an object.
     fn fault(&mut self, fault: &serde_json::Error) {
         let at = Some((fault.line().max(1), fault.column().max(1)));
-        let message = fault.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let what = if fault.is_data() {
-            What::NotFeatures(format!("not GeoJSON ({message})"))
+            What::NotFeatures("JSON of another shape than GeoJSON".into())
         } else {
-            What::NotJson(message)
+            What::NotJson(without_place(fault))
         };
         self.note_at(at, what, Severity::Error);
     }
@@ -179,7 +177,7 @@ fn read_feature(
     let feature: Feature = match serde_json::from_str(raw.get()) {
         Ok(feature) => feature,
         Err(fault) => {
-            error(What::NotFeature(fault.to_string()));
+            error(What::NotFeature(without_place(&fault)));
             return None;
         }
     };
@@ -198,6 +196,12 @@ fn read_feature(
     zone_id.clone_from(&id);
     let shape = shape(feature.geometry, &attributes, notes)?;
     Some(Zone { id: id?, shape, attributes })
+}
+
+/// The message alone: lines of a part of the text would mislead.
+fn without_place(fault: &serde_json::Error) -> String {
+    let message = fault.to_string();
+    message.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 fn id(
@@ -239,7 +243,7 @@ fn shape(
             return None;
         }
         Some(Err(fault)) => {
-            note(Severity::Error, What::NotFeature(format!("its geometry: {fault}")));
+            note(Severity::Error, What::NotFeature(format!("its geometry: {}", without_place(&fault))));
             return None;
         }
         Some(Ok(geometry)) => geometry,

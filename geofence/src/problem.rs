@@ -74,11 +74,11 @@ pub enum What {
     NoRadius,
     #[error("radius_m is {0}: write a number of metres greater than 0 and at most 20015114")]
     BadRadius(String),
-    #[error("{vertices} of its vertices are out of range, the first is latitude {}, longitude {}: a position is [longitude, latitude] in degrees; zones across the antimeridian are written as two polygons that meet at 180 and -180", .first.lat, .first.lon)]
+    #[error("positions out of range: {vertices}, the first is latitude {}, longitude {}; a position is [longitude, latitude] in degrees, zones across the antimeridian are written as two polygons that meet at 180 and -180", .first.lat, .first.lon)]
     OutOfRange { vertices: usize, first: Vertex },
     #[error("latitude and longitude seem to be swapped (the first vertex has latitude {}, longitude {}): GeoJSON writes [longitude, latitude]", .first.lat, .first.lon)]
     Swapped { first: Vertex },
-    #[error("{place} has {points} different points in a row, a ring needs 3 and the first again: dropped")]
+    #[error("{place} is dropped: without repeats it has {points} positions, a ring needs 3 and the first again")]
     ShortRing { place: RingPlace, points: usize },
     #[error("{place} encloses no area: dropped")]
     NoArea { place: RingPlace },
@@ -89,7 +89,7 @@ pub enum What {
     #[error("{place} is not closed: its first position was added at the end; write it there")]
     NotClosed { place: RingPlace },
     #[error(
-        "{place} crosses itself {times} times, first near {near}: every part that it goes around counts as inside; redraw it if that is not meant"
+        "{place} crosses itself near {near} (crossings in all: {times}): every part that it goes around counts as inside; redraw it if that is not meant"
     )]
     CrossesItself { place: RingPlace, times: usize, near: Vertex },
     #[error(
@@ -101,7 +101,7 @@ pub enum What {
     )]
     LongEdge { place: RingPlace, from_lon: f64, to_lon: f64 },
     #[error(
-        "{holes} holes of polygon {polygon} lie outside its shell, the first is ring {first}: they cut nothing out; check whether they belong to another polygon"
+        "holes of polygon {polygon} outside its shell: {holes}, the first is ring {first}; they cut nothing out: check whether they belong to another polygon"
     )]
     HolesOutside { polygon: usize, holes: usize, first: usize },
     #[error(

@@ -93,24 +93,41 @@ impl Ring {
         }
     }
 
-    /// The winding number around a point infinitely little right of and above `p` (right first), so that it is
-    /// defined on the boundary too.
+    /// The winding number around a point infinitely little right of and above `p` (above by infinitely less than
+    /// right), so that it is defined on the boundary too.
     pub(crate) fn winding(&self, p: [f64; 2]) -> i32 {
         let mut winding = 0;
         self.edges_where(
             |b| b.min[1] <= p[1] && p[1] <= b.max[1] && p[0] <= b.max[0],
-            |i| {
-                let (a, b) = self.edge(i);
-                if a[1] <= p[1] {
-                    if b[1] > p[1] && orientation(a, b, p) > 0.0 {
-                        winding += 1;
-                    }
-                } else if b[1] <= p[1] && orientation(a, b, p) < 0.0 {
-                    winding -= 1;
-                }
-            },
+            |edge| winding += self.passes_right(edge, p),
         );
         winding
+    }
+
+    /// The winding number around `p` from that around `corner`, which lies below and right of it: `edges` are (at
+    /// least) all edges that touch the upright from the corner and the level line from there to `p`.
+    pub(crate) fn winding_from(&self, corner: [f64; 2], winding: i32, edges: &[u32], p: [f64; 2]) -> i32 {
+        let turn = [corner[0], p[1]];
+        let step = |edge: &u32| {
+            let (a, b) = self.edge(*edge as usize);
+            let level = self.passes_right(*edge as usize, p) - self.passes_right(*edge as usize, turn);
+            let crosses = (a[0] <= turn[0]) != (b[0] <= turn[0]);
+            // Upwards over an edge that runs east: from its right side to its left.
+            let upright = crosses && passes_above(a, b, corner) && !passes_above(a, b, turn);
+            level + if upright { if b[0] > a[0] { 1 } else { -1 } } else { 0 }
+        };
+        winding + edges.iter().map(step).sum::<i32>()
+    }
+
+    /// What an edge adds to the winding number: 1 when it passes right of `p` upwards, -1 downwards.
+    #[inline]
+    fn passes_right(&self, edge: usize, p: [f64; 2]) -> i32 {
+        let (a, b) = self.edge(edge);
+        if a[1] <= p[1] {
+            i32::from(b[1] > p[1] && orientation(a, b, p) > 0.0)
+        } else {
+            -i32::from(b[1] <= p[1] && orientation(a, b, p) < 0.0)
+        }
     }
 
     /// Exact. Cost: the edges whose run of 16 spans the latitude of `p` to its right.
@@ -151,4 +168,13 @@ impl Ring {
 pub(crate) fn orientation(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> f64 {
     let coord = |v: [f64; 2]| Coord { x: v[0], y: v[1] };
     orient2d(coord(a), coord(b), coord(p))
+}
+
+/// Whether an edge that passes from one side of the longitude of `p` to the other does so above `p`, where `p` stands
+/// for the point that `Ring::winding` takes.
+pub(crate) fn passes_above(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> bool {
+    let (west, east) = if a[0] < b[0] { (a, b) } else { (b, a) };
+    let side = orientation(west, east, p);
+    // Right of (below) an edge that runs east means that the edge is above.
+    side < 0.0 || (side == 0.0 && east[1] > west[1])
 }

@@ -33,40 +33,40 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
     expect![[r#"
         austin_neighborhoods 70 zones
         california_counties 58 zones
-          1: feature 39 (id "39"): ring 0 of polygon 2 crosses itself 1 times, first near (37.457124, -121.927793): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 39 (id "39"): ring 0 of polygon 2 crosses itself near (37.457124, -121.927793) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
         georust_geo_fixtures 7 zones
         georust_nl_plots 316 zones
         georust_nl_zones 91 zones
-          1: feature 88 (id "88"): ring 0 of polygon 0 crosses itself 1 times, first near (52.329610, 5.541007): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 88 (id "88"): ring 0 of polygon 0 crosses itself near (52.329610, 5.541007) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
         italy_regions 20 zones
         nyc_boroughs 5 zones
         nyc_taxi_zones 263 zones
         oakland_neighborhoods 131 zones
         oklahoma_cities 43 zones
-          1: feature 0 (id "0"): 2 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 1 (id "1"): 12 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 2 (id "2"): 4 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 3 (id "3"): 4 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 4 (id "4"): 1 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 5 (id "5"): 34 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 6 (id "6"): 4 holes of polygon 0 lie outside its shell, the first is ring 8: they cut nothing out; check whether they belong to another polygon
-          1: feature 9 (id "9"): 1 holes of polygon 0 lie outside its shell, the first is ring 2: they cut nothing out; check whether they belong to another polygon
-          1: feature 10 (id "10"): 5 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 13 (id "13"): 11 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 14 (id "14"): 22 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 15 (id "15"): 4 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 16 (id "16"): 29 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 17 (id "17"): 5 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 18 (id "18"): 1 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 20 (id "20"): 2 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 21 (id "21"): 11 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 23 (id "23"): 6 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 24 (id "24"): 1 holes of polygon 0 lie outside its shell, the first is ring 4: they cut nothing out; check whether they belong to another polygon
-          1: feature 26 (id "26"): 1 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 30 (id "30"): 29 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 31 (id "31"): 4 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 35 (id "35"): 9 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
-          1: feature 37 (id "37"): 1 holes of polygon 0 lie outside its shell, the first is ring 1: they cut nothing out; check whether they belong to another polygon
+          1: feature 0 (id "0"): holes of polygon 0 outside its shell: 2, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 1 (id "1"): holes of polygon 0 outside its shell: 12, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 2 (id "2"): holes of polygon 0 outside its shell: 4, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 3 (id "3"): holes of polygon 0 outside its shell: 4, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 4 (id "4"): holes of polygon 0 outside its shell: 1, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 5 (id "5"): holes of polygon 0 outside its shell: 34, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 6 (id "6"): holes of polygon 0 outside its shell: 4, the first is ring 8; they cut nothing out: check whether they belong to another polygon
+          1: feature 9 (id "9"): holes of polygon 0 outside its shell: 1, the first is ring 2; they cut nothing out: check whether they belong to another polygon
+          1: feature 10 (id "10"): holes of polygon 0 outside its shell: 5, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 13 (id "13"): holes of polygon 0 outside its shell: 11, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 14 (id "14"): holes of polygon 0 outside its shell: 22, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 15 (id "15"): holes of polygon 0 outside its shell: 4, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 16 (id "16"): holes of polygon 0 outside its shell: 29, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 17 (id "17"): holes of polygon 0 outside its shell: 5, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 18 (id "18"): holes of polygon 0 outside its shell: 1, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 20 (id "20"): holes of polygon 0 outside its shell: 2, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 21 (id "21"): holes of polygon 0 outside its shell: 11, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 23 (id "23"): holes of polygon 0 outside its shell: 6, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 24 (id "24"): holes of polygon 0 outside its shell: 1, the first is ring 4; they cut nothing out: check whether they belong to another polygon
+          1: feature 26 (id "26"): holes of polygon 0 outside its shell: 1, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 30 (id "30"): holes of polygon 0 outside its shell: 29, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 31 (id "31"): holes of polygon 0 outside its shell: 4, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 35 (id "35"): holes of polygon 0 outside its shell: 9, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: feature 37 (id "37"): holes of polygon 0 outside its shell: 1, the first is ring 1; they cut nothing out: check whether they belong to another polygon
         rome_rioni 22 zones
         san_jose_neighborhoods 18 zones
           1: feature 0 (id "0"): polygon 3 lies inside polygon 2 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
@@ -75,46 +75,46 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
         swiss_cantons 26 zones
         uk_regions 9 zones
         us_counties_10m 3231 zones
-          1: feature 272 (id "02105"): ring 0 of polygon 5 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 393 (id "02100"): ring 1 of polygon 1 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 471 (id "51750"): ring 1 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 629 (id "51610"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
+          1: feature 272 (id "02105"): ring 0 of polygon 5 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 393 (id "02100"): ring 1 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 471 (id "51750"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 629 (id "51610"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 629 (id "51610"): nothing is left of its shape, so no vehicle will ever be in it: draw it again or remove it
-          1: feature 914 (id "51620"): ring 0 of polygon 0 crosses itself 1 times, first near (36.694657, -76.917068): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 915 (id "08005"): ring 0 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 984 (id "51121"): ring 0 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1106 (id "10003"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1286 (id "45077"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1303 (id "51093"): ring 0 of polygon 0 crosses itself 1 times, first near (36.648268, -76.909890): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 1407 (id "08059"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1596 (id "47185"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1649 (id "08123"): ring 0 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 1745 (id "35043"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2028 (id "08014"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2028 (id "08014"): ring 1 of polygon 1 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2028 (id "08014"): ring 2 of polygon 1 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2043 (id "08031"): ring 1 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2044 (id "22067"): ring 0 of polygon 0 crosses itself 1 times, first near (32.543680, -91.888014): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 2047 (id "08013"): ring 0 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2047 (id "08013"): ring 1 of polygon 1 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2056 (id "51041"): ring 0 of polygon 0 crosses itself 1 times, first near (37.244455, -77.376498): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 2083 (id "22057"): ring 0 of polygon 1 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2128 (id "06075"): ring 0 of polygon 0 has 2 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2714 (id "06001"): ring 0 of polygon 0 crosses itself 1 times, first near (37.526227, -121.503278): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 2796 (id "51683"): ring 1 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
-          1: feature 2863 (id "51153"): ring 0 of polygon 0 has 0 different points in a row, a ring needs 3 and the first again: dropped
+          1: feature 914 (id "51620"): ring 0 of polygon 0 crosses itself near (36.694657, -76.917068) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 915 (id "08005"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 984 (id "51121"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 1106 (id "10003"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 1286 (id "45077"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 1303 (id "51093"): ring 0 of polygon 0 crosses itself near (36.648268, -76.909890) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 1407 (id "08059"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 1596 (id "47185"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 1649 (id "08123"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 1745 (id "35043"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 2028 (id "08014"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 2028 (id "08014"): ring 1 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 2028 (id "08014"): ring 2 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 2043 (id "08031"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 2044 (id "22067"): ring 0 of polygon 0 crosses itself near (32.543680, -91.888014) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2047 (id "08013"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 2047 (id "08013"): ring 1 of polygon 1 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 2056 (id "51041"): ring 0 of polygon 0 crosses itself near (37.244455, -77.376498) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2083 (id "22057"): ring 0 of polygon 1 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 2128 (id "06075"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
+          1: feature 2714 (id "06001"): ring 0 of polygon 0 crosses itself near (37.526227, -121.503278) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2796 (id "51683"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
+          1: feature 2863 (id "51153"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
         world_countries_50m 241 zones
           1: feature 75 (id "Russia"): ring 0 of polygon 17 has an edge from longitude 179.8667987 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 75 (id "Russia"): ring 0 of polygon 17 crosses itself 24 times, first near (65.039997, 29.622896): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 75 (id "Russia"): ring 0 of polygon 17 crosses itself near (65.039997, 29.622896) (crossings in all: 24): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 75 (id "Russia"): ring 0 of polygon 28 has an edge from longitude -180 to 179.8811988, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 75 (id "Russia"): ring 0 of polygon 28 crosses itself 3 times, first near (71.541329, -178.437584): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 75 (id "Russia"): ring 0 of polygon 28 crosses itself near (71.541329, -178.437584) (crossings in all: 3): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 75 (id "Russia"): polygon 30 lies inside polygon 17 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
           1: feature 75 (id "Russia"): polygon 48 lies inside polygon 17 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
           1: feature 170 (id "Fiji"): ring 0 of polygon 15 has an edge from longitude 179.9855999 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 170 (id "Fiji"): ring 0 of polygon 15 crosses itself 2 times, first near (-16.541750, 179.985600): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 170 (id "Fiji"): ring 0 of polygon 15 crosses itself near (-16.541750, 179.985600) (crossings in all: 2): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 239 (id "Antarctica"): ring 0 of polygon 2 encloses no area: dropped
           1: feature 239 (id "Antarctica"): ring 1 of polygon 2 has an edge from longitude 179.6219962 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 239 (id "Antarctica"): ring 1 of polygon 2 crosses itself 2 times, first near (-84.337893, -178.390784): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 239 (id "Antarctica"): ring 1 of polygon 2 crosses itself near (-84.337893, -178.390784) (crossings in all: 2): every part that it goes around counts as inside; redraw it if that is not meant
     "#]].assert_eq(&summary);
 }
 

@@ -1,1 +1,17 @@
+//! SQL over a data folder: history, current state, alerts, rejects and windows, read through the lake's Delta logs.
+//!
+//! The only crate that knows DataFusion beside one file of the operators. Reads; never writes.
 
+mod error;
+mod format;
+mod geojson;
+mod log;
+mod session;
+mod store;
+mod table;
+mod text;
+mod windows;
+
+pub use error::QueryError;
+pub use format::{Format, RowCount};
+pub use session::{Limits, MEMORY_BYTES, SPILL_BYTES, Session};

@@ -1,8 +1,27 @@
 //! Codecs: what the bytes of a source mean. One file each; all decode straight into the columns of a
 //! `FrameBuilder`, allocate nothing a frame, and answer any bytes with frames or rejects, never with a panic.
 
+pub mod binary;
+pub mod csv;
+pub mod decode;
+pub mod fields;
+pub mod json;
+pub mod number;
+mod scan;
+#[cfg(test)]
+mod tests;
+pub mod time;
+pub mod units;
+mod value;
+
+use self::binary::{BinaryCodec, BinaryConfig};
+use self::csv::{CsvCodec, CsvConfig};
+use self::json::{JsonCodec, JsonConfig};
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::time::EventTime;
+
+/// A longer record of a stream is rejected in pieces of this size. A reader must be able to hold so many bytes.
+pub const RECORD_MAX: usize = 64 * 1024;
 
 /// Decodes the bytes of one partition: one instance a socket or a file.
 pub trait Codec: Send {
@@ -11,7 +30,8 @@ pub trait Codec: Send {
     fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String>;
 
     /// Decodes whole records at the head of `bytes`, which starts at a record, and says how many bytes they were; with
-    /// `last`, all of them. `place` tells the builder where each record stands.
+    /// `last`, all of them. `place` tells the builder where each record stands. However a stream is cut, the frames, the
+    /// rejects and their places are the same; `RECORD_MAX` bytes are always enough to get on.
     fn stream(&mut self, bytes: &[u8], last: bool, place: Place, out: &mut FrameBuilder) -> usize;
 
     /// Decodes one datagram, all of it, at the place that the builder has been told.
@@ -23,4 +43,72 @@ pub trait Codec: Send {
 pub struct Place {
     pub offset: i64,
     pub received_at: EventTime,
+}
+
+impl Place {
+    /// Tells the builder that the next record begins at `bytes[n]`.
+    #[inline]
+    fn at(self, n: usize, out: &mut FrameBuilder) {
+        out.at(self.offset + n as i64, self.received_at);
+    }
+}
+
+/// Which codec, and how it is set. `default` of each needs no more said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodecConfig {
+    Json(JsonConfig),
+    Csv(CsvConfig),
+    Binary(BinaryConfig),
+}
+
+impl CodecConfig {
+    /// Names of all codecs, as they are written in a pipeline.
+    pub const NAMES: &[&str] = &["json", "csv", "binary"];
+
+    /// The codec of a name, with nothing set.
+    pub fn named(name: &str) -> Option<CodecConfig> {
+        match name {
+            "json" => Some(CodecConfig::Json(JsonConfig::default())),
+            "csv" => Some(CodecConfig::Csv(CsvConfig::default())),
+            "binary" => Some(CodecConfig::Binary(BinaryConfig::default())),
+            _ => None,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            CodecConfig::Json(_) => "json",
+            CodecConfig::Csv(_) => "csv",
+            CodecConfig::Binary(_) => "binary",
+        }
+    }
+
+    /// All that is wrong with what is set, a sentence each. Empty: `open` gives a codec that works.
+    pub fn mistakes(&self) -> Vec<String> {
+        match self {
+            CodecConfig::Json(json) => json.mistakes(),
+            CodecConfig::Csv(csv) => csv.mistakes(),
+            CodecConfig::Binary(binary) => binary.mistakes(),
+        }
+    }
+
+    /// A codec for one partition. If there are `mistakes` in the configuration, one that rejects.
+    pub fn open(&self) -> Box<dyn Codec> {
+        match self {
+            CodecConfig::Json(json) => Box::new(JsonCodec::new(json)),
+            CodecConfig::Csv(csv) => Box::new(CsvCodec::new(csv)),
+            CodecConfig::Binary(binary) => Box::new(BinaryCodec::new(binary)),
+        }
+    }
+
+    /// For a person, in one line: `csv, columns id, t, y, x, event_time from t in ms`. Names no secret.
+    pub fn describe(&self) -> String {
+        let settings = match self {
+            CodecConfig::Json(json) => json.fields.describe(),
+            CodecConfig::Csv(csv) => csv.describe(),
+            CodecConfig::Binary(binary) => binary.describe(),
+        };
+        let parts = [self.name(), &settings];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
 }

@@ -5,24 +5,23 @@ use std::collections::HashMap;
 use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
-use crate::circle::BoxSide;
 use crate::index::cell::{CellState, CellWord};
-use crate::index::encode::{LINE_WORDS, Leaves, push_edges};
-use crate::index::grid::{Cell, FAN, Grid, TOP_SHIFT};
-use crate::index::leaf::{EXACT, HOLE};
+use crate::index::contents::{CIRCLE, Contents, Shapes};
+use crate::index::encode::{Leaves, push_edges};
+use crate::index::grid::{Cell, FAN, FAN_BITS, Grid, TOP_SHIFT};
+use crate::index::leaf::{EXACT, HOLE, SHORT_WORDS};
 use crate::index::piece::{Piece, pieces};
 use crate::index::{Index, IndexStats, Node};
-use crate::ring::Ring;
 use crate::zone::{Shape, Zone};
 
 /// A cell with more edges than this is divided, unless a limit below says no.
-const EDGES_MAX: usize = 8;
+const EDGES_MAX: usize = 4;
 /// Where many zones run through one cell, this many edges each are no reason to divide it.
 const EDGES_PER_RING: usize = 2;
 /// A cell on a circle is divided until it is this much smaller than the radius.
 const CIRCLE_CELLS: f64 = 8.0;
 /// Top cells for each edge.
-const TOP_CELLS_PER_VERTEX: f64 = 4.0;
+const TOP_CELLS_PER_VERTEX: f64 = 2.0;
 const TOP_CELLS_PER_CIRCLE: usize = 32;
 /// Zones over each other (counted by their boxes) that do not yet make top cells fewer.
 const LAYERS_FREE: f64 = 4.0;
@@ -33,32 +32,8 @@ const CELLS_PER_EDGE: usize = 32;
 /// So many zones in a cell's inside set cost as much as the cell.
 const SET_ZONES_PER_CELL: usize = 16;
 
-/// One ring in one cell. A piece's shell comes first, then the holes that matter in the cell.
-#[derive(Clone, Copy, Debug)]
-struct RingHere {
-    piece: u32,
-    /// 0 is the shell; a circle has no ring and this is `CIRCLE`.
-    ring: u32,
-    /// Around the frame's lower right corner.
-    winding: i32,
-    /// Into `Contents::edges`.
-    edges: (u32, u32),
-}
-
-const CIRCLE: u32 = u32::MAX;
-
-/// What lies in one cell; reused for all cells of one depth.
-#[derive(Default)]
-struct Contents {
-    rings: Vec<RingHere>,
-    edges: Vec<u32>,
-    /// Zones that cover the whole cell, ascending.
-    inside: Vec<u32>,
-}
-
 struct Builder<'a> {
-    zones: &'a [Zone],
-    pieces: Vec<Piece>,
+    shapes: Shapes<'a>,
     grid: Grid,
     nodes: Vec<Node>,
     leaves: Leaves,
@@ -70,7 +45,7 @@ struct Builder<'a> {
     stats: IndexStats,
 }
 
-/// Cost: about 0.5 us an edge. Memory is bounded by the limits above.
+/// Cost: about 1 us an edge. Memory is bounded by the limits above.
 pub(crate) fn build(zones: &[Zone]) -> Index {
     let pieces = pieces(zones);
     let vertices: usize = zones.iter().map(|zone| zone.shape.vertex_count()).sum();
@@ -80,11 +55,9 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
         bounds = Bounds { min: [0.0; 2], max: [0.0; 2] };
     }
     let wanted = top_cells_wanted(zones, &pieces, vertices, &bounds);
-    let numbered: Vec<Numbered> = (0..).zip(&pieces).map(|(i, p)| Numbered(i, p.bounds)).collect();
-    let tree = RTree::bulk_load(numbered);
+    let tree = RTree::bulk_load(pieces.clone());
     let mut builder = Builder {
-        zones,
-        pieces,
+        shapes: Shapes { zones, pieces },
         grid: Grid::new(bounds, wanted),
         nodes: Vec::new(),
         leaves: Leaves::default(),
@@ -94,9 +67,10 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
         words: Vec::new(),
         stats: IndexStats { zones: zones.len(), vertices, ..IndexStats::default() },
     };
-    let mut near = Vec::new();
-    let cells = builder.grid.top_cells();
-    let top: Vec<CellWord> = cells.map(|cell| builder.top_cell(cell, &tree, &mut near)).collect();
+    let mut top = vec![CellWord::OUTSIDE; builder.grid.top_count()];
+    for region in builder.grid.regions() {
+        builder.fill_region(region, &tree, &mut top);
+    }
     builder.finish(top)
 }
 
@@ -109,34 +83,52 @@ fn top_cells_wanted(zones: &[Zone], pieces: &[Piece], vertices: usize, all: &Bou
     ((by_vertices / (layers / LAYERS_FREE).max(1.0)) as usize).clamp(16, TOP_CELLS_MAX)
 }
 
-/// A piece's number and box, as the R-tree holds them.
-struct Numbered(u32, Bounds);
-
-impl rstar::RTreeObject for Numbered {
-    type Envelope = AABB<[f64; 2]>;
-    fn envelope(&self) -> Self::Envelope {
-        AABB::from_corners(self.1.min, self.1.max)
-    }
-}
-
 impl<'a> Builder<'a> {
-    fn top_cell(&mut self, cell: Cell, tree: &RTree<Numbered>, near: &mut Vec<u32>) -> CellWord {
-        let bounds = self.grid.frame(cell).bounds;
-        near.clear();
+    /// Regions, many top cells at once, are what the R-tree is asked about; below, contents come from the cell around.
+    fn fill_region(&mut self, region: Cell, tree: &RTree<Piece>, top: &mut [CellWord]) {
+        let bounds = self.grid.frame(region).bounds;
         let envelope = AABB::from_corners(bounds.min, bounds.max);
-        near.extend(tree.locate_in_envelope_intersecting(&envelope).map(|n| n.0));
-        if near.is_empty() {
-            return CellWord::OUTSIDE;
-        }
+        let mut near: Vec<u32> = tree.locate_in_envelope_intersecting(&envelope).map(|piece| piece.number).collect();
         near.sort_unstable();
         let mut contents = self.take(0);
-        for &piece in near.iter() {
-            self.add_piece(piece, &bounds, None, &mut contents);
+        contents.corner = bounds.corner();
+        for piece in near {
+            self.shapes.add_piece(piece, &bounds, None, &mut contents);
         }
-        let mut budget = CELLS_MIN + CELLS_PER_EDGE * contents.edges.len();
-        let word = self.cell(cell, &mut contents, 0, &mut budget);
+        self.fill_top(region, &mut contents, 0, top);
         self.contents[0] = contents;
-        word
+    }
+
+    /// Fills the top cells of a cell that is one or has many.
+    fn fill_top(&mut self, cell: Cell, contents: &mut Contents, depth: usize, top: &mut [CellWord]) {
+        if cell.shift == TOP_SHIFT {
+            let mut budget = CELLS_MIN + CELLS_PER_EDGE * contents.edges.len();
+            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.cell(cell, contents, depth, &mut budget);
+            return;
+        }
+        self.shapes.settle_inside(contents);
+        if contents.rings.is_empty() && contents.inside.is_empty() {
+            return;
+        }
+        for part in cell.children() {
+            if self.grid.has(part) {
+                let mut below = self.part(part, contents, depth + 1);
+                self.fill_top(part, &mut below, depth + 1, top);
+                self.contents[depth + 1] = below;
+            }
+        }
+    }
+
+    /// What of a cell's contents lies in a part of it.
+    fn part(&mut self, part: Cell, contents: &Contents, depth: usize) -> Contents {
+        let bounds = self.grid.frame(part).bounds;
+        let mut below = self.take(depth);
+        below.corner = bounds.corner();
+        below.inside.extend_from_slice(&contents.inside);
+        for rings in contents.rings.chunk_by(|a, b| a.piece == b.piece) {
+            self.shapes.add_piece(rings[0].piece, &bounds, Some((rings, contents)), &mut below);
+        }
+        below
     }
 
     fn take(&mut self, depth: usize) -> Contents {
@@ -150,93 +142,9 @@ impl<'a> Builder<'a> {
         contents
     }
 
-    /// Adds what of a piece lies in `bounds`; `parent` has the rings of the piece in the cell around it.
-    fn add_piece(&self, piece: u32, bounds: &Bounds, parent: Option<(&[RingHere], &Contents)>, out: &mut Contents) {
-        let Piece { zone, part, .. } = self.pieces[piece as usize];
-        let polygon = match &self.zones[zone as usize].shape {
-            Shape::Polygons(polygons) => &polygons[part as usize],
-            Shape::Circle(circle) => {
-                match circle.classify(bounds) {
-                    BoxSide::Outside => {}
-                    BoxSide::Inside => out.inside.push(zone),
-                    BoxSide::Border => out.rings.push(RingHere { piece, ring: CIRCLE, winding: 0, edges: (0, 0) }),
-                }
-                return;
-            }
-        };
-        let first = out.rings.len();
-        let first_edge = out.edges.len();
-        let forget = |out: &mut Contents| {
-            out.rings.truncate(first);
-            out.edges.truncate(first_edge);
-        };
-        let mut shell_covers = false;
-        let count = parent.map_or(polygon.holes.len() + 1, |(rings, _)| rings.len());
-        for i in 0..count {
-            let (ring, here) = match parent {
-                None => (i as u32, None),
-                Some((rings, contents)) => (rings[i].ring, Some((&rings[i], contents))),
-            };
-            let shape = if ring == 0 { &polygon.shell } else { &polygon.holes[ring as usize - 1] };
-            let found = self.add_ring(shape, piece, ring, bounds, here, out);
-            match (ring, found) {
-                (0, Found::Away) => return forget(out),
-                (0, Found::Covers) => shell_covers = true,
-                (_, Found::Covers) if shell_covers => return forget(out),
-                _ => {}
-            }
-        }
-        if shell_covers && out.rings.len() == first + 1 {
-            forget(out);
-            out.inside.push(zone);
-        }
-    }
-
-    /// Adds a ring unless it is away from the cell.
-    fn add_ring(
-        &self,
-        shape: &Ring,
-        piece: u32,
-        ring: u32,
-        bounds: &Bounds,
-        parent: Option<(&RingHere, &Contents)>,
-        out: &mut Contents,
-    ) -> Found {
-        let from = out.edges.len() as u32;
-        match parent {
-            Some((here, contents)) => {
-                let edges = &contents.edges[here.edges.0 as usize..here.edges.1 as usize];
-                let touching = |edge: &u32| {
-                    let (a, b) = shape.edge(*edge as usize);
-                    bounds.may_touch(a, b)
-                };
-                out.edges.extend(edges.iter().copied().filter(touching));
-            }
-            None => shape.edges_where(
-                |b| b.meets(bounds),
-                |edge| {
-                    let (a, b) = shape.edge(edge);
-                    if bounds.may_touch(a, b) {
-                        out.edges.push(edge as u32);
-                    }
-                },
-            ),
-        }
-        let to = out.edges.len() as u32;
-        let winding = match parent {
-            Some((here, _)) if here.edges.0 == here.edges.1 => here.winding,
-            _ => shape.winding([bounds.max[0], bounds.min[1]]),
-        };
-        if from == to && winding == 0 {
-            return Found::Away;
-        }
-        out.rings.push(RingHere { piece, ring, winding, edges: (from, to) });
-        if from == to { Found::Covers } else { Found::Runs }
-    }
-
     /// The word for a cell with these contents.
     fn cell(&mut self, cell: Cell, contents: &mut Contents, depth: usize, budget: &mut usize) -> CellWord {
-        self.settle_inside(contents);
+        self.shapes.settle_inside(contents);
         if contents.rings.is_empty() {
             return self.inside(&contents.inside);
         }
@@ -245,15 +153,11 @@ impl<'a> Builder<'a> {
             return self.leaf(cell, contents);
         }
         *budget -= children;
-        self.stats.depth = self.stats.depth.max(depth + 1);
+        let levels = (TOP_SHIFT - cell.shift) / FAN_BITS + 1;
+        self.stats.depth = self.stats.depth.max(levels as usize);
         let mut words = [CellWord::OUTSIDE; (FAN * FAN) as usize];
         for (word, part) in words.iter_mut().zip(cell.children()) {
-            let bounds = self.grid.frame(part).bounds;
-            let mut below = self.take(depth + 1);
-            below.inside.extend_from_slice(&contents.inside);
-            for rings in contents.rings.chunk_by(|a, b| a.piece == b.piece) {
-                self.add_piece(rings[0].piece, &bounds, Some((rings, contents)), &mut below);
-            }
+            let mut below = self.part(part, contents, depth + 1);
             *word = self.cell(part, &mut below, depth + 1, budget);
             self.contents[depth + 1] = below;
         }
@@ -262,16 +166,6 @@ impl<'a> Builder<'a> {
         }
         self.nodes.push(Node(words));
         CellWord::new(CellWord::TAG_NODE, self.nodes.len() - 1)
-    }
-
-    /// Sorts the inside zones and drops what is left of their other pieces.
-    fn settle_inside(&self, contents: &mut Contents) {
-        let Contents { rings, inside, .. } = contents;
-        inside.sort_unstable();
-        inside.dedup();
-        if !inside.is_empty() {
-            rings.retain(|ring| inside.binary_search(&self.pieces[ring.piece as usize].zone).is_err());
-        }
     }
 
     fn pays_to_divide(&self, cell: Cell, contents: &Contents) -> bool {
@@ -284,8 +178,8 @@ impl<'a> Builder<'a> {
         }
         let side_m = self.grid.side_deg(cell) * crate::circle::EARTH_RADIUS_M.to_radians();
         contents.rings.iter().filter(|ring| ring.ring == CIRCLE).any(|ring| {
-            let zone = self.pieces[ring.piece as usize].zone;
-            matches!(&self.zones[zone as usize].shape, Shape::Circle(c) if side_m > c.radius_m / CIRCLE_CELLS)
+            let zone = self.shapes.pieces[ring.piece as usize].zone;
+            matches!(&self.shapes.zones[zone as usize].shape, Shape::Circle(c) if side_m > c.radius_m / CIRCLE_CELLS)
         })
     }
 
@@ -315,12 +209,12 @@ impl<'a> Builder<'a> {
         let mut entries = 0u32;
         let mut edges_here = 0;
         for ring in &contents.rings {
-            let Piece { zone, part, .. } = self.pieces[ring.piece as usize];
+            let Piece { zone, part, .. } = self.shapes.pieces[ring.piece as usize];
             let hole = ring.ring != 0 && ring.ring != CIRCLE;
             let head = words.len();
             let mut flags = if hole { HOLE } else { 0 };
             words.extend([0, 0]);
-            let groups = match &self.zones[zone as usize].shape {
+            let groups = match &self.shapes.zones[zone as usize].shape {
                 Shape::Polygons(polygons) => {
                     let polygon = &polygons[part as usize];
                     let shape = if hole { &polygon.holes[ring.ring as usize - 1] } else { &polygon.shell };
@@ -351,7 +245,8 @@ impl<'a> Builder<'a> {
         self.stats.leaf_edges += edges_here;
         self.stats.leaf_edges_max = self.stats.leaf_edges_max.max(edges_here);
         let at = self.leaves.push(&words);
-        let tag = if words.len() <= LINE_WORDS { CellWord::TAG_BORDER } else { CellWord::TAG_BORDER_LONG };
+        let short = words.len() == SHORT_WORDS && entries == 1 && contents.inside.len() <= 1;
+        let tag = if short { CellWord::TAG_BORDER_SHORT } else { CellWord::TAG_BORDER };
         self.words = words;
         CellWord::new(tag, at)
     }
@@ -368,15 +263,3 @@ impl<'a> Builder<'a> {
         index
     }
 }
-
-/// How a ring lies in relation to a cell.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    /// The cell is outside it.
-    Away,
-    /// The cell is inside it.
-    Covers,
-    /// Its edges run through the cell.
-    Runs,
-}
-const _: () = assert!(TOP_SHIFT <= 20, "cell coordinates fit in 32 bits");

@@ -29,8 +29,8 @@ impl CellWord {
     pub const TAG_SET: u32 = 2;
     pub const TAG_BORDER: u32 = 3;
     pub const TAG_NODE: u32 = 4;
-    /// A border leaf of more than one cache line.
-    pub const TAG_BORDER_LONG: u32 = 5;
+    /// A border leaf with one ring of at most four edges, and at most one zone inside: the short way applies.
+    pub const TAG_BORDER_SHORT: u32 = 5;
 
     pub fn new(tag: u32, payload: usize) -> CellWord {
         assert!(payload <= PAYLOAD_MAX, "the index holds at most 2^29 zones, nodes, set words and leaf units");
@@ -52,7 +52,7 @@ impl CellWord {
         match self.tag() {
             Self::TAG_ONE => CellState::InsideOne(self.payload()),
             Self::TAG_SET => CellState::InsideSet(self.payload()),
-            Self::TAG_BORDER | Self::TAG_BORDER_LONG => CellState::Border(self.payload()),
+            Self::TAG_BORDER | Self::TAG_BORDER_SHORT => CellState::Border(self.payload()),
             Self::TAG_NODE => CellState::Node(self.payload()),
             _ => CellState::Outside,
         }

@@ -2,10 +2,10 @@
 
 use crate::index::grid::{Frame, Grid};
 use crate::index::leaf::{GROUP_EDGES, GROUP_WORDS, NO_EDGE};
-use crate::ring::{Ring, orientation};
+use crate::ring::{Ring, passes_above};
 
 /// Words in a cache line.
-pub(crate) const LINE_WORDS: usize = 16;
+const LINE_WORDS: usize = 16;
 /// Leaves start at multiples of this many words.
 const UNIT_WORDS: usize = 4;
 /// Half the side of a frame in leaf coordinates.
@@ -93,7 +93,7 @@ fn in_frame(grid: &Grid, frame: &Frame, a: [f64; 2], b: [f64; 2]) -> [Option<[i1
     if a_left != b_left {
         let leaves_at = leaves_right_at(grid, frame, a, b);
         let point = [FRAME_UNITS, leaves_at];
-        if above_corner(a, b, [right, frame.bounds.min[1]]) && leaves_at < FRAME_UNITS {
+        if passes_above(a, b, frame.bounds.corner()) && leaves_at < FRAME_UNITS {
             let top = [FRAME_UNITS, FRAME_UNITS];
             // An edge that leaves goes on upwards; one that enters came from above.
             upright = Some(if a_left { rounded(point, top) } else { rounded(top, point) });
@@ -108,15 +108,6 @@ fn in_frame(grid: &Grid, frame: &Frame, a: [f64; 2], b: [f64; 2]) -> [Option<[i1
 fn leaves_right_at(grid: &Grid, frame: &Frame, a: [f64; 2], b: [f64; 2]) -> f64 {
     let t = ((frame.bounds.max[0] - a[0]) / (b[0] - a[0])).clamp(0.0, 1.0);
     grid.leaf_units(frame, [frame.bounds.max[0], a[1] + (b[1] - a[1]) * t])[1]
-}
-
-/// Whether an edge that passes from one side of the corner's longitude to the other does so above the corner, where
-/// the corner stands for a point infinitely little right of and above it, as in `Ring::winding`.
-fn above_corner(a: [f64; 2], b: [f64; 2], corner: [f64; 2]) -> bool {
-    let (west, east) = if a[0] < b[0] { (a, b) } else { (b, a) };
-    let side = orientation(west, east, corner);
-    // Right of (below) an edge that runs east means that the edge is above.
-    side < 0.0 || (side == 0.0 && east[1] > west[1])
 }
 
 /// Liang-Barsky against the frame's left, lower and upper side. The right side is dealt with already; to cut there

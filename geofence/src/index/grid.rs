@@ -7,6 +7,8 @@ pub(crate) const TOP_SHIFT: u32 = 20;
 /// Each level of the tree divides a cell into `2^FAN_BITS` by `2^FAN_BITS`.
 pub(crate) const FAN_BITS: u32 = 2;
 pub(crate) const FAN: u32 = 1 << FAN_BITS;
+/// The bits of a region, 16 by 16 top cells.
+const REGION_SHIFT: u32 = TOP_SHIFT + 2 * FAN_BITS;
 /// Top cells along one axis, so that cell coordinates fit in 32 bits.
 const TOP_SIDE_MAX: f64 = 4000.0;
 /// No cell is smaller than this many degrees (0.1 m), a hundred times what rounding in leaves could blur.
@@ -21,7 +23,7 @@ pub(crate) const MARGIN_UNITS: f64 = 4_000.0;
 pub(crate) struct Grid {
     origin: [f64; 2],
     units_per_deg: f64,
-    pub size: [u32; 2],
+    size: [u32; 2],
     bounds: Bounds,
     /// Cells of this shift are not divided further.
     pub shift_min: u32,
@@ -77,9 +79,20 @@ impl Grid {
         (y >> TOP_SHIFT) as usize * self.size[0] as usize + (x >> TOP_SHIFT) as usize
     }
 
-    pub fn top_cells(&self) -> impl Iterator<Item = Cell> + use<> {
-        let [nx, ny] = self.size;
-        (0..ny).flat_map(move |y| (0..nx).map(move |x| Cell { at: [x << TOP_SHIFT, y << TOP_SHIFT], shift: TOP_SHIFT }))
+    pub fn top_count(&self) -> usize {
+        self.size[0] as usize * self.size[1] as usize
+    }
+
+    /// Regions that together cover the grid.
+    pub fn regions(&self) -> impl Iterator<Item = Cell> + use<> {
+        let [nx, ny] = self.size.map(|cells| cells.div_ceil(1 << (REGION_SHIFT - TOP_SHIFT)));
+        let at = |x: u32, y: u32| Cell { at: [x << REGION_SHIFT, y << REGION_SHIFT], shift: REGION_SHIFT };
+        (0..ny).flat_map(move |y| (0..nx).map(move |x| at(x, y)))
+    }
+
+    /// Whether a part of a region lies in the grid.
+    pub fn has(&self, cell: Cell) -> bool {
+        cell.at[0] >> TOP_SHIFT < self.size[0] && cell.at[1] >> TOP_SHIFT < self.size[1]
     }
 
     pub fn frame(&self, cell: Cell) -> Frame {

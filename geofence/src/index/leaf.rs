@@ -47,22 +47,32 @@ pub(crate) fn resolve(words: &[u32], sets: &[u32], x: f32, y: f32, exact: impl F
     let start = out.len();
     push_inside(CellWord(words[1]), sets, out);
     let inside = out.len();
-    if entries == 1 && words[2] & EXACT == 0 {
-        let counted = count(&words[2..], x, y);
-        let zone = words[2] >> 3;
-        if if counted.close { exact(zone) } else { counted.winding != 0 } {
-            out.push(zone);
-        }
-    } else {
-        resolve_many(words, entries, x, y, exact, out);
-    }
+    push_border(words, entries, x, y, exact, out);
     if inside > start && out.len() > inside {
         out[start..].sort_unstable();
     }
 }
 
+/// Words of a short leaf: its head, one entry, one group.
+pub(crate) const SHORT_WORDS: usize = 4 + GROUP_WORDS;
+
+/// A short leaf's zones: inside, at the border (each as an inside state), ascending.
+#[inline(always)]
+pub(crate) fn resolve_short(words: &[u32; SHORT_WORDS], x: f32, y: f32, exact: impl Fn(u32) -> bool) -> [CellWord; 2] {
+    let [_, inside, head, counts, group @ ..] = words;
+    let (turns, close) = count_group(group, x, y);
+    let zone = head >> 3;
+    let mut holds = turns + (*counts as i32 >> 16) != 0;
+    if close {
+        holds = exact(zone);
+    }
+    let border = CellWord(if holds { zone << 3 | CellWord::TAG_ONE } else { CellWord::OUTSIDE.0 });
+    // Words of one zone order as their zones do.
+    [CellWord((*inside).min(border.0)), CellWord((*inside).max(border.0))]
+}
+
 /// Entries of one zone stand together, and a piece's shell before its holes.
-fn resolve_many(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
+fn push_border(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
     let mut at = 2;
     let mut left = entries;
     while left > 0 {

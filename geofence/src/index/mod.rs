@@ -5,6 +5,7 @@
 
 pub(crate) mod build;
 pub(crate) mod cell;
+mod contents;
 pub(crate) mod encode;
 pub(crate) mod grid;
 pub(crate) mod leaf;

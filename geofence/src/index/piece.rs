@@ -8,6 +8,8 @@ use crate::zone::{Shape, Zone};
 /// One part of a zone and the box around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
+    /// Its place among all pieces.
+    pub number: u32,
     pub zone: u32,
     /// Which polygon of the zone; 0 for a circle.
     pub part: u32,
@@ -26,9 +28,15 @@ impl RTreeObject for Piece {
 pub(crate) fn pieces(zones: &[Zone]) -> Vec<Piece> {
     let of_zone = |(ordinal, zone): (usize, &Zone)| {
         let circle = matches!(zone.shape, Shape::Circle(_));
-        let piece =
-            move |(part, bounds)| Piece { zone: ordinal as u32, part: if circle { 0 } else { part as u32 }, bounds };
+        let piece = move |(part, bounds)| Piece {
+            number: 0,
+            zone: ordinal as u32,
+            part: if circle { 0 } else { part as u32 },
+            bounds,
+        };
         zone.shape.bounds().into_iter().enumerate().map(piece).collect::<Vec<_>>()
     };
-    zones.iter().enumerate().flat_map(of_zone).collect()
+    let mut pieces: Vec<Piece> = zones.iter().enumerate().flat_map(of_zone).collect();
+    (0..).zip(&mut pieces).for_each(|(number, piece)| piece.number = number);
+    pieces
 }

@@ -1,0 +1,135 @@
+//! From what a pipeline means to what the engine runs.
+
+use crate::config::{Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans, Speed};
+use anyhow::Context;
+use rhumb_connectors::MakeCodec;
+use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::codec::binary::{BinaryConfig, Key};
+use rhumb_connectors::codec::csv::CsvConfig;
+use rhumb_connectors::codec::fields::{FieldsConfig, Mapped};
+use rhumb_connectors::codec::json::JsonConfig;
+use rhumb_connectors::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
+use rhumb_connectors::file::{self, FileConfig, FilePlan};
+use rhumb_connectors::lake::LakePlan;
+use rhumb_connectors::udp::{UdpConfig, UdpPlan};
+use rhumb_engine::frame::core_columns;
+use rhumb_engine::operator::OperatorPlan;
+use rhumb_engine::run::{Pipeline, Settings};
+use rhumb_engine::source::SourcePlan;
+use rhumb_operators::enrich::EnrichPlan;
+use rhumb_operators::geofence::GeofencePlan;
+use rhumb_operators::validate::ValidatePlan;
+use rhumb_operators::window::WindowPlan;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A pipeline that is ready to run.
+pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
+    let engine = &checked.engine;
+    let source = |means: &SourceMeans| anyhow::Ok((source(means)?, means.rollover));
+    Ok(Pipeline {
+        name: checked.name.clone(),
+        data: checked.data.clone(),
+        settings: Settings {
+            shards: engine.shards,
+            epoch: Duration::from_micros(engine.epoch_us.unsigned_abs()),
+            epoch_rows: engine.epoch_rows,
+            lateness_us: engine.lateness_us,
+            idle_after_us: engine.idle_after_us,
+            clock_skew_max_us: engine.clock_skew_max_us,
+        },
+        sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
+        operators: operators(&checked.operators),
+        sinks: vec![Arc::new(LakePlan::default())],
+    })
+}
+
+fn operators(means: &[OperatorMeans]) -> Vec<Arc<dyn OperatorPlan>> {
+    let mut columns = core_columns();
+    let mut plans: Vec<Arc<dyn OperatorPlan>> = Vec::new();
+    for operator in means {
+        let name = operator.name.clone();
+        let plan: Arc<dyn OperatorPlan> = match &operator.kind {
+            OperatorKind::Validate(config) => Arc::new(ValidatePlan::new(name, config.clone())),
+            OperatorKind::Enrich(config) => Arc::new(EnrichPlan::new(name, config.clone())),
+            OperatorKind::Geofence(config) => Arc::new(GeofencePlan::new(name, config.clone())),
+            OperatorKind::Window(config) => Arc::new(WindowPlan::new(config.clone(), &columns)),
+        };
+        columns.extend(plan.columns());
+        plans.push(plan);
+    }
+    plans
+}
+
+fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
+    let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
+    let described = config.describe();
+    let make: MakeCodec = Arc::new(move || config.open());
+    Ok(match &means.kind {
+        SourceKind::Udp(udp) => {
+            let mut config = UdpConfig::new(udp.listen);
+            config.sockets = udp.sockets;
+            config.receive_buffer_bytes = udp.receive_buffer_bytes;
+            config.datagram_max_bytes = udp.datagram_max_bytes;
+            let network = |n: &crate::config::Network| format!("{}/{}", n.address, n.prefix).parse();
+            config.allow = udp.allow.iter().map(network).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+            Arc::new(UdpPlan::new(&means.name, config, &described, make))
+        }
+        SourceKind::File(file) => {
+            let speed = match file.speed {
+                Speed::Max => file::Speed::Max,
+                Speed::Times(times) => file::Speed::Times(times),
+            };
+            let config = FileConfig { path: file.path.clone(), speed };
+            Arc::new(FilePlan::new(&means.name, config, &described, make))
+        }
+    })
+}
+
+fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
+    let mut fields = FieldsConfig::default();
+    for field in &means.fields {
+        map(&mut fields, field).map_err(anyhow::Error::msg)?;
+    }
+    Ok(match &means.kind {
+        CodecKind::Json => CodecConfig::Json(JsonConfig { fields }),
+        CodecKind::Csv(csv) => CodecConfig::Csv(CsvConfig {
+            fields,
+            delimiter: csv.delimiter,
+            header: csv.header,
+            columns: csv.columns.clone(),
+        }),
+        CodecKind::Binary(binary) => CodecConfig::Binary(BinaryConfig {
+            keys: binary.keys.iter().map(|key| Key { id: key.id, secret: key.secret.0.clone() }).collect(),
+        }),
+    })
+}
+
+/// Takes the name and unit that a field has in the input.
+fn map(fields: &mut FieldsConfig, means: &FieldMeans) -> Result<(), String> {
+    fn unit<T>(mapped: &mut Mapped<T>, means: &FieldMeans, parse: fn(&str) -> Result<T, String>) -> Result<(), String> {
+        mapped.name = Some(means.name.clone());
+        if let Some(unit) = &means.unit {
+            mapped.unit = parse(unit)?;
+        }
+        Ok(())
+    }
+    let plain = match means.field {
+        "vehicle_id" => &mut fields.vehicle_id,
+        "lat" => &mut fields.lat,
+        "lon" => &mut fields.lon,
+        "heading_deg" => &mut fields.heading_deg,
+        "satellites" => &mut fields.satellites,
+        "hdop" => &mut fields.hdop,
+        "no_fix" => &mut fields.no_fix,
+        "valid" => &mut fields.valid,
+        "event_time" => return unit(&mut fields.event_time, means, TimeUnit::parse),
+        "received_at" => return unit(&mut fields.received_at, means, TimeUnit::parse),
+        "altitude_m" => return unit(&mut fields.altitude_m, means, LengthUnit::parse),
+        "accuracy_m" => return unit(&mut fields.accuracy_m, means, LengthUnit::parse),
+        "speed_mps" => return unit(&mut fields.speed_mps, means, SpeedUnit::parse),
+        other => return Err(format!("a frame has no field {other}")),
+    };
+    *plain = Some(means.name.clone());
+    Ok(())
+}

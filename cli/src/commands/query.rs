@@ -1,0 +1,74 @@
+//! `rhumb query`: SQL over a lake.
+
+use super::{Exit, load_pipeline};
+use anyhow::{Context, bail};
+use rhumb_engine::manifest;
+use rhumb_engine::state::LANE;
+use rhumb_engine::store::Store;
+use rhumb_query::{Format, Limits, Session};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Query {
+    /// Data folder of a pipeline
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// With --data: SQL. Without: file of the pipeline, then SQL
+    #[arg(required = true, num_args = 1..=2, value_names = ["PIPELINE", "SQL"])]
+    words: Vec<String>,
+    /// table, csv, json (one object a line), parquet, or geojson (rows with lat and lon)
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Write to this file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Give up after so many seconds
+    #[arg(long, default_value_t = 300)]
+    timeout_s: u64,
+}
+
+impl Query {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let (data, sql) = match (&self.data, &self.words[..]) {
+            (Some(data), [sql]) => (data.clone(), sql),
+            (None, [pipeline, sql]) => match load_pipeline(Path::new(pipeline)) {
+                Some(checked) => (checked.data, sql),
+                None => return Ok(Exit::Configuration),
+            },
+            (Some(_), _) => bail!("with --data there is one more word: the SQL, in quotes"),
+            (None, _) => bail!("say which lake: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL"),
+        };
+        let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
+        let mut session = Session::open(&data, limits)?;
+        if let Some(current) = current(&data)? {
+            session = session.with_current(current)?;
+        }
+        let rows = match &self.output {
+            Some(path) => {
+                let making = || format!("write {}", path.display());
+                let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
+                let rows = session.run(sql, self.format, &mut file)?;
+                file.flush().with_context(making)?;
+                rows
+            }
+            None => session.run(sql, self.format, &mut std::io::stdout().lock())?,
+        };
+        if self.output.is_some() {
+            eprintln!("{} rows", rows.rows);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The current table as of the last commit.
+fn current(data: &Path) -> anyhow::Result<Option<arrow::array::RecordBatch>> {
+    let store = Store::local(data).with_context(|| format!("open the data folder {}", data.display()))?;
+    let Some(last) = manifest::newest(&store)? else { return Ok(None) };
+    let tables = manifest::read_state(&store, &last, |file| file.operator == rhumb_engine::current::NAME)?;
+    let Some(first) = tables.first() else { return Ok(None) };
+    let rows = arrow::compute::concat_batches(&first.rows.schema(), tables.iter().map(|table| &table.rows))?;
+    let keep: Vec<usize> = (0..rows.num_columns()).filter(|at| rows.schema().field(*at).name() != LANE).collect();
+    Ok(Some(rows.project(&keep)?))
+}

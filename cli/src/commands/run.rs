@@ -1,0 +1,137 @@
+//! `rhumb run`: runs a pipeline until its input ends or it is told to stop.
+
+use super::summary::{self, SummaryFile};
+use super::{Exit, load_pipeline};
+use crate::build;
+use crate::terminal::{LogFormat, grouped, log_to_stderr};
+use anyhow::Context;
+use crossbeam_channel::{Receiver, bounded};
+use indicatif::ProgressBar;
+use rhumb_engine::run::{Running, start};
+use rhumb_engine::time::SystemClock;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Ctrl-C (or SIGTERM) commits what has come and ends with exit code 0; the next run goes on from there.
+#[derive(clap::Args)]
+pub struct Run {
+    /// File of the pipeline
+    pipeline: PathBuf,
+    /// End when all input has ended, and close all windows
+    #[arg(long)]
+    until_end: bool,
+    /// Write what was done to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// Between two lines of progress where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+impl Run {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        log_to_stderr(self.log_format);
+        let Some(checked) = load_pipeline(&self.pipeline) else { return Ok(Exit::Configuration) };
+        let pipeline = build::pipeline(&checked)?;
+        let stop = stop_signals().context("listen for signals")?;
+        let running = start(&pipeline, Arc::new(SystemClock))?;
+        tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
+        let mut progress = Progress::new();
+        let cpu_before = cpu_seconds();
+        let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;
+        progress.end();
+        let file = SummaryFile::new(&summary, cpu_seconds() - cpu_before);
+        tracing::info!(
+            frames_in = file.frames_in,
+            history_rows = file.history_rows,
+            rejects = summary.totals.rejected(),
+            alerts = summary.totals.alerts.values().sum::<u64>(),
+            seconds = format!("{:.1}", file.seconds),
+            frames_per_second = format!("{:.0}", file.frames_per_second),
+            "done"
+        );
+        if let Some(path) = &self.summary {
+            summary::write(path, &file)?;
+        }
+        match summary.damaged {
+            Some(damaged) => anyhow::bail!("{damaged}; everything before it is committed"),
+            None => Ok(Exit::Done),
+        }
+    }
+}
+
+/// Hears of Ctrl-C and SIGTERM. A second Ctrl-C ends the process at once.
+fn stop_signals() -> std::io::Result<Receiver<()>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let (sender, stop) = bounded(1);
+    let asked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    #[allow(clippy::disallowed_methods, reason = "waits for signals; no part of the data path")]
+    std::thread::Builder::new().name("rhumb-signals".to_owned()).spawn(move || {
+        if signals.forever().next().is_some() {
+            // The run may be over already.
+            let _ = sender.send(());
+        }
+    })?;
+    Ok(stop)
+}
+
+/// A line that is rewritten on a terminal; a log line now and then elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    frames: u64,
+    silent_s: u64,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        Progress { bar, frames: 0, silent_s: 0 }
+    }
+
+    /// Called once a second.
+    fn show(&mut self, running: &Running) {
+        let frames = running.frames();
+        let rate = frames - std::mem::replace(&mut self.frames, frames);
+        let counts = running.progress();
+        let [rows, rejects, alerts, epochs] = [&counts.history_rows, &counts.rejects, &counts.alerts, &counts.epochs]
+            .map(|count| grouped(count.load(Ordering::Relaxed)));
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!(
+                    "{} frames in, {}/s; {rows} in history, {rejects} rejected, {alerts} alerts, {epochs} epochs committed",
+                    grouped(frames),
+                    grouped(rate)
+                ));
+                bar.tick();
+            }
+            None => {
+                self.silent_s += 1;
+                if self.silent_s >= LOG_EVERY.as_secs() {
+                    self.silent_s = 0;
+                    tracing::info!(frames, frames_per_second = rate, rows, rejects, alerts, epochs, "progress");
+                }
+            }
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// CPU time of this process, user and system.
+fn cpu_seconds() -> f64 {
+    summary::usage().0
+}

@@ -1,0 +1,175 @@
+//! `rhumb simulate`: a fleet that drives like one, to UDP, a file or standard output.
+
+use super::Exit;
+use anyhow::{Context, bail};
+use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
+use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
+use rhumb_engine::frame::Frame;
+use rhumb_engine::time::{Clock, SystemClock};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Simulate {
+    /// Vehicles of the fleet
+    #[arg(long, default_value_t = 1000)]
+    vehicles: u32,
+    /// Seconds of event time
+    #[arg(long, default_value_t = 60.0)]
+    seconds: f64,
+    /// The same seed gives the same frames, on every machine
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Frames a second of the whole fleet; without it each vehicle sends one every ten seconds
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Send to this address, event time being now
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
+    to_udp: Option<SocketAddr>,
+    /// Send as fast as the socket takes it, not as time goes
+    #[arg(long, requires = "to_udp")]
+    max: bool,
+    /// Frames in a datagram
+    #[arg(long, default_value_t = 1, requires = "to_udp")]
+    frames_per_datagram: usize,
+    /// Write to this file; standard output without it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// csv, json (one object a line) or binary
+    #[arg(long, default_value = "json", value_parser = ["csv", "json", "binary"])]
+    codec: String,
+    /// Middle of the town, degrees
+    #[arg(long, default_value_t = 30.267, allow_negative_numbers = true)]
+    lat: f64,
+    #[arg(long, default_value_t = -97.743, allow_negative_numbers = true)]
+    lon: f64,
+    /// How far out vehicles drive
+    #[arg(long, default_value_t = 20_000.0)]
+    radius_m: f64,
+    /// Standard deviation of the fixes
+    #[arg(long, default_value_t = 3.0)]
+    noise_m: f64,
+    /// Share of frames (0..1) that come late, after newer ones
+    #[arg(long, default_value_t = 0.0)]
+    late: f64,
+    /// Share of frames that come twice
+    #[arg(long, default_value_t = 0.0)]
+    duplicate: f64,
+    /// Share of frames at which the vehicle falls silent for a while
+    #[arg(long, default_value_t = 0.0)]
+    gap: f64,
+    /// Share of frames whose clock is ahead
+    #[arg(long, default_value_t = 0.0)]
+    clock_future: f64,
+    /// Share of frames whose clock has lost 1024 weeks
+    #[arg(long, default_value_t = 0.0)]
+    clock_rollover: f64,
+    /// Share of frames whose clock stands at 1970
+    #[arg(long, default_value_t = 0.0)]
+    clock_zero: f64,
+    /// Share of frames at exactly (0, 0)
+    #[arg(long, default_value_t = 0.0)]
+    null_island: f64,
+    /// Share of frames far from where the vehicle is
+    #[arg(long, default_value_t = 0.0)]
+    teleport: f64,
+}
+
+/// The binary codec, a frame a datagram or record.
+struct Binary(BinaryEncoder);
+
+impl Encode for Binary {
+    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+        self.0.push(frame).expect("a simulated frame fits into an empty packet");
+        out.extend_from_slice(self.0.datagram());
+    }
+}
+
+/// As `Binary`, in a file: with the length before each packet.
+struct BinaryRecords(BinaryEncoder);
+
+impl Encode for BinaryRecords {
+    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+        self.0.push(frame).expect("a simulated frame fits into an empty packet");
+        out.extend_from_slice(self.0.record());
+    }
+}
+
+impl Simulate {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let mut config = SimulateConfig::new(self.vehicles, self.seconds, self.seed);
+        config.rate_per_s = self.rate.unwrap_or(config.rate_per_s);
+        (config.lat, config.lon, config.radius_m, config.noise_m) = (self.lat, self.lon, self.radius_m, self.noise_m);
+        config.shares = Shares {
+            gap: self.gap,
+            duplicate: self.duplicate,
+            late: self.late,
+            clock_future: self.clock_future,
+            clock_rollover: self.clock_rollover,
+            clock_zero: self.clock_zero,
+            null_island: self.null_island,
+            teleport: self.teleport,
+        };
+        if self.to_udp.is_some() {
+            config.start = SystemClock.now();
+        }
+        let problems = config.problems();
+        if !problems.is_empty() {
+            bail!("{}", problems.join("; "));
+        }
+        let rate_per_s = config.rate_per_s;
+        let fleet = Fleet::new(config);
+        match self.to_udp {
+            Some(to) => self.send(fleet, to, rate_per_s),
+            None => self.write(fleet),
+        }
+    }
+
+    fn send(&self, fleet: Fleet, to: SocketAddr, rate_per_s: f64) -> anyhow::Result<Exit> {
+        let mut encode: Box<dyn Encode> = match self.codec.as_str() {
+            "csv" => bail!("a datagram of csv has no header line; send json or binary"),
+            "binary" if self.frames_per_datagram > 1 => {
+                bail!("binary sends one frame a datagram here; leave --frames-per-datagram out, or send json")
+            }
+            "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
+            _ => Box::new(Ndjson::default()),
+        };
+        let rate = if self.max { Rate::Max } else { Rate::PerSecond(rate_per_s) };
+        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
+        let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
+        let seconds = report.elapsed.as_secs_f64();
+        eprintln!(
+            "sent {} frames in {} datagrams ({} bytes) in {seconds:.1} s, {:.0} frames/s",
+            report.frames,
+            report.datagrams,
+            report.bytes,
+            report.frames as f64 / seconds.max(1e-9),
+        );
+        if report.refused > 0 {
+            eprintln!("nobody listened at {to} {} times: what was sent then is lost", report.refused);
+            return Ok(Exit::Failed);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn write(&self, fleet: Fleet) -> anyhow::Result<Exit> {
+        let mut encode: Box<dyn Encode> = match self.codec.as_str() {
+            "csv" => Box::new(Csv { received_at: true }),
+            "binary" => Box::new(BinaryRecords(BinaryEncoder::new(Positions::Exact, 2048))),
+            _ => Box::new(Ndjson::default()),
+        };
+        let written = match &self.output {
+            Some(path) => {
+                let making = || format!("write {}", path.display());
+                let mut file = std::fs::File::create(path).with_context(making)?;
+                write(fleet, &mut *encode, &mut file).with_context(making)?
+            }
+            None => match write(fleet, &mut *encode, &mut std::io::stdout().lock()) {
+                Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
+                written => written.context("write to standard output")?,
+            },
+        };
+        eprintln!("wrote {written} frames");
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,92 @@
+//! What `rhumb run --summary` writes.
+
+use anyhow::Context;
+use rhumb_engine::run::Summary;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The fields of the file, by the names that they have in it.
+#[derive(Debug, Clone)]
+pub struct SummaryFile {
+    pub frames_in: u64,
+    pub history_rows: u64,
+    pub late: u64,
+    pub vehicles: u64,
+    pub rejects: BTreeMap<String, u64>,
+    pub alerts: BTreeMap<String, u64>,
+    pub tables: BTreeMap<String, u64>,
+    /// Frames of windows that had closed for good, by window.
+    pub too_late: BTreeMap<String, u64>,
+    pub udp_datagrams: u64,
+    pub udp_kernel_drops: u64,
+    pub seconds: f64,
+    pub frames_per_second: f64,
+    pub cpu_seconds: f64,
+    pub peak_rss_bytes: u64,
+    pub damaged: Option<String>,
+}
+
+impl SummaryFile {
+    pub fn new(summary: &Summary, cpu_seconds: f64) -> SummaryFile {
+        let totals = &summary.totals;
+        let frames_in = totals.frames();
+        let seconds = summary.elapsed.as_secs_f64();
+        let counter = |end: &str| {
+            let of_name = totals.counts.iter().filter(|(name, _)| name.ends_with(end));
+            of_name.map(|(_, n)| n).sum()
+        };
+        let too_late = totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix("too_late.")?.to_owned(), *n)));
+        SummaryFile {
+            frames_in,
+            history_rows: totals.history_rows,
+            late: totals.late,
+            vehicles: summary.vehicles as u64,
+            rejects: totals.rejects.clone(),
+            alerts: totals.alerts.clone(),
+            tables: totals.tables.clone(),
+            too_late: too_late.collect(),
+            udp_datagrams: counter(".datagrams"),
+            udp_kernel_drops: counter(".kernel_drops"),
+            seconds,
+            frames_per_second: frames_in as f64 / seconds.max(1e-9),
+            cpu_seconds,
+            peak_rss_bytes: usage().1,
+            damaged: summary.damaged.clone(),
+        }
+    }
+}
+
+pub fn write(path: &Path, summary: &SummaryFile) -> anyhow::Result<()> {
+    let json = json!({
+        "frames_in": summary.frames_in,
+        "history_rows": summary.history_rows,
+        "late": summary.late,
+        "vehicles": summary.vehicles,
+        "rejects": summary.rejects,
+        "alerts": summary.alerts,
+        "tables": summary.tables,
+        "too_late": summary.too_late,
+        "udp": { "datagrams": summary.udp_datagrams, "kernel_drops": summary.udp_kernel_drops },
+        "seconds": summary.seconds,
+        "frames_per_second": summary.frames_per_second,
+        "cpu_seconds": summary.cpu_seconds,
+        "peak_rss_bytes": summary.peak_rss_bytes,
+        "damaged": summary.damaged,
+    });
+    let text = serde_json::to_string_pretty(&json)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("write the summary to {}", path.display()))
+}
+
+/// CPU seconds of this process so far, and the most memory it has had, in bytes.
+#[allow(unsafe_code, reason = "getrusage has no safe form in the standard library")]
+pub fn usage() -> (f64, u64) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage writes one rusage to the place it is given, and zeroes are a valid one if it fails.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_utime) + seconds(usage.ru_stime), usage.ru_maxrss as u64 * 1024)
+}

@@ -1,0 +1,174 @@
+//! `rhumb zones`: what is wrong with a file of zones, what is in it, which of them hold a point.
+
+use super::{Exit, print_line};
+use anyhow::{Context, bail};
+use rhumb_engine::sphere::METRES_PER_DEGREE;
+use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Zones {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Say all that is wrong with it, or may surprise
+    Check(File),
+    /// List its zones, one a line: id, shape, vertices, bounds (west south east north), properties; tabs between
+    Show(File),
+    /// Say which zones hold points
+    At(At),
+}
+
+#[derive(clap::Args)]
+struct File {
+    /// GeoJSON
+    file: PathBuf,
+    /// Property that holds the id of a zone
+    #[arg(long)]
+    id_property: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct At {
+    #[command(flatten)]
+    zones: File,
+    /// CSV with a header that names columns lat and lon; each line is printed with the column zone_ids added
+    #[arg(conflicts_with_all = ["lat", "lon"])]
+    points: Option<PathBuf>,
+    #[arg(long, requires = "lon", allow_negative_numbers = true)]
+    lat: Option<f64>,
+    #[arg(long, requires = "lat", allow_negative_numbers = true)]
+    lon: Option<f64>,
+}
+
+impl Zones {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        match self.what {
+            What::Check(file) => Ok(match file.load()? {
+                Some(zones) => {
+                    let stats = zones.stats();
+                    eprintln!(
+                        "{}: ok: {} zones, {} vertices, {} bytes of index",
+                        file.file.display(),
+                        zones.len(),
+                        stats.vertices,
+                        stats.index_bytes
+                    );
+                    Exit::Done
+                }
+                None => Exit::Configuration,
+            }),
+            What::Show(file) => match file.load()? {
+                Some(zones) => show(&zones),
+                None => Ok(Exit::Configuration),
+            },
+            What::At(at) => match at.zones.load()? {
+                Some(zones) => at.answer(&zones),
+                None => Ok(Exit::Configuration),
+            },
+        }
+    }
+}
+
+impl File {
+    /// The zones, or `None` after saying all that is wrong with them.
+    fn load(&self) -> anyhow::Result<Option<ZoneSet>> {
+        let text = std::fs::read_to_string(&self.file).with_context(|| format!("read zones from {}", self.file.display()))?;
+        let options = ZoneOptions { id_property: self.id_property.clone() };
+        let (zones, problems) = match ZoneSet::from_geojson(&text, &options) {
+            Ok((zones, warnings)) => (Some(zones), warnings),
+            Err(problems) => (None, problems),
+        };
+        problems.iter().for_each(|problem| eprintln!("{}", self.line(problem)));
+        if zones.is_none() {
+            let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+            eprintln!("{}: {errors} {}", self.file.display(), if errors == 1 { "mistake" } else { "mistakes" });
+        }
+        Ok(zones)
+    }
+
+    fn line(&self, problem: &Problem) -> String {
+        let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
+        let place = match (problem.line, problem.column) {
+            (Some(line), Some(column)) => format!(":{line}:{column}"),
+            (Some(line), None) => format!(":{line}"),
+            _ => String::new(),
+        };
+        format!("{}{place}: {severity}: {problem}", self.file.display())
+    }
+}
+
+fn show(zones: &ZoneSet) -> anyhow::Result<Exit> {
+    for zone in zones.iter() {
+        let (shape, vertices, points) = match &zone.shape {
+            Shape::Circle(circle) => {
+                let (centre, radius_deg) = (circle.centre, circle.radius_m / METRES_PER_DEGREE);
+                let wide = radius_deg / centre.lat().to_radians().cos().max(1e-9);
+                let (lat, lon) = (centre.lat(), centre.lon());
+                ("circle", 1, vec![[lon - wide, lat - radius_deg], [lon + wide, lat + radius_deg]])
+            }
+            Shape::Polygons(polygons) => {
+                let rings = polygons.iter().flat_map(|p| std::iter::once(&p.shell).chain(&p.holes));
+                let points: Vec<[f64; 2]> = rings.flat_map(|ring| ring.vertices().iter().copied()).collect();
+                (if polygons.len() == 1 { "polygon" } else { "multipolygon" }, points.len(), points)
+            }
+        };
+        let bound = |axis: usize, best: fn(f64, f64) -> f64, from: f64| points.iter().map(|p| p[axis]).fold(from, best);
+        let (west, south) = (bound(0, f64::min, f64::INFINITY), bound(1, f64::min, f64::INFINITY));
+        let (east, north) = (bound(0, f64::max, f64::NEG_INFINITY), bound(1, f64::max, f64::NEG_INFINITY));
+        let properties = serde_json::Value::from(zone.attributes.clone());
+        let bounds = format!("{west:.6} {south:.6} {east:.6} {north:.6}");
+        if !print_line(&format!("{}\t{shape}\t{vertices}\t{bounds}\t{properties}", zone.id))? {
+            break;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+impl At {
+    fn answer(&self, zones: &ZoneSet) -> anyhow::Result<Exit> {
+        match (&self.points, self.lat.zip(self.lon)) {
+            (Some(path), _) => at_points(zones, path),
+            (None, Some((lat, lon))) => {
+                let mut found = Vec::new();
+                zones.containing(Position::new(lat, lon)?, &mut found);
+                for zone in found {
+                    print_line(zones.id(zone))?;
+                }
+                Ok(Exit::Done)
+            }
+            (None, None) => bail!("say which points: a CSV file, or --lat and --lon"),
+        }
+    }
+}
+
+fn at_points(zones: &ZoneSet, path: &Path) -> anyhow::Result<Exit> {
+    let reading = || format!("read {}", path.display());
+    let mut reader = csv::Reader::from_path(path).with_context(reading)?;
+    let header = reader.headers().with_context(reading)?.clone();
+    let column = |names: &[&str]| {
+        let found = names.iter().find_map(|name| header.iter().position(|h| h.trim().eq_ignore_ascii_case(name)));
+        found.with_context(|| format!("{}: no column {}; the columns are {}", path.display(), names[0], header.iter().collect::<Vec<_>>().join(", ")))
+    };
+    let (lat, lon) = (column(&["lat", "latitude"])?, column(&["lon", "lng", "longitude"])?);
+    let mut out = csv::Writer::from_writer(std::io::stdout());
+    out.write_record(header.iter().chain(["zone_ids"]))?;
+    let mut found = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(reading)?;
+        let line = record.position().map_or(0, |p| p.line());
+        let degrees = |at: usize| {
+            let text = record.get(at).unwrap_or_default();
+            text.trim().parse::<f64>().with_context(|| format!("{}:{line}: not a number: {text:?}", path.display()))
+        };
+        let at = Position::new(degrees(lat)?, degrees(lon)?).with_context(|| format!("{}:{line}", path.display()))?;
+        zones.containing(at, &mut found);
+        let ids = found.iter().map(|zone| zones.id(*zone)).collect::<Vec<_>>().join(" ");
+        out.write_record(record.iter().chain([ids.as_str()]))?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,174 @@
+//! What is wrong with what was typed, beyond its form: names, numbers, files, and the order of things.
+
+mod chain;
+mod codec;
+mod enrich;
+mod file;
+mod geofence;
+mod source;
+mod validate;
+mod window;
+
+use super::means::{Checked, EngineMeans, OperatorKind, OperatorMeans};
+use super::mistake::{Location, Mistakes};
+use super::typed::{Member, Table, Typed};
+use super::value::{At, duration_text};
+use chain::Columns;
+pub use file::reason;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+pub use window::OWN_COLUMNS;
+
+/// What the checks of a component need to know of the rest.
+struct Check {
+    mistakes: Mistakes,
+    pipeline: String,
+    engine: EngineMeans,
+}
+
+/// Checks everything, whatever is wrong; `None` and at least one error if anything is.
+/// `cores` are those of the machine.
+pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mistakes) {
+    let Typed { mut pipeline, engine, sources, operators, mistakes, any_source, .. } = typed;
+    let name = pipeline.get("name");
+    let skew_at = engine.place("clock_skew_max");
+    let engine = engine_means(engine, cores);
+    let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine };
+    check.skew(&skew_at);
+    let top = pipeline.at.clone();
+    let data = check.data(&mut pipeline, file, name.as_deref());
+    assert!(pipeline.is_used_up(), "every field of the pipeline is asked for");
+    if !any_source {
+        check.mistakes.error(&top, "pipeline", "no source; add a [[source]] with [source.udp] or [source.file]");
+    }
+    let sources = check.sources(sources);
+    let operators = check.operators(operators);
+    let Check { mistakes, engine, .. } = check;
+    let checked = match (name, data, mistakes.any_error()) {
+        (Some(name), Some(data), false) => {
+            Some(Checked { file: file.to_owned(), name, data, engine, sources, operators })
+        }
+        _ => None,
+    };
+    (checked, mistakes)
+}
+
+fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
+    // A value out of range is a mistake by now, and the settings are not used.
+    let mut number = |name: &str| table.get::<i64>(name);
+    let means = EngineMeans {
+        shards: number("shards").map_or(cores.clamp(1, 256), |n| n as usize),
+        epoch_us: number("epoch").unwrap_or_default(),
+        epoch_rows: number("epoch_rows").unwrap_or_default() as u64,
+        lateness_us: number("lateness").unwrap_or_default(),
+        idle_after_us: number("idle_after").unwrap_or_default(),
+        clock_skew_max_us: number("clock_skew_max").unwrap_or_default(),
+        path_keep: number("path_keep").unwrap_or(1) as usize,
+    };
+    assert!(table.is_used_up(), "every field of the engine is asked for");
+    means
+}
+
+impl Check {
+    fn error(&mut self, at: &Location, component: &str, what: impl Into<String>) {
+        self.mistakes.error(at, component, what);
+    }
+
+    /// While `clock_skew_max` is at most `lateness`, no lane's clock less its lateness passes the time of receipt.
+    fn skew(&mut self, at: &Location) {
+        let EngineMeans { clock_skew_max_us: skew, lateness_us: lateness, .. } = self.engine;
+        if skew > lateness && lateness > 0 {
+            let (skew, lateness) = (duration_text(skew), duration_text(lateness));
+            let what = format!(
+                "clock_skew_max: {skew} is more than the lateness of {lateness}: a device whose clock is ahead can make \
+                 the frames of others too late for windows; write at most \"{lateness}\""
+            );
+            self.mistakes.warning(at, "engine", what);
+        }
+    }
+
+    fn data(&mut self, pipeline: &mut Table, file: &Path, name: Option<&str>) -> Option<PathBuf> {
+        let typed = pipeline.take::<PathBuf>("data");
+        let default = || Some(At { value: folder(file).join("data").join(name?), at: pipeline.at.clone() });
+        let At { value, at } = if pipeline.has("data") { typed? } else { default()? };
+        if value.to_string_lossy().contains("://") {
+            self.error(
+                &at,
+                "pipeline",
+                "data: only local folders in this version of rhumb; write a path such as \"data/fleet\"",
+            );
+            return None;
+        }
+        let there = value.ancestors().find(|path| path.exists());
+        if let Some(file) = there.filter(|path| !path.is_dir()) {
+            let what = format!("data: {} is a file, and a folder is needed; write another path", file.display());
+            self.error(&at, "pipeline", what);
+            return None;
+        }
+        Some(value)
+    }
+
+    fn operators(&mut self, members: Vec<Member>) -> Vec<OperatorMeans> {
+        let mut columns = Columns::of_frames();
+        let mut means: Vec<OperatorMeans> = Vec::new();
+        let mut seen: HashMap<&str, Location> = HashMap::new();
+        let mut tables = HashMap::new();
+        columns.geofence_at =
+            members.iter().rposition(|m| m.kind.as_ref().is_some_and(|t| t.section.key() == "geofence"));
+        for (place, member) in members.into_iter().enumerate() {
+            let Member { component, at, kind: Some(mut table), .. } = member else { continue };
+            let key = table.section.key();
+            self.order(key, &component, &at, &seen);
+            columns.place = place;
+            let read = match key {
+                "validate" => {
+                    self.validate(&mut table, &component).map(|(config, files)| (OperatorKind::Validate(config), files))
+                }
+                "enrich" => self
+                    .enrich(&mut table, &component, &mut columns)
+                    .map(|(config, files)| (OperatorKind::Enrich(config), files)),
+                "geofence" => self
+                    .geofence(&mut table, &component, &mut columns)
+                    .map(|(config, file)| (OperatorKind::Geofence(config), vec![file])),
+                _ => self
+                    .window(&mut table, &component, &columns, &mut tables)
+                    .map(|config| (OperatorKind::Window(config), Vec::new())),
+            };
+            assert!(read.is_none() || table.is_used_up(), "every field of {key} is asked for");
+            seen.entry(key).or_insert_with(|| at.clone());
+            let adds = columns.take_added();
+            if let Some((kind, files)) = read {
+                let name = operator_name(&kind, &means);
+                means.push(OperatorMeans { name, kind, adds, files, at });
+            }
+        }
+        means
+    }
+
+    /// What does not make sense after what stands before it.
+    fn order(&mut self, key: &str, component: &str, at: &Location, seen: &HashMap<&str, Location>) {
+        if let Some(first) = seen.get(key).filter(|_| ["validate", "geofence"].contains(&key)) {
+            let advice = if key == "validate" { "set all its rules in one" } else { "put all zones into one file" };
+            let what = format!("a second {key}, the first is in line {}; a pipeline has one: {advice}", first.line());
+            self.error(at, component, what);
+        } else if key == "validate" && !seen.is_empty() {
+            let what = "stands after other operators, which then work on frames that it refuses; move it up, to be the first [[operator]]";
+            self.mistakes.warning(at, component, what);
+        }
+    }
+}
+
+fn operator_name(kind: &OperatorKind, before: &[OperatorMeans]) -> String {
+    if let OperatorKind::Window(window) = kind {
+        return format!("window_{}", window.name);
+    }
+    match before.iter().filter(|other| other.kind.key() == kind.key()).count() {
+        0 => kind.key().to_owned(),
+        n => format!("{}_{}", kind.key(), n + 1),
+    }
+}
+
+/// The folder that a file stands in; empty for a bare name.
+pub fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}

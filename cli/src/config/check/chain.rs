@@ -1,0 +1,85 @@
+//! The columns that frames have at a place in the chain.
+
+use arrow::datatypes::{DataType, FieldRef};
+use rhumb_engine::frame::core_columns;
+
+/// Columns so far, and what is known of the operators around.
+pub struct Columns {
+    fields: Vec<FieldRef>,
+    /// How many of them the operators before this one have.
+    told: usize,
+    /// Where this operator stands, and where the last geofence does.
+    pub place: usize,
+    pub geofence_at: Option<usize>,
+}
+
+/// What can be done with a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Text,
+    Whole,
+    Fraction,
+    Flag,
+    Time,
+    List,
+}
+
+impl Class {
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Text => "a text",
+            Class::Whole => "a whole number",
+            Class::Fraction => "a number with fractions",
+            Class::Flag => "true or false",
+            Class::Time => "a time",
+            Class::List => "a list",
+        }
+    }
+}
+
+impl Columns {
+    pub fn of_frames() -> Columns {
+        let fields = core_columns();
+        Columns { told: fields.len(), fields, place: 0, geofence_at: None }
+    }
+
+    /// Adds one; false if frames have a column of this name already.
+    pub fn add(&mut self, field: FieldRef) -> bool {
+        let new = self.class(field.name()).is_none();
+        if new {
+            self.fields.push(field);
+        }
+        new
+    }
+
+    /// What was added since the last call.
+    pub fn take_added(&mut self) -> Vec<FieldRef> {
+        let added = self.fields[self.told..].to_vec();
+        self.told = self.fields.len();
+        added
+    }
+
+    pub fn class(&self, name: &str) -> Option<Class> {
+        self.fields.iter().find(|field| field.name() == name).map(|field| class(field.data_type()))
+    }
+
+    pub fn names(&self, keep: impl Fn(Class) -> bool) -> Vec<&str> {
+        self.fields.iter().filter(|f| keep(class(f.data_type()))).map(|f| f.name().as_str()).collect()
+    }
+
+    /// Whether a geofence stands before this operator.
+    pub fn zones(&self) -> bool {
+        self.class("zone_ids").is_some()
+    }
+}
+
+fn class(data_type: &DataType) -> Class {
+    match data_type {
+        DataType::Boolean => Class::Flag,
+        DataType::Timestamp(..) | DataType::Date32 => Class::Time,
+        DataType::List(_) => Class::List,
+        other if other.is_floating() => Class::Fraction,
+        other if other.is_integer() => Class::Whole,
+        _ => Class::Text,
+    }
+}

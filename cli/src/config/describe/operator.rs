@@ -1,0 +1,190 @@
+//! `[[operator]]`: what is done to frames, in the order of the file.
+
+use super::{Field, Group, Kind, Section, Words};
+use crate::config::value::{DAY, MILLISECOND, SECOND};
+
+pub const OPERATOR: Group = Group {
+    noun: "operator",
+    base: &BASE,
+    kinds: &[&VALIDATE, &ENRICH, &GEOFENCE, &WINDOW],
+    parts: &[],
+    later: &["filter", "derive", "trips"],
+};
+
+/// What `aggregates` understands, for suggestions.
+pub const AGGREGATES: &[&str] = &["count", "min", "max", "avg", "sum", "first", "last", "distance"];
+
+const BASE: Section = Section {
+    header: "[[operator]]",
+    doc: "What is done to frames, in the order in which the operators stand. Each has exactly one of the tables below.",
+    fields: &[],
+    later: &[],
+};
+
+const DURATION: Kind = Kind::Duration { min: MILLISECOND, max: 36_500 * DAY };
+const NUMBER: Kind = Kind::Number { max: 1e9 };
+const OFF: Words = Words::new("rule", &["range", "null_island", "duplicate", "speed_max"], &[]);
+const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
+const ALERTS: Words = Words::new("alert", &["enter", "exit"], &["dwell", "cross", "overspeed", "proximity"]);
+
+const VALIDATE: Section = Section {
+    header: "[operator.validate]",
+    doc: "Refuses frames that cannot be true or are not wanted, and keeps each in the table `rejects` with its reason. \
+          The rules range, null_island, duplicate and speed_max are on without being named; the others are on when \
+          their field is set. At most one, and the first operator.",
+    fields: &[
+        Field::default(
+            "speed_max_mps",
+            NUMBER,
+            "70.0",
+            "70",
+            "Great-circle speed from and to the neighbours in time, at most.",
+        )
+        .unit("m/s"),
+        Field::optional("accuracy_max_m", NUMBER, "", "100", "Accuracy that the device states, at most.").unit("m"),
+        Field::optional("satellites_min", Kind::Integer { min: 1, max: 200 }, "", "4", "Satellites, at least.")
+            .unit("satellites"),
+        Field::optional("hdop_max", NUMBER, "", "5.0", "Horizontal dilution of precision, at most."),
+        Field::optional("past_max", DURATION, "", "\"30d\"", "Age at the time of receipt, at most."),
+        Field::optional(
+            "rate_max_per_minute",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            "",
+            "120",
+            "Frames of one vehicle in a minute of event time, at most.",
+        )
+        .unit("frames"),
+        Field::optional("distance_min_m", NUMBER, "", "5", "Moved from the frame before, at least.").unit("m"),
+        Field::optional("period_min", DURATION, "", "\"1s\"", "Time from the frame before, at least."),
+        Field::optional(
+            "path_keep",
+            Kind::Integer { min: 1, max: 1024 },
+            "that of `[engine]`",
+            "16",
+            "Accepted fixes that each vehicle remembers, for late frames to be held against.",
+        )
+        .unit("fixes"),
+        Field::default("no_fix", Kind::Flag, "false", "true", "Refuses frames whose device says that it has no fix."),
+        Field::default(
+            "swapped",
+            Kind::Flag,
+            "false",
+            "true",
+            "Refuses frames that would stand next to their neighbour in time if latitude and longitude were swapped, and are far off as they are.",
+        ),
+        Field::default("static", Kind::Flag, "false", "true", "Refuses frames that say speed 0 and have not moved."),
+        Field::optional(
+            "known_vehicles",
+            Kind::Path,
+            "",
+            "\"vehicles.csv\"",
+            "Only the vehicles of this CSV file, which has a header line.",
+        ),
+        Field::default(
+            "key",
+            Kind::Text,
+            "\"vehicle_id\"",
+            "\"vehicle_id\"",
+            "Column of `known_vehicles` that holds the vehicle.",
+        ),
+        Field::default(
+            "off",
+            Kind::ManyOf(&OFF),
+            "[]",
+            "[\"duplicate\", \"speed_max\", \"range\", \"null_island\"]",
+            "Switches rules off that are on without being named.",
+        ),
+    ],
+    later: &[],
+};
+
+const ENRICH: Section = Section {
+    header: "[operator.enrich]",
+    doc: "Adds columns to frames: from a table by vehicle, from the frame before, or both.",
+    fields: &[
+        Field::optional(
+            "table",
+            Kind::Path,
+            "",
+            "\"vehicles.csv\"",
+            "CSV file with a header line and one line a vehicle. A vehicle that is not in it gets nulls.",
+        ),
+        Field::default(
+            "key",
+            Kind::Text,
+            "\"vehicle_id\"",
+            "\"vehicle_id\"",
+            "Column of the table that holds the vehicle.",
+        ),
+        Field::optional(
+            "columns",
+            Kind::Texts,
+            "all but the key",
+            "[\"fleet\", \"depot\"]",
+            "Columns of the table that are added.",
+        ),
+        Field::default(
+            "add",
+            Kind::ManyOf(&ADDED),
+            "[]",
+            "[\"distance_m\", \"computed_speed_mps\", \"computed_heading_deg\"]",
+            "Columns worked out from the vehicle's frame before: distance (m), speed (m/s), heading (degrees).",
+        ),
+    ],
+    later: &[],
+};
+
+const GEOFENCE: Section = Section {
+    header: "[operator.geofence]",
+    doc: "Finds the zones of every frame (the column `zone_ids`) and tells when a vehicle enters or leaves one. At most one.",
+    fields: &[
+        Field::required("zones", Kind::Path, "\"zones/city.geojson\"", "GeoJSON FeatureCollection of zones."),
+        Field::default(
+            "alerts",
+            Kind::ManyOf(&ALERTS),
+            "[\"enter\", \"exit\"]",
+            "[\"enter\", \"exit\"]",
+            "Kinds of alert that are told.",
+        ),
+        Field::optional(
+            "id_property",
+            Kind::Text,
+            "the feature's `id`, else its property `id` or `zone_id`, else its index",
+            "\"code\"",
+            "Property that holds a zone's id.",
+        ),
+    ],
+    later: &["dwell", "exit_buffer_m", "confirm_frames", "confirm_for", "accuracy_max_m"],
+};
+
+const WINDOW: Section = Section {
+    header: "[operator.window]",
+    doc: "Aggregates over stretches of event time, by key, into the table `windows_<name>`.",
+    fields: &[
+        Field::required(
+            "name",
+            Kind::Identifier,
+            "\"zone_speed\"",
+            "Names the table: letters, digits and `_`. No two windows share one.",
+        ),
+        Field::required(
+            "every",
+            Kind::Duration { min: SECOND, max: 366 * DAY },
+            "\"1m\"",
+            "Width of a window; windows start at multiples of it since 1970-01-01T00:00:00Z.",
+        ),
+        Field::required(
+            "key",
+            Kind::Texts,
+            "[\"zone_id\"]",
+            "Columns of frames, those that operators before it added, or `zone_id`: then a frame counts once in each of its zones.",
+        ),
+        Field::required(
+            "aggregates",
+            Kind::Pairs,
+            "{ frames = \"count\", speed_avg = \"avg(speed_mps)\" }",
+            "Column of the table = `count`, `distance` (metres driven), or `min`, `max`, `avg`, `sum`, `first` or `last` of a column, as in `\"avg(speed_mps)\"`.",
+        ),
+    ],
+    later: &["slide", "session_gap"],
+};

@@ -1,0 +1,89 @@
+//! The pipeline itself and `[engine]`.
+
+use super::{Field, Kind, Section};
+use crate::config::value::{DAY, HOUR, MILLISECOND, SECOND};
+
+/// Tables of later versions, by their first word.
+pub const LATER: &[&str] = &["sink", "server", "test"];
+
+pub const PIPELINE: Section = Section {
+    header: "",
+    doc: "What stands at the top of the file, before the first table. All output goes to the lake, `<data>/lake`, \
+          which is always on.",
+    fields: &[
+        Field::required(
+            "name",
+            Kind::Name,
+            "\"fleet\"",
+            "Names the pipeline. Ids of alerts are made from it: another name, other ids.",
+        ),
+        Field::optional(
+            "data",
+            Kind::Path,
+            "`data/<name>`",
+            "\"data/fleet\"",
+            "Folder of the checkpoints and of the lake. Made when it is not there; no two pipelines share one.",
+        ),
+    ],
+    later: &[],
+};
+
+pub const ENGINE: Section = Section {
+    header: "[engine]",
+    doc: "How frames are run. May be left out.",
+    fields: &[
+        Field::optional(
+            "shards",
+            Kind::Integer { min: 1, max: 256 },
+            "number of cores",
+            "2",
+            "Threads that run the chain of operators.",
+        )
+        .unit("threads"),
+        Field::default(
+            "epoch",
+            Kind::Duration { min: 100 * MILLISECOND, max: HOUR },
+            "\"10s\"",
+            "\"10s\"",
+            "Time between two commits. Rows can be seen in the lake once their epoch is committed; a restart reads again from the last commit.",
+        ),
+        Field::default(
+            "epoch_rows",
+            Kind::Integer { min: 1_000, max: 1_000_000_000 },
+            "4_000_000",
+            "4_000_000",
+            "Frames after which an epoch is committed, if they come before its time is up.",
+        )
+        .unit("frames"),
+        Field::default(
+            "lateness",
+            Kind::Duration { min: 0, max: 30 * DAY },
+            "\"5m\"",
+            "\"5m\"",
+            "How long windows wait for frames that come late, by event time. Results come that much later.",
+        ),
+        Field::default(
+            "idle_after",
+            Kind::Duration { min: SECOND, max: DAY },
+            "\"30s\"",
+            "\"30s\"",
+            "A live source that is silent for so long no longer holds up windows.",
+        ),
+        Field::default(
+            "clock_skew_max",
+            Kind::Duration { min: SECOND, max: DAY },
+            "\"5m\"",
+            "\"5m\"",
+            "A frame whose time is further ahead of the time of receipt is rejected as `future`. Up to `lateness`, no device with a wrong clock can make the frames of the others late.",
+        ),
+        Field::default(
+            "path_keep",
+            Kind::Integer { min: 1, max: 1024 },
+            "16",
+            "16",
+            "Accepted fixes that each vehicle remembers, for late frames to be put between.",
+        )
+        .unit("fixes"),
+    ],
+    later: &["reorder"],
+};

@@ -1,0 +1,249 @@
+//! What a pipeline will do, in words: `rhumb explain`.
+
+use super::check::OWN_COLUMNS;
+use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
+use super::value::{Speed, bytes_text, duration_text};
+use rhumb_engine::frame::core_columns;
+use rhumb_engine::lane::HASH_LANES;
+use rhumb_operators::validate::ValidateConfig;
+use rhumb_operators::window::{Aggregate, WindowConfig};
+use std::fmt::Write;
+
+/// Columns of the alerts table, without those that the lake adds.
+const ALERTS: &str = "alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon, visit_id, reason, late, supersedes, zone_version, attributes";
+const REJECTS: &str = "reason, measured, threshold, vehicle_id, event_time, received_at, lat, lon, source, partition, offset, raw, detail";
+
+/// Columns that the lake adds to every table.
+const LAKE_COLUMNS: [&str; 2] = ["epoch", "event_date"];
+
+/// Lines of at most about 110 characters; the same pipeline gives the same text.
+pub fn explain(checked: &Checked) -> String {
+    let mut out = Page::default();
+    out.line(0, format!("pipeline {}, from {}", checked.name, checked.file.display()));
+    out.heading("sources");
+    checked.sources.iter().for_each(|source| explain_source(source, &mut out));
+    out.heading("lanes and shards");
+    explain_engine(&checked.engine, &mut out);
+    out.heading("operators, in this order");
+    let mut columns: Vec<String> = core_columns().iter().map(|field| field.name().clone()).collect();
+    out.field("columns in", columns.join(", "));
+    for (number, operator) in checked.operators.iter().enumerate() {
+        explain_operator(number + 1, operator, &mut out);
+        columns.extend(operator.adds.iter().map(|field| field.name().clone()));
+    }
+    if checked.operators.is_empty() {
+        out.line(1, "none: every frame that can be read goes to the lake as it is".to_owned());
+    }
+    out.heading("tables");
+    explain_tables(checked, &columns, &mut out);
+    out.heading("data");
+    out.field("checkpoints", checked.data.display().to_string());
+    out.field("lake", checked.data.join("lake").display().to_string());
+    out.text
+}
+
+fn explain_source(source: &SourceMeans, out: &mut Page) {
+    out.line(1, source.name.clone());
+    let rollover =
+        if source.rollover { "times set back by 1024 weeks are repaired" } else { "times are taken as they are" };
+    match &source.kind {
+        SourceKind::Udp(udp) => {
+            out.field(
+                "reads",
+                format!("datagrams of at most {} on udp {}", bytes_text(udp.datagram_max_bytes as u64), udp.listen),
+            );
+            let allow: Vec<String> = udp.allow.iter().map(|n| format!("{}/{}", n.address, n.prefix)).collect();
+            out.field("from", if allow.is_empty() { "everyone".to_owned() } else { allow.join(", ") });
+            let buffer = bytes_text(udp.receive_buffer_bytes as u64);
+            out.field(
+                "partitions",
+                format!("{}, one a socket; each with a thread and a buffer of {buffer}", udp.sockets),
+            );
+            out.field("time", format!("live; {rollover}"));
+        }
+        SourceKind::File(file) => {
+            out.field("reads", file.path.display().to_string());
+            out.field(
+                "partitions",
+                match file.files.len() {
+                    1 => "1, the file".to_owned(),
+                    n => format!("{n}, one a file, merged by event time"),
+                },
+            );
+            let speed = match file.speed {
+                Speed::Max => "as fast as it can be read".to_owned(),
+                Speed::Times(times) => format!("{times} times as fast as recorded"),
+            };
+            out.field("time", format!("recorded; {speed}; {rollover}"));
+        }
+    }
+    out.field("codec", codec_text(&source.codec));
+    for field in &source.codec.fields {
+        let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
+        out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
+    }
+}
+
+fn codec_text(codec: &CodecMeans) -> String {
+    match &codec.kind {
+        CodecKind::Json => "json".to_owned(),
+        CodecKind::Csv(csv) => {
+            let columns = match (&csv.columns, csv.header) {
+                (Some(columns), _) => format!("columns {}", columns.join(", ")),
+                (None, true) => "columns named by the first line".to_owned(),
+                (None, false) => "no columns".to_owned(),
+            };
+            format!("csv, separated by {:?}, {columns}", char::from(csv.delimiter))
+        }
+        CodecKind::Binary(binary) => match binary.keys.len() {
+            0 => "binary, unsigned".to_owned(),
+            1 => "binary, signed".to_owned(),
+            n => format!("binary, signed with one of {n} keys"),
+        },
+    }
+}
+
+fn explain_engine(engine: &EngineMeans, out: &mut Page) {
+    out.field("lanes", format!("{HASH_LANES}, by hash of the vehicle, on {} shards", engine.shards));
+    out.field(
+        "epoch",
+        format!("committed every {}, or after {} frames", duration_text(engine.epoch_us), engine.epoch_rows),
+    );
+    out.field("lateness", format!("windows wait {} for late frames", duration_text(engine.lateness_us)));
+    out.field(
+        "idle",
+        format!("a live source holds up nothing after {} of silence", duration_text(engine.idle_after_us)),
+    );
+    out.field(
+        "future",
+        format!("frames more than {} ahead of their receipt are rejected", duration_text(engine.clock_skew_max_us)),
+    );
+    out.field("path", format!("{} fixes of each vehicle are remembered", engine.path_keep));
+}
+
+fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
+    out.line(1, format!("{number} {}", operator.name));
+    for file in &operator.files {
+        out.field("file", file.display().to_string());
+    }
+    match &operator.kind {
+        OperatorKind::Validate(config) => out.field("refuses", rules(config).join("; ")),
+        OperatorKind::Enrich(config) => {
+            let count = config.table.as_ref().map(|table| table.vehicles().count());
+            out.field("table", count.map_or("none".to_owned(), |count| format!("{count} vehicles")));
+        }
+        OperatorKind::Geofence(config) => {
+            let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
+            out.field("zones", config.zones.len().to_string());
+            out.field("alerts", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
+        }
+        OperatorKind::Window(config) => explain_window(config, out),
+    }
+    let added: Vec<&str> = operator.adds.iter().map(|field| field.name().as_str()).collect();
+    if !added.is_empty() {
+        out.field("adds", added.join(", "));
+    }
+}
+
+fn rules(config: &ValidateConfig) -> Vec<String> {
+    let mut rules = Vec::new();
+    let mut rule = |on: bool, text: String| rules.extend(on.then_some(text));
+    rule(config.range, "range".to_owned());
+    rule(config.null_island, "null_island".to_owned());
+    rule(config.no_fix, "no_fix".to_owned());
+    rule(config.past_max_us.is_some(), format!("past more than {}", duration_text(config.past_max_us.unwrap_or(0))));
+    rule(config.accuracy_max_m.is_some(), format!("accuracy over {} m", config.accuracy_max_m.unwrap_or(0.0)));
+    rule(config.satellites_min.is_some(), format!("satellites under {}", config.satellites_min.unwrap_or(0)));
+    rule(config.hdop_max.is_some(), format!("hdop over {}", config.hdop_max.unwrap_or(0.0)));
+    let known = config.known_vehicles.as_ref().map(|known| known.len());
+    rule(known.is_some(), format!("vehicles other than {} known ones", known.unwrap_or(0)));
+    let rate = config.rate_max_per_minute;
+    rule(rate.is_some(), format!("more than {} a minute of one vehicle", rate.unwrap_or(0)));
+    rule(config.duplicate, "duplicate".to_owned());
+    rule(config.swapped, "swapped".to_owned());
+    rule(config.r#static, "static".to_owned());
+    rule(config.distance_min_m.is_some(), format!("moved less than {} m", config.distance_min_m.unwrap_or(0.0)));
+    rule(config.speed_max_mps.is_some(), format!("speed over {} m/s", config.speed_max_mps.unwrap_or(0.0)));
+    rule(config.period_min_us.is_some(), format!("sooner than {}", duration_text(config.period_min_us.unwrap_or(0))));
+    rules
+}
+
+fn explain_window(config: &WindowConfig, out: &mut Page) {
+    out.field("every", duration_text(config.every_us));
+    out.field("key", config.key.join(", "));
+    for (name, aggregate) in &config.aggregates {
+        out.field("", format!("{name} = {}", aggregate_text(aggregate)));
+    }
+    let (first, last) = (duration_text(config.lateness_us), duration_text(2 * config.lateness_us));
+    out.field("fires", format!("{first} after its end by event time, again for late frames until {last} after"));
+}
+
+fn aggregate_text(aggregate: &Aggregate) -> String {
+    let name = match aggregate {
+        Aggregate::Count => "count",
+        Aggregate::Distance => "distance",
+        Aggregate::Min(_) => "min",
+        Aggregate::Max(_) => "max",
+        Aggregate::Avg(_) => "avg",
+        Aggregate::Sum(_) => "sum",
+        Aggregate::First(_) => "first",
+        Aggregate::Last(_) => "last",
+    };
+    aggregate.column().map_or(name.to_owned(), |column| format!("{name}({column})"))
+}
+
+fn explain_tables(checked: &Checked, columns: &[String], out: &mut Page) {
+    let mut table = |name: &str, columns: &str| {
+        out.line(1, name.to_owned());
+        out.field("columns", format!("{columns}, {}", LAKE_COLUMNS.join(", ")));
+    };
+    table("history", &columns.join(", "));
+    table("rejects", REJECTS);
+    for operator in &checked.operators {
+        match &operator.kind {
+            OperatorKind::Geofence(_) => table("alerts", ALERTS),
+            OperatorKind::Window(config) => table(&format!("windows_{}", config.name), &window_columns(config)),
+            OperatorKind::Validate(_) | OperatorKind::Enrich(_) => {}
+        }
+    }
+}
+
+fn window_columns(config: &WindowConfig) -> String {
+    let [start, end, after @ ..] = OWN_COLUMNS;
+    let named = config.key.iter().chain(config.aggregates.iter().map(|(name, _)| name)).map(String::as_str);
+    let after = after.iter().copied().filter(|name| !LAKE_COLUMNS.contains(name));
+    [start, end].into_iter().chain(named).chain(after).collect::<Vec<_>>().join(", ")
+}
+
+/// A text that grows line by line.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    const WIDTH: usize = 100;
+
+    fn heading(&mut self, text: &str) {
+        self.line(0, format!("\n{text}"));
+    }
+
+    fn line(&mut self, depth: usize, text: String) {
+        let _ = writeln!(self.text, "{}{text}", "  ".repeat(depth));
+    }
+
+    /// A name and its value, which goes on below itself where it is long.
+    fn field(&mut self, name: &str, value: String) {
+        let (mut lines, mut line) = (Vec::new(), String::new());
+        for word in value.split(' ') {
+            if !line.is_empty() && line.len() + word.len() >= Self::WIDTH {
+                lines.push(std::mem::take(&mut line));
+            }
+            line = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+        }
+        lines.push(line);
+        for (n, line) in lines.iter().enumerate() {
+            self.line(2, format!("{:<12}{line}", if n == 0 { name } else { "" }));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What a pipeline means: checked, complete, ready to build from.
+
+use super::mistake::Location;
+use super::value::{Secret, Speed};
+use arrow::datatypes::FieldRef;
+use rhumb_engine::source::Tempo;
+use rhumb_operators::enrich::EnrichConfig;
+use rhumb_operators::geofence::GeofenceConfig;
+use rhumb_operators::validate::ValidateConfig;
+use rhumb_operators::window::WindowConfig;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// A pipeline without mistakes.
+#[derive(Clone)]
+pub struct Checked {
+    /// The TOML file as it was named.
+    pub file: PathBuf,
+    pub name: String,
+    pub data: PathBuf,
+    pub engine: EngineMeans,
+    /// At least one.
+    pub sources: Vec<SourceMeans>,
+    /// In the order in which they run.
+    pub operators: Vec<OperatorMeans>,
+}
+
+/// Durations in microseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineMeans {
+    pub shards: usize,
+    pub epoch_us: i64,
+    pub epoch_rows: u64,
+    pub lateness_us: i64,
+    pub idle_after_us: i64,
+    pub clock_skew_max_us: i64,
+    pub path_keep: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourceMeans {
+    pub name: String,
+    pub kind: SourceKind,
+    pub codec: CodecMeans,
+    /// Repair times that a GPS week rollover set back.
+    pub rollover: bool,
+    pub at: Location,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    Udp(UdpMeans),
+    File(FileMeans),
+}
+
+impl SourceMeans {
+    pub fn tempo(&self) -> Tempo {
+        match self.kind {
+            SourceKind::Udp(_) => Tempo::Live,
+            SourceKind::File(_) => Tempo::Recorded,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct UdpMeans {
+    pub listen: SocketAddr,
+    pub sockets: usize,
+    pub receive_buffer_bytes: usize,
+    pub datagram_max_bytes: usize,
+    /// Empty: everyone.
+    pub allow: Vec<Network>,
+}
+
+/// The addresses that begin with the first `prefix` bits of `address`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileMeans {
+    /// As typed, relative to the TOML file; may hold `*`, `?`, `[..]`.
+    pub path: PathBuf,
+    /// The files there are now, by name. At least one.
+    pub files: Vec<PathBuf>,
+    pub speed: Speed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodecMeans {
+    pub kind: CodecKind,
+    /// Fields that have another name or unit than the usual; for json and csv.
+    pub fields: Vec<FieldMeans>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CodecKind {
+    Json,
+    Csv(CsvMeans),
+    Binary(BinaryMeans),
+}
+
+impl CodecKind {
+    pub fn name(&self) -> &'static str {
+        match self {
+            CodecKind::Json => "json",
+            CodecKind::Csv(_) => "csv",
+            CodecKind::Binary(_) => "binary",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldMeans {
+    /// The frame's.
+    pub field: &'static str,
+    /// The input's.
+    pub name: String,
+    /// One of the description's words for this field; `None`: the frame's own unit.
+    pub unit: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CsvMeans {
+    pub delimiter: u8,
+    /// A file's first line names the columns, and a datagram's if there are no `columns`.
+    pub header: bool,
+    /// In the place of such a line, or where there is none.
+    pub columns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BinaryMeans {
+    /// Empty: frames need no signature.
+    pub keys: Vec<KeyMeans>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyMeans {
+    pub id: u16,
+    pub secret: KeyBytes,
+}
+
+/// Bytes that no output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyBytes(pub Vec<u8>);
+
+impl KeyBytes {
+    /// `hex:` and two digits a byte, else the text itself.
+    pub fn read(secret: &Secret) -> Option<KeyBytes> {
+        let Some(digits) = secret.0.strip_prefix("hex:") else {
+            return Some(KeyBytes(secret.0.clone().into_bytes()));
+        };
+        if !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+        (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>().map(KeyBytes)
+    }
+}
+
+impl std::fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("KeyBytes(..)")
+    }
+}
+
+#[derive(Clone)]
+pub struct OperatorMeans {
+    /// Unique: its kind, with a number from the second of its kind on; for windows `window_<name>`.
+    pub name: String,
+    pub kind: OperatorKind,
+    /// Columns that it adds to frames.
+    pub adds: Vec<FieldRef>,
+    /// Files that it was read from.
+    pub files: Vec<PathBuf>,
+    pub at: Location,
+}
+
+#[derive(Clone)]
+pub enum OperatorKind {
+    Validate(ValidateConfig),
+    Enrich(EnrichConfig),
+    Geofence(GeofenceConfig),
+    Window(WindowConfig),
+}
+
+impl OperatorKind {
+    pub fn key(&self) -> &'static str {
+        match self {
+            OperatorKind::Validate(_) => "validate",
+            OperatorKind::Enrich(_) => "enrich",
+            OperatorKind::Geofence(_) => "geofence",
+            OperatorKind::Window(_) => "window",
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Mistakes: what is wrong, where it stands, and what to write instead.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Lines longer than this are not quoted under a mistake: a minified file would fill the screen.
+const QUOTED_CHARS_MAX: usize = 160;
+
+/// A file's name, as it was given, and its content.
+#[derive(Debug, Default)]
+pub struct Text {
+    pub name: String,
+    pub content: String,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone)]
+pub struct Location {
+    text: Arc<Text>,
+    span: Range<usize>,
+    quoted: bool,
+}
+
+impl Location {
+    pub fn new(text: &Arc<Text>, span: Range<usize>) -> Location {
+        let floor = |at: usize| text.content.floor_char_boundary(at);
+        Location { text: text.clone(), span: floor(span.start)..floor(span.end), quoted: true }
+    }
+
+    /// Line and byte column from 1, as readers of other formats report them.
+    pub fn of_line(text: &Arc<Text>, line: usize, column: usize) -> Location {
+        let before: usize = text.content.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let start = before + column.saturating_sub(1);
+        Location::new(text, start..start + 1)
+    }
+
+    /// The same place, whose line is never shown: a secret stands in it.
+    pub fn unquoted(mut self) -> Location {
+        self.quoted = false;
+        self
+    }
+
+    /// As the file was named.
+    pub fn file(&self) -> &str {
+        &self.text.name
+    }
+
+    /// From 1.
+    pub fn line(&self) -> usize {
+        1 + self.before().matches('\n').count()
+    }
+
+    /// From 1, in characters.
+    pub fn column(&self) -> usize {
+        1 + self.text.content[self.line_start()..self.span.start].chars().count()
+    }
+
+    pub(super) fn starts_before(&self, other: &Location) -> bool {
+        self.span.start < other.span.start
+    }
+
+    fn before(&self) -> &str {
+        &self.text.content[..self.span.start]
+    }
+
+    fn line_start(&self) -> usize {
+        self.before().rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    /// The line with a caret under the place; nothing where there is nothing to see.
+    fn quote(&self) -> Option<String> {
+        let line = self.text.content[self.line_start()..].lines().next().filter(|l| !l.trim().is_empty())?;
+        if !self.quoted || line.chars().count() > QUOTED_CHARS_MAX {
+            return None;
+        }
+        let (number, column) = (self.line().to_string(), self.column());
+        let margin = " ".repeat(number.len());
+        // Tabs stay tabs, so that the caret stands under its character however wide a tab is.
+        let indent: String = line.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let width = self.text.content[self.span.clone()].lines().next().map_or(0, |marked| marked.chars().count());
+        let caret = "^".repeat(width.clamp(1, (line.chars().count() + 1).saturating_sub(column).max(1)));
+        Some(format!("  {number} | {line}\n  {margin} | {indent}{caret}"))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The pipeline runs; it may not do what was meant.
+    Warning,
+    /// The pipeline does not start.
+    Error,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+pub struct Mistake {
+    pub severity: Severity,
+    pub at: Location,
+    /// What it is wrong with, such as `source trackers`.
+    pub component: String,
+    /// What is wrong, and what to write instead.
+    pub what: String,
+}
+
+impl Mistake {
+    /// `file:line:column: component: what`, on one line.
+    pub fn headline(&self) -> String {
+        let Mistake { severity, at, component, what } = self;
+        let severity = if *severity == Severity::Warning { "warning: " } else { "" };
+        format!("{}:{}:{}: {severity}{component}: {what}", at.file(), at.line(), at.column())
+    }
+}
+
+/// The headline, and under it the line with a caret.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.headline())?;
+        self.at.quote().map_or(Ok(()), |quote| write!(f, "\n{quote}"))
+    }
+}
+
+/// Everything found so far.
+#[derive(Debug, Default)]
+pub struct Mistakes {
+    found: Vec<Mistake>,
+}
+
+impl Mistakes {
+    pub fn error(&mut self, at: &Location, component: &str, what: impl Into<String>) {
+        self.push(Severity::Error, at, component, what);
+    }
+
+    pub fn warning(&mut self, at: &Location, component: &str, what: impl Into<String>) {
+        self.push(Severity::Warning, at, component, what);
+    }
+
+    pub fn push(&mut self, severity: Severity, at: &Location, component: &str, what: impl Into<String>) {
+        self.found.push(Mistake { severity, at: at.clone(), component: component.to_owned(), what: what.into() });
+    }
+
+    pub fn any_error(&self) -> bool {
+        self.found.iter().any(|m| m.severity == Severity::Error)
+    }
+
+    pub fn keep(&mut self, keep: impl Fn(&Mistake) -> bool) {
+        self.found.retain(keep);
+    }
+
+    /// By place; those of the file itself before those of files that it names.
+    pub fn sorted(mut self, file: &str) -> Vec<Mistake> {
+        self.found.sort_by(|a, b| {
+            let key = |m: &Mistake| (m.at.file() != file, m.at.file().to_owned(), m.at.span.start);
+            key(a).cmp(&key(b))
+        });
+        self.found
+    }
+}
+
+/// Ends a sentence about an unknown word: the nearest of the known ones, or all of them.
+pub fn instead<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(word, &known) {
+        Some(nearest) => format!("did you mean \"{nearest}\"?"),
+        None => format!("there {} {}", if known.len() == 1 { "is only" } else { "are" }, listed(&known)),
+    }
+}
+
+/// The known word that was probably meant.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let far = |k: &&str| strsim::damerau_levenshtein(&word, k);
+    let allowed = word.chars().count().div_ceil(3);
+    let typo = known.iter().copied().filter(|k| far(k) <= allowed).min_by_key(far);
+    // "speed" for "speed_mps": a word that was cut short, if only one begins like this.
+    let mut longer = known.iter().copied().filter(|k| word.len() >= 3 && k.starts_with(&word));
+    typo.or_else(|| longer.next().filter(|_| longer.next().is_none()))
+}
+
+/// `a, b and c`.
+pub fn listed<T: fmt::Display>(words: &[T]) -> String {
+    match words {
+        [] => "none".to_owned(),
+        [only] => only.to_string(),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(T::to_string).collect();
+            format!("{} and {last}", first.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(content: &str, span: Range<usize>, expected: &str) {
+        let text = Arc::new(Text { name: "a.toml".to_owned(), content: content.to_owned() });
+        let at = Location::new(&text, span);
+        let mistake =
+            Mistake { severity: Severity::Error, at, component: "engine".to_owned(), what: "wrong".to_owned() };
+        assert_eq!(mistake.to_string(), expected);
+    }
+
+    #[test]
+    fn columns_count_characters_from_one() {
+        check("é = \"ß\" x\n", 10..11, "a.toml:1:9: engine: wrong\n  1 | é = \"ß\" x\n    |         ^");
+    }
+
+    #[test]
+    fn a_place_past_the_end_is_the_end() {
+        check("a = 1\nb", 99..100, "a.toml:2:2: engine: wrong\n  2 | b\n    |  ^");
+        check("", 0..0, "a.toml:1:1: engine: wrong");
+    }
+
+    #[test]
+    fn tabs_keep_the_caret_under_its_word() {
+        check("\tx = 1", 1..2, "a.toml:1:2: engine: wrong\n  1 | \tx = 1\n    | \t^");
+    }
+
+    #[test]
+    fn suggestion_is_a_near_word_or_all_words() {
+        assert_eq!(instead("lisen", ["listen", "codec"]), "did you mean \"listen\"?");
+        assert_eq!(instead("speed", ["speed_mps", "lat"]), "did you mean \"speed_mps\"?");
+        assert_eq!(instead("colour", ["listen", "codec"]), "there are listen and codec");
+        assert_eq!(instead("x", ["listen"]), "there is only listen");
+    }
+}

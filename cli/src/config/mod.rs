@@ -1,0 +1,54 @@
+//! A pipeline's TOML in three steps: what was typed (`typed`), what is wrong with it (`check`), what it means
+//! (`means`). What there is to type is data (`describe`), from which `document` writes `docs/CONFIG.md`.
+
+mod check;
+mod describe;
+mod document;
+mod explain;
+mod means;
+mod mistake;
+mod typed;
+mod value;
+
+pub use document::document;
+pub use explain::explain;
+pub use means::*;
+pub use mistake::{Location, Mistake, Severity};
+pub use typed::Env;
+pub use value::{Secret, Speed};
+
+use mistake::{Mistakes, Text};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads and checks a pipeline's file: what it means, with the warnings; or everything that is wrong with it, at least
+/// one error, with the warnings. By place.
+///
+/// Files that it names are read too. Nothing is written, made or opened for writing.
+pub fn load(path: &Path, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let name = path.display().to_string();
+    let content = match std::fs::read_to_string(path) {
+        Ok(content) => content,
+        Err(cause) => {
+            let text = Arc::new(Text { name: name.clone(), ..Text::default() });
+            let mut mistakes = Mistakes::default();
+            mistakes.error(
+                &Location::new(&text, 0..0),
+                "pipeline",
+                format!("cannot read the file: {}", check::reason(&cause)),
+            );
+            return Err(mistakes.sorted(&name));
+        }
+    };
+    let text = Arc::new(Text { name: name.clone(), content });
+    let typed = typed::read(&text, check::folder(path), env);
+    if typed.damaged {
+        // What is not there may have been typed: only what was read for certain is told.
+        return Err(typed.mistakes.sorted(&name));
+    }
+    match check::check(typed, path, cores) {
+        (Some(checked), mistakes) => Ok((checked, mistakes.sorted(&name))),
+        (None, mistakes) => Err(mistakes.sorted(&name)),
+    }
+}

@@ -1,0 +1,86 @@
+//! Values that are made of others: lists, tables of texts, mappings, nested sections.
+
+use super::reader::{Place, Reader};
+use super::table::Table;
+use crate::config::describe::{Kind, Section, Words};
+use crate::config::mistake::instead;
+use crate::config::value::{At, Mapping, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+impl Reader<'_> {
+    pub(super) fn texts(&mut self, kind: Kind, place: &Place, typed: &Spanned<DeValue>) -> Option<Value> {
+        let list = typed.get_ref().as_array()?;
+        let mut texts = Vec::new();
+        for element in list.iter() {
+            let at = self.location(element.span());
+            let place = Place { at: at.clone(), ..*place };
+            let text = self.text(&place, element).map(|(text, _)| text);
+            let known = |reader: &mut Self, text: &str| !matches!(kind, Kind::ManyOf(words) if !reader.word(words, &place, text));
+            texts.push(text.filter(|text| known(self, text)).map(|value| At { value, at }));
+        }
+        texts.into_iter().collect::<Option<Vec<_>>>().map(Value::Texts)
+    }
+
+    pub(super) fn pairs(&mut self, place: &Place, table: &DeTable) -> Option<Value> {
+        let mut pairs = Vec::new();
+        for (key, value) in table.iter() {
+            let name = At { value: key.get_ref().to_string(), at: self.location(key.span()) };
+            let at = self.location(value.span());
+            let text = self.text(&Place { at: at.clone(), name: &name.value, ..*place }, value);
+            pairs.push(text.map(|(value, _)| (name, At { value, at })));
+        }
+        let mut pairs = pairs.into_iter().collect::<Option<Vec<_>>>()?;
+        pairs.sort_by(|a, b| {
+            if a.0.at.starts_before(&b.0.at) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }
+        });
+        Some(Value::Pairs(pairs))
+    }
+
+    pub(super) fn mapping(&mut self, units: &'static Words, place: &Place, table: &DeTable) -> Option<Value> {
+        let known = if units.names.is_empty() { vec!["field"] } else { vec!["field", "unit"] };
+        for (key, _) in table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
+            let at = self.location(key.span());
+            let none = if key.get_ref() == "unit" {
+                format!("{} has no other unit", place.name)
+            } else {
+                instead(key.get_ref(), known.iter().copied())
+            };
+            self.mistakes.error(
+                &at,
+                place.component,
+                format!("{}: unknown field \"{}\"; {none}", place.name, key.get_ref()),
+            );
+        }
+        let mut read = |name: &str| {
+            let value = table.get(name)?;
+            let at = self.location(value.span());
+            let (value, _) = self.text(&Place { at: at.clone(), ..*place }, value)?;
+            Some(At { value, at })
+        };
+        let (field, unit) = (read("field"), read("unit"));
+        if let Some(unit) = &unit
+            && !units.names.is_empty()
+            && !self.word(units, &Place { at: unit.at.clone(), ..*place }, &unit.value)
+        {
+            return None;
+        }
+        if field.is_none() && !table.contains_key("field") {
+            self.wrong(place, "no \"field\"; write { field = \"its name in the input\" }".to_owned());
+        }
+        Some(Value::Mapping(Mapping { field: field?, unit }))
+    }
+
+    pub(super) fn nested(
+        &mut self,
+        section: &'static Section,
+        place: &Place,
+        typed: &Spanned<DeValue>,
+    ) -> Option<Table> {
+        let at = self.location(typed.span()).unquoted();
+        match typed.get_ref() {
+            DeValue::Table(table) => Some(self.section(section, place.component, table, &at, &[])),
+            other => self.unexpected(Kind::Tables(section), &Place { at, ..*place }, other),
+        }
+    }
+}

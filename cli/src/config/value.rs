@@ -1,0 +1,166 @@
+//! What a single value means: durations, sizes, speeds; read from text and written back as one would type them.
+
+use super::mistake::Location;
+use super::typed::Table;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub const MILLISECOND: i64 = 1_000;
+pub const SECOND: i64 = 1_000 * MILLISECOND;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+pub const KIB: u64 = 1024;
+pub const MIB: u64 = 1024 * KIB;
+pub const GIB: u64 = 1024 * MIB;
+
+/// Longest unit first, so that the shortest text is found first.
+const DURATIONS: [(&str, i64); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
+const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+
+/// Something and where it was typed; a default has the place of its section.
+#[derive(Debug, Clone)]
+pub struct At<T> {
+    pub value: T,
+    pub at: Location,
+}
+
+/// A value as its field's kind reads it.
+#[derive(Debug)]
+pub enum Value {
+    Text(String),
+    Secret(Secret),
+    Path(PathBuf),
+    Address(SocketAddr),
+    Flag(bool),
+    Integer(i64),
+    Number(f64),
+    /// Microseconds.
+    Duration(i64),
+    Bytes(u64),
+    Speed(Speed),
+    Texts(Vec<At<String>>),
+    Pairs(Vec<(At<String>, At<String>)>),
+    Mapping(Mapping),
+    Tables(Vec<Table>),
+}
+
+/// What the input calls a field of the frame, and the unit it has there.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    pub field: At<String>,
+    pub unit: Option<At<String>>,
+}
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// As fast as it can be read.
+    Max,
+    /// So many times as fast as it was recorded.
+    Times(f64),
+}
+
+/// Text that no output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
+pub fn duration(text: &str) -> Option<i64> {
+    let (number, unit) = split(text)?;
+    let of = DURATIONS.iter().find(|(name, _)| *name == unit)?.1;
+    number.parse::<i64>().ok()?.checked_mul(of)
+}
+
+/// Bytes in `"512B"`, `"64KiB"`, `"8MiB"`, `"1GiB"`.
+pub fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split(text)?;
+    let of = SIZES.iter().find(|(name, _)| *name == unit)?.1;
+    number.parse::<u64>().ok()?.checked_mul(of)
+}
+
+/// `"max"`, or `"60x"`.
+pub fn speed(text: &str) -> Option<Speed> {
+    if text == "max" {
+        return Some(Speed::Max);
+    }
+    let times: f64 = text.strip_suffix('x')?.parse().ok()?;
+    (times > 0.0 && times.is_finite()).then_some(Speed::Times(times))
+}
+
+fn split(text: &str) -> Option<(&str, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    (digits > 0).then(|| text.split_at(digits))
+}
+
+/// A duration as one would type it.
+pub fn duration_text(us: i64) -> String {
+    let (unit, of) = DURATIONS.iter().find(|(_, of)| us % of == 0 && us >= *of).copied().unwrap_or(("s", SECOND));
+    format!("{}{unit}", us / of)
+}
+
+/// A size as one would type it.
+pub fn bytes_text(bytes: u64) -> String {
+    let (unit, of) =
+        SIZES.iter().find(|(_, of)| bytes.is_multiple_of(*of) && bytes >= *of).copied().unwrap_or(("B", 1));
+    format!("{}{unit}", bytes / of)
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Speed::Max => f.write_str("max"),
+            Speed::Times(times) => write!(f, "{times}x"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_a_whole_number_and_a_unit() {
+        for (text, us) in [("500ms", 500_000), ("10s", 10 * SECOND), ("5m", 5 * MINUTE), ("2h", 2 * HOUR), ("1d", DAY)]
+        {
+            assert_eq!(duration(text), Some(us));
+            assert_eq!(duration_text(us), text);
+        }
+        for text in ["", "10", "s", "-1s", "1.5h", "10 s", "5min", "99999999999999d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_a_whole_number_and_a_unit() {
+        for (text, size) in [("512B", 512), ("64KiB", 64 * KIB), ("8MiB", 8 * MIB), ("1GiB", GIB)] {
+            assert_eq!(bytes(text), Some(size));
+            assert_eq!(bytes_text(size), text);
+        }
+        for text in ["", "8", "8MB", "8 MiB", "99999999999GiB"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn speeds_are_max_or_times() {
+        assert_eq!(speed("max"), Some(Speed::Max));
+        assert_eq!(speed("0.5x"), Some(Speed::Times(0.5)));
+        for text in ["", "x", "60", "0x", "-1x", "infx", "NaNx"] {
+            assert_eq!(speed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        assert_eq!(format!("{:?}", Secret("hunter2".to_owned())), "Secret(..)");
+    }
+}

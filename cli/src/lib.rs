@@ -1,0 +1,6 @@
+//! What the `rhumb` command is made of: configuration, and a file for each subcommand.
+
+pub mod build;
+pub mod commands;
+pub mod config;
+mod terminal;

@@ -1,0 +1,305 @@
+//! The configuration as its users meet it: every message, the document, the plan.
+
+use expect_test::{expect, expect_file};
+use rhumb::config::{Checked, Mistake, OperatorKind, Severity, document, explain, load};
+use rhumb_operators::validate::ValidateConfig;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Paths in messages are as they were typed, so the tests stand where a person would: at the top of the project.
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli stands in the project").to_owned();
+    std::env::set_current_dir(&root).expect("the project is there");
+    root
+}
+
+fn told(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("{mistake}\n")).collect()
+}
+
+type Loaded = Result<(Checked, Vec<Mistake>), Vec<Mistake>>;
+
+/// Loads a pipeline in a folder of its own, with the files that pipelines here name. Gives the folder's name too.
+fn load_text(text: &str, env: &[(&str, &str)]) -> (Loaded, String) {
+    let samples = root().join("pipelines/invalid");
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["vehicles.csv", "frames.csv", "zones/city.geojson"] {
+        let copy = folder.path().join(file);
+        std::fs::create_dir_all(copy.parent().expect("it stands in the folder")).expect("a folder");
+        std::fs::copy(samples.join(file), copy).expect("a copy");
+    }
+    let path = folder.path().join("fleet.toml");
+    std::fs::write(&path, text).expect("a pipeline");
+    let read = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+    let loaded = load(&path, &read);
+    (loaded, format!("{}/", folder.path().display()))
+}
+
+fn checked(text: &str, env: &[(&str, &str)]) -> (Checked, String) {
+    match load_text(text, env) {
+        (Ok((checked, warnings)), folder) if warnings.is_empty() => (checked, folder),
+        (Ok((_, mistakes)) | Err(mistakes), _) => panic!("{}", told(&mistakes)),
+    }
+}
+
+#[test]
+fn every_invalid_pipeline_gives_its_message() {
+    let folder = root().join("pipelines/invalid");
+    let names = |extension: &str| -> BTreeSet<PathBuf> {
+        let entries = std::fs::read_dir(&folder).expect("the folder of invalid pipelines");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let of_kind = paths.filter(|path| path.extension().is_some_and(|e| e == extension));
+        of_kind.map(|path| path.with_extension("")).collect()
+    };
+    let pipelines = names("toml");
+    assert!(pipelines.len() >= 20, "{} pipelines", pipelines.len());
+    for pipeline in &pipelines {
+        let path = Path::new("pipelines/invalid").join(pipeline.with_extension("toml").file_name().expect("a name"));
+        let mistakes = load(&path, &|_| None).map_or_else(|mistakes| mistakes, |(_, warnings)| warnings);
+        assert!(!mistakes.is_empty(), "{} has a mistake", path.display());
+        expect_file![pipeline.with_extension("txt")].assert_eq(&told(&mistakes));
+    }
+    assert_eq!(names("txt"), pipelines, "a message without its pipeline");
+}
+
+#[test]
+fn document_is_what_the_reader_reads() {
+    let path = root().join("docs/CONFIG.md");
+    let described = document();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, &described).expect("docs/CONFIG.md is written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let same = written.lines().zip(described.lines()).take_while(|(a, b)| a == b).count();
+    assert!(
+        written == described,
+        "docs/CONFIG.md is not what cli/src/config/describe says, from line {} on; write it anew with \
+         UPDATE_EXPECT=1 cargo test -p rhumb",
+        same + 1
+    );
+}
+
+const FLEET: &str = r#"
+name = "fleet"
+
+[engine]
+shards = 2
+
+[[source]]
+name = "trackers"
+[source.udp]
+listen = "127.0.0.1:5027"
+codec = "binary"
+sockets = 2
+allow = ["10.0.0.0/8", "192.168.1.7"]
+[source.binary]
+keys = [{ id = 1, secret = "${KEY}" }]
+
+[[source]]
+name = "recording"
+[source.file]
+path = "fr*.csv"
+codec = "csv"
+speed = "60x"
+[source.csv]
+delimiter = ";"
+[source.fields]
+speed_mps = { field = "kmh", unit = "km/h" }
+
+[[operator]]
+[operator.validate]
+past_max = "30d"
+off = ["null_island"]
+
+[[operator]]
+[operator.enrich]
+table = "vehicles.csv"
+columns = ["fleet"]
+add = ["distance_m"]
+
+[[operator]]
+[operator.geofence]
+zones = "zones/city.geojson"
+
+[[operator]]
+[operator.window]
+name = "zone_speed"
+every = "1m"
+key = ["zone_id", "fleet"]
+aggregates = { speed_avg = "avg(speed_mps)", frames = "count", far = "max(distance_m)" }
+"#;
+
+const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
+
+#[test]
+fn plan_names_everything_and_no_secret() {
+    let (checked, folder) = checked(FLEET, &[KEY]);
+    let plan = explain(&checked).replace(&folder, "");
+    assert!(!plan.contains(KEY.1));
+    expect![[r#"
+        pipeline fleet, from fleet.toml
+
+        sources
+          trackers
+            reads       datagrams of at most 2KiB on udp 127.0.0.1:5027
+            from        10.0.0.0/8, 192.168.1.7/32
+            partitions  2, one a socket; each with a thread and a buffer of 32MiB
+            time        live; times set back by 1024 weeks are repaired
+            codec       binary, signed
+          recording
+            reads       fr*.csv
+            partitions  1, the file
+            time        recorded; 60 times as fast as recorded; times are taken as they are
+            codec       csv, separated by ';', columns named by the first line
+                        speed_mps is "kmh", in km/h
+
+        lanes and shards
+            lanes       64, by hash of the vehicle, on 2 shards
+            epoch       committed every 10s, or after 4000000 frames
+            lateness    windows wait 5m for late frames
+            idle        a live source holds up nothing after 30s of silence
+            future      frames more than 5m ahead of their receipt are rejected
+            path        16 fixes of each vehicle are remembered
+
+        operators, in this order
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late
+          1 validate
+            refuses     range; past more than 30d; duplicate; speed over 70 m/s
+          2 enrich
+            file        vehicles.csv
+            table       2 vehicles
+            adds        fleet, distance_m
+          3 geofence
+            file        zones/city.geojson
+            zones       2
+            alerts      enter, exit
+            adds        zone_ids
+          4 window_zone_speed
+            every       1m
+            key         zone_id, fleet
+                        speed_avg = avg(speed_mps)
+                        frames = count
+                        far = max(distance_m)
+            fires       5m after its end by event time, again for late frames until 10m after
+
+        tables
+          history
+            columns     vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late, fleet, distance_m, zone_ids, epoch, event_date
+          rejects
+            columns     reason, measured, threshold, vehicle_id, event_time, received_at, lat, lon, source, partition,
+                        offset, raw, detail, epoch, event_date
+          alerts
+            columns     alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon,
+                        visit_id, reason, late, supersedes, zone_version, attributes, epoch, event_date
+          windows_zone_speed
+            columns     window_start, window_end, zone_id, fleet, speed_avg, frames, far, revision, part, epoch, event_date
+
+        data
+            checkpoints data/fleet
+            lake        data/fleet/lake
+    "#]].assert_eq(&plan);
+}
+
+#[test]
+fn aggregates_keep_the_order_in_which_they_were_typed() {
+    let (checked, _) = checked(FLEET, &[KEY]);
+    let OperatorKind::Window(window) = &checked.operators[3].kind else { panic!("a window") };
+    let names: Vec<&str> = window.aggregates.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["speed_avg", "frames", "far"]);
+}
+
+const SMALL: &str = r#"
+name = "small"
+[[source]]
+name = "s"
+[source.udp]
+listen = "127.0.0.1:0"
+codec = "json"
+"#;
+
+#[test]
+fn validate_without_fields_has_the_defaults_of_the_operator() {
+    let (checked, _) = checked(&format!("{SMALL}[[operator]]\n[operator.validate]\n"), &[]);
+    let OperatorKind::Validate(config) = &checked.operators[0].kind else { panic!("a validate") };
+    assert_eq!(*config, ValidateConfig::default());
+}
+
+#[test]
+fn environment_gives_texts_and_numbers() {
+    let text = format!("{SMALL}[engine]\nshards = \"${{SHARDS}}\"\nepoch = \"${{EPOCH:-20s}}\"\n");
+    let engine = checked(&text, &[("SHARDS", "3")]).0.engine;
+    assert_eq!((engine.shards, engine.epoch_us), (3, 20_000_000));
+}
+
+#[test]
+fn data_stands_beside_the_file_unless_told_otherwise() {
+    let (checked, folder) = checked(SMALL, &[]);
+    assert_eq!(checked.data, Path::new(&folder).join("data/small"));
+}
+
+#[test]
+fn a_literal_secret_that_is_wrong_is_not_shown() {
+    let text =
+        SMALL.replace("json", "binary") + "[source.binary]\nkeys = [{ id = 1, secret = \"hunter2\" }, { id = 2 }]\n";
+    let mistakes = load_text(&text, &[]).0.err().expect("a key that is too short");
+    assert!(mistakes.len() == 2 && !told(&mistakes).contains("hunter2"), "{}", told(&mistakes));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_clear_mistake() {
+    let mistakes = load(Path::new("none.toml"), &|_| None).err().expect("no such file");
+    expect![[r#"
+        none.toml:1:1: pipeline: cannot read the file: there is no such file
+    "#]]
+    .assert_eq(&told(&mistakes));
+}
+
+/// Whatever is typed, loading ends with an answer.
+fn check_answers(text: &str, path: &Path) {
+    std::fs::write(path, text).expect("a pipeline");
+    if let Err(mistakes) = load(path, &|_| None) {
+        assert!(mistakes.iter().any(|m| m.severity == Severity::Error), "refused without an error:\n{text}");
+        told(&mistakes);
+    }
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let samples = root().join("pipelines/invalid");
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["vehicles.csv", "frames.csv"] {
+        std::fs::copy(samples.join(file), folder.path().join(file)).expect("a copy");
+    }
+    let path = folder.path().join("fleet.toml");
+    let lines: Vec<&str> = FLEET.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let key = line.split('=').next().unwrap_or_default();
+        let values = [
+            "",
+            "5",
+            "-0.5",
+            "\"é\"",
+            "\"${X:-}\"",
+            "[]",
+            "[[1], {a = 2}]",
+            "{}",
+            "{ a = [] }",
+            "true",
+            "1979-05-27",
+            "\"",
+        ];
+        let typed = values.iter().map(|value| format!("{key}= {value}"));
+        for other in
+            typed.chain(["".to_owned(), line.repeat(2), format!("{line}\n{line}"), line.replace(['[', '{'], "")])
+        {
+            let mut changed: Vec<&str> = lines.clone();
+            changed[at] = &other;
+            check_answers(&changed.join("\n"), &path);
+        }
+    }
+    for (end, _) in FLEET.char_indices() {
+        check_answers(&FLEET[..end], &path);
+    }
+}

@@ -1,0 +1,256 @@
+use super::*;
+use crate::codec::CodecConfig;
+use crate::codec::tests::{Out, Reader, datagram, line, stream};
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use rhumb_engine::frame::Frame;
+use rhumb_engine::time::EventTime;
+
+const FRAME: Frame = Frame {
+    vehicle: "bus-7",
+    event_time: EventTime(1_211_018_404_000_000),
+    received_at: None,
+    lat: 37.787_81,
+    lon: -122.390_55,
+    altitude_m: None,
+    speed_mps: Some(12.5),
+    heading_deg: None,
+    accuracy_m: None,
+    hdop: None,
+    satellites: Some(9),
+    no_fix: false,
+};
+
+fn key(id: u16) -> Key {
+    Key { id, secret: format!("the secret of key {id}").into_bytes() }
+}
+
+fn plain() -> CodecConfig {
+    CodecConfig::named("binary").unwrap()
+}
+
+fn keyed() -> CodecConfig {
+    CodecConfig::Binary(BinaryConfig { keys: vec![key(1), key(2)] })
+}
+
+fn packet(encoder: BinaryEncoder) -> Vec<u8> {
+    let mut encoder = encoder;
+    encoder.push(&FRAME).unwrap();
+    encoder.datagram().to_vec()
+}
+
+fn compact() -> BinaryEncoder {
+    BinaryEncoder::new(Positions::Compact, 1400)
+}
+
+/// The bytes that `docs/BINARY.md` shows.
+#[test]
+fn packet_is_what_the_specification_says() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+    expect![""].assert_eq(&hex(&packet(compact())));
+    expect![""].assert_eq(&hex(&packet(compact().sign(&Key { id: 1, secret: b"0123456789abcdef".to_vec() }, 5))));
+    expect![""].assert_eq(&datagram(&plain(), &packet(compact())).join("\n"));
+}
+
+#[test]
+fn damaged_packets_are_rejected_whole() {
+    let sound = packet(compact());
+    let check = |change: &dyn Fn(&mut Vec<u8>), want: Expect| {
+        let mut bytes = sound.clone();
+        change(&mut bytes);
+        let lines = datagram(&plain(), &bytes);
+        want.assert_eq(&lines.iter().map(|line| line.rsplit_once("\": ").map_or(&line[..], |(_, detail)| detail)).collect::<Vec<_>>().join("\n"));
+    };
+    check(&|bytes| bytes.truncate(7), expect![""]);
+    check(&|bytes| bytes[0] = b'X', expect![""]);
+    check(&|bytes| bytes[3] = 2, expect![""]);
+    check(&|bytes| bytes[4] = 0x80, expect![""]);
+    check(&|bytes| bytes[4] = 2, expect![""]);
+    check(&|bytes| bytes[6] = 2, expect![""]);
+    check(&|bytes| bytes[6] = 0, expect![""]);
+    check(&|bytes| bytes.truncate(30), expect![""]);
+    check(&|bytes| bytes.push(0), expect![""]);
+    check(&|bytes| bytes[26] = 0xFF, expect![""]);
+    check(&|bytes| bytes[9] = 0, expect![""]);
+}
+
+#[test]
+fn only_fresh_packets_of_known_keys_are_taken() {
+    let frame = datagram(&plain(), &packet(compact())).remove(0);
+    let mut reader = Reader::new();
+    let mut codec = keyed().open();
+    let mut check = |bytes: &[u8], want: &str| {
+        codec.datagram(bytes, &mut reader.out);
+        let lines = reader.lines();
+        assert!(lines.len() == 1 && lines[0].ends_with(want), "{lines:?} is not {want}");
+    };
+    let signed = |id, counter| packet(compact().sign(&key(id), counter));
+    check(&signed(1, 5000), &frame);
+    check(&signed(1, 5000), "counter 5000 of key 1 was used before; the newest is 5000");
+    check(&signed(2, 5000), &frame);
+    check(&signed(1, 4999), &frame);
+    check(&signed(1, 4999), "counter 4999 of key 1 was used before; the newest is 5000");
+    check(&signed(1, 3976), "counter 3976 of key 1 was used before; the newest is 5000");
+    check(&signed(1, 3977), &frame);
+    check(&signed(3, 1), "unknown key 3");
+    check(&packet(compact()), "no trailer");
+    for at in 0..signed(1, 6000).len() {
+        let mut changed = signed(1, 6000);
+        changed[at] ^= 1;
+        codec_rejects(&mut *keyed().open(), &changed);
+    }
+    check(&packet(compact().sign(&Key { id: 1, ..key(2) }, 6001)), "the tag is not one of key 1");
+    check(&signed(1, 6000), &frame);
+}
+
+fn codec_rejects(codec: &mut dyn Codec, bytes: &[u8]) {
+    let mut reader = Reader::new();
+    codec.datagram(bytes, &mut reader.out);
+    let lines = reader.lines();
+    assert!(lines.len() == 1 && lines[0].contains(" reject "), "{lines:?}");
+}
+
+#[test]
+fn without_keys_trailers_are_not_looked_at() {
+    let mut bytes = packet(compact().sign(&key(1), 1));
+    *bytes.last_mut().unwrap() ^= 1;
+    assert_eq!(datagram(&plain(), &bytes), datagram(&plain(), &packet(compact())));
+}
+
+#[test]
+fn packet_is_full_before_it_is_too_long() {
+    let mut encoder = BinaryEncoder::new(Positions::Exact, 100).sign(&key(1), 1);
+    let mut pushed = 0;
+    while encoder.push(&FRAME).is_ok() {
+        pushed += 1;
+    }
+    assert_eq!((pushed, encoder.len(), encoder.push(&FRAME)), (1, 1, Err(EncodeError::Full)));
+    assert!(encoder.datagram().len() <= 100);
+    assert!(encoder.is_empty());
+    let long = "x".repeat(256);
+    assert_eq!(encoder.push(&Frame { vehicle: &long, ..FRAME }), Err(EncodeError::VehicleId(256)));
+}
+
+#[test]
+fn damage_in_a_file_costs_one_packet() {
+    let mut encoder = compact();
+    let mut file = Vec::new();
+    for n in 0..4 {
+        encoder.push(&Frame { event_time: EventTime(n), ..FRAME }).unwrap();
+        file.extend_from_slice(encoder.record());
+    }
+    let sound = stream(&plain(), &file);
+    let length = file.len() / 4;
+    for at in length..2 * length {
+        for byte in [0, 1, 0xFF] {
+            let mut damaged = file.clone();
+            damaged[at] = byte;
+            let lines = stream(&plain(), &damaged);
+            assert_eq!((&lines[0], &lines[lines.len() - 2..]), (&sound[0], &sound[2..]), "byte {at} is {byte}");
+        }
+    }
+    for at in 3 * length + 1..4 * length {
+        let lines = stream(&plain(), &file[..at]);
+        assert_eq!(lines[..3], sound[..3]);
+        let cut = format!("{} reject undecodable", 3 * length);
+        assert!(lines.len() == 4 && lines[3].starts_with(&cut), "{lines:?}");
+    }
+}
+
+#[test]
+fn file_of_another_kind_is_told_at_once() {
+    let check = |bytes: &[u8], want: Expect| want.assert_eq(&stream(&plain(), bytes).join("\n"));
+    check(b"id,ts,lat,lon\na,1,2,3\n", expect![""]);
+    check(b"\0\0\0\0RHB\x02\0\0\0\0", expect![""]);
+    check(b"", expect![""]);
+    check(b"\x20\0\0", expect![""]);
+}
+
+fn frame() -> impl Strategy<Value = (String, [u64; 3], [Option<f32>; 5], Option<i16>, Option<i64>, bool)> {
+    let float = || prop::option::of(any::<f32>());
+    ("[a-zé]{1,20}", any::<[u64; 3]>(), [float(), float(), float(), float(), float()], any::<Option<i16>>(), any::<Option<i64>>(), any::<bool>())
+}
+
+proptest! {
+    #[test]
+    fn every_frame_comes_back(frames in prop::collection::vec(frame(), 0..40), limit in 0_usize..2000, signed: bool, file: bool) {
+        let frames: Vec<Frame> = frames.iter().map(|(vehicle, [time, lat, lon], [a, s, h, c, d], satellites, received, no_fix)| Frame {
+            vehicle,
+            event_time: EventTime((*time / 4) as i64),
+            lat: f64::from_bits(*lat),
+            lon: f64::from_bits(*lon),
+            altitude_m: *a,
+            speed_mps: *s,
+            heading_deg: *h,
+            accuracy_m: *c,
+            hdop: *d,
+            satellites: *satellites,
+            received_at: received.map(|t| EventTime(t | i64::MAX / 2)),
+            no_fix: *no_fix,
+        }).collect();
+        let mut encoder = BinaryEncoder::new(Positions::Exact, limit);
+        if signed {
+            encoder = encoder.sign(&key(1), 0);
+        }
+        let mut reader = Reader::new();
+        let mut codec = if signed { keyed().open() } else { plain().open() };
+        let mut bytes = Vec::new();
+        let mut send = |encoder: &mut BinaryEncoder, reader: &mut Reader| {
+            if file {
+                bytes.extend_from_slice(encoder.record());
+            } else {
+                codec.datagram(encoder.datagram(), &mut reader.out);
+            }
+        };
+        for frame in &frames {
+            if encoder.push(frame) == Err(EncodeError::Full) {
+                send(&mut encoder, &mut reader);
+                encoder.push(frame).unwrap();
+            }
+        }
+        send(&mut encoder, &mut reader);
+        let place = crate::codec::Place { offset: 0, received_at: crate::codec::tests::RECEIVED_AT };
+        codec.stream(&bytes, true, place, &mut reader.out);
+        let mut wanted = frames.iter();
+        reader.each(|out| {
+            let Out::Frame(got, _) = out else { panic!("{}", line(&out)) };
+            let want = wanted.next().unwrap();
+            let finite = |value: Option<f32>| value.filter(|value| value.is_finite());
+            assert_eq!((got.lat.to_bits(), got.lon.to_bits()), (want.lat.to_bits(), want.lon.to_bits()));
+            let want = Frame {
+                lat: 0.0,
+                lon: 0.0,
+                altitude_m: finite(want.altitude_m),
+                speed_mps: finite(want.speed_mps),
+                heading_deg: finite(want.heading_deg),
+                accuracy_m: finite(want.accuracy_m),
+                hdop: finite(want.hdop),
+                ..*want
+            };
+            assert_eq!(Frame { lat: 0.0, lon: 0.0, ..got }, want);
+        });
+        prop_assert!(wanted.next().is_none());
+    }
+
+    #[test]
+    fn compact_positions_keep_seven_digits(lat in -900_000_000_i32..=900_000_000, lon in -1_800_000_000_i32..=1_800_000_000) {
+        let frame = Frame { lat: f64::from(lat) / 1e7, lon: f64::from(lon) / 1e7, ..FRAME };
+        let mut encoder = compact();
+        encoder.push(&frame).unwrap();
+        let mut reader = Reader::new();
+        plain().open().datagram(encoder.datagram(), &mut reader.out);
+        reader.each(|out| assert!(matches!(out, Out::Frame(got, _) if got == frame)));
+    }
+
+    #[test]
+    fn compact_positions_out_of_reach_are_not_a_number(deg in prop_oneof![any::<f64>(), -300.0..300.0]) {
+        let mut encoder = compact();
+        encoder.push(&Frame { lat: deg, ..FRAME }).unwrap();
+        let mut reader = Reader::new();
+        plain().open().datagram(encoder.datagram(), &mut reader.out);
+        reader.each(|out| {
+            let Out::Frame(got, _) = out else { panic!("{}", line(&out)) };
+            assert!(if deg.abs() < 214.748_364_7 { (got.lat - deg).abs() <= 0.500_001e-7 } else { got.lat.is_nan() });
+        });
+    }
+}

@@ -1,0 +1,65 @@
+//! Which column holds which field.
+
+use crate::codec::fields::{Field, Fields};
+
+/// The columns that are wanted.
+pub struct Columns {
+    /// What each column holds, up to the last one that holds anything.
+    pub roles: Vec<Option<Field>>,
+    names: Vec<String>,
+}
+
+impl Columns {
+    /// Finds the fields among the names of the columns. The error names every needed field that is missing, what was looked
+    /// for, and what is there.
+    pub fn find(names: &[String], fields: &Fields) -> Result<Columns, String> {
+        let mut roles = vec![None; names.len()];
+        for field in Field::ALL {
+            let wanted = fields.names().iter().filter(|name| name.field == *field);
+            let found = wanted.map(|name| position(names, |n| name.is(n.trim_ascii().as_bytes()))).find(|at| *at != Ok(None));
+            match found.transpose()?.flatten() {
+                Some(column) => {
+                    if let Some(other) = roles[column].replace(*field) {
+                        return Err(format!("{} and {} are both looked for in column {}", Field::name(other), field.name(), column + 1));
+                    }
+                }
+                None if field.is_needed() => return Err(missing(names, fields)),
+                None => {}
+            }
+        }
+        roles.truncate(roles.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        Ok(Columns { roles, names: names.to_vec() })
+    }
+
+    /// What the input calls a column.
+    pub fn name(&self, column: usize) -> &str {
+        self.names[column].trim_ascii()
+    }
+
+    /// For a person: why a row of so many columns is no frame, if it is too short to be one.
+    pub fn too_short(&self, columns: usize) -> Option<String> {
+        let field_at = |column: usize| self.roles[column].filter(|field| field.is_needed());
+        let column = (columns..self.roles.len()).find(|column| field_at(*column).is_some())?;
+        let field = field_at(column)?.name();
+        Some(format!("no {field}: the row has {columns} columns, {} is column {}", self.name(column), column + 1))
+    }
+}
+
+/// The one column for which `is_it` holds.
+fn position(names: &[String], is_it: impl Fn(&str) -> bool) -> Result<Option<usize>, String> {
+    let mut found = names.iter().enumerate().filter(|(_, name)| is_it(name)).map(|(column, _)| column);
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => {
+            Err(format!("columns {} and {} are both called {}", first + 1, second + 1, names[first].trim_ascii()))
+        }
+        (first, _) => Ok(first),
+    }
+}
+
+fn missing(names: &[String], fields: &Fields) -> String {
+    let has = |field: Field| fields.names().iter().any(|n| n.field == field && names.iter().any(|name| n.is(name.trim_ascii().as_bytes())));
+    let missing = Field::ALL.iter().filter(|field| field.is_needed() && !has(**field));
+    let missing: Vec<String> =
+        missing.map(|field| format!("{} (looked for {})", field.name(), fields.looked_for(*field))).collect();
+    format!("no column for {}; the columns are {}", missing.join(" and "), names.join(", "))
+}

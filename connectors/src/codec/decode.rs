@@ -1,0 +1,130 @@
+//! What `rhumb decode` prints: a JSON object for each frame or reject, in the order of the input.
+
+use super::{CodecConfig, Place};
+use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
+use rhumb_engine::frame::{Frame, Origin};
+use rhumb_engine::reject::Reject;
+use rhumb_engine::time::EventTime;
+use rhumb_engine::vehicle::Vehicles;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What the bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// One datagram.
+    Udp,
+    /// A stream from its beginning, or a file.
+    Tcp,
+}
+
+/// Bytes of a stream that are decoded at a time.
+const STEP: usize = 1 << 20;
+
+/// Decodes `bytes` and hands each line, without its end, to `line`.
+///
+/// A frame has the fields of the history table, times in RFC 3339, and those only that the input has. A reject is
+/// `{"reject": reason, "detail": what is wrong, "raw_hex": its bytes, "offset": where it stands}`; in a datagram every offset is 0. Clocks are
+/// not judged: a time is shown as it was sent. The error says what is wrong with a stream as a whole.
+pub fn decode(config: &CodecConfig, bytes: &[u8], transport: Transport, mut line: impl FnMut(String)) -> Result<(), String> {
+    let mut codec = config.open();
+    let vehicles = Arc::new(Vehicles::default());
+    let mut out = builder(&vehicles);
+    if transport == Transport::Udp {
+        out.at(0, UNSAID);
+        codec.datagram(bytes, &mut out);
+        lines(&mut out, &vehicles, &mut line);
+        return Ok(());
+    }
+    let mut at = codec.preamble(bytes, true)?.unwrap_or_default();
+    while at < bytes.len() {
+        let end = bytes.len().min(at + STEP);
+        let place = Place { offset: at as i64, received_at: UNSAID };
+        at += codec.stream(&bytes[at..end], end == bytes.len(), place, &mut out);
+        lines(&mut out, &vehicles, &mut line);
+    }
+    Ok(())
+}
+
+/// Stands for a time of receipt that the input does not have. No frame is ahead of it.
+const UNSAID: EventTime = EventTime::MAX;
+
+fn builder(vehicles: &Arc<Vehicles>) -> FrameBuilder {
+    let origin = Origin { source: "decode".into(), partition: "".into() };
+    FrameBuilder::new(std::slice::from_ref(vehicles), origin, ClockRules { rollover: false, skew_max_us: i64::MAX })
+}
+
+fn lines(out: &mut FrameBuilder, vehicles: &Vehicles, line: &mut impl FnMut(String)) {
+    for Delivery { frames, rejects, rejected_after } in out.finish() {
+        let mut rejects = rejected_after.iter().zip(&rejects).peekable();
+        for row in 0..=frames.len() {
+            while let Some((_, reject)) = rejects.next_if(|(after, _)| **after == row) {
+                line(reject_line(reject));
+            }
+            if row < frames.len() {
+                line(frame_line(&frames.frame(row, vehicles)));
+            }
+        }
+    }
+}
+
+fn frame_line(frame: &Frame) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        vehicle_id: &'a str,
+        event_time: String,
+        lat: f64,
+        lon: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        altitude_m: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        speed_mps: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heading_deg: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        accuracy_m: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hdop: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        satellites: Option<i16>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        no_fix: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        received_at: Option<String>,
+    }
+    json(&Line {
+        vehicle_id: frame.vehicle,
+        event_time: rfc3339(frame.event_time),
+        lat: frame.lat,
+        lon: frame.lon,
+        altitude_m: frame.altitude_m,
+        speed_mps: frame.speed_mps,
+        heading_deg: frame.heading_deg,
+        accuracy_m: frame.accuracy_m,
+        hdop: frame.hdop,
+        satellites: frame.satellites,
+        no_fix: frame.no_fix,
+        received_at: frame.received_at.filter(|t| *t != UNSAID).map(rfc3339),
+    })
+}
+
+fn reject_line(reject: &Reject) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        reject: &'a str,
+        detail: &'a str,
+        raw_hex: String,
+        offset: i64,
+    }
+    let raw_hex = reject.raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    json(&Line { reject: reject.reason.name(), detail: &reject.detail, raw_hex, offset: reject.offset })
+}
+
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("a struct of plain values has a JSON form")
+}
+
+/// Microseconds as they are, where the year has no four digits.
+fn rfc3339(time: EventTime) -> String {
+    jiff::Timestamp::from_microsecond(time.0).map_or_else(|_| time.0.to_string(), |time| time.to_string())
+}

@@ -1,0 +1,135 @@
+//! The file source: recordings, plain or compressed, one or many, as fast as they can be read or at a chosen pace.
+//!
+//! One file is one partition. Many files are merged by event time into one stream of frames, named after the pattern,
+//! while the position stays one of each file: see `merge`.
+
+mod merge;
+mod pace;
+mod paths;
+mod reader;
+mod recording;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod track;
+
+pub use pace::{Pause, Speed};
+
+use crate::MakeCodec;
+use merge::Merge;
+use pace::Pace;
+use paths::Inputs;
+use reader::{FileReader, Reading};
+use recording::Recording;
+use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
+use rhumb_engine::time::Clock;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Files that are read at the same time, and so files that one pattern may match.
+pub const FILES_MAX: usize = 256;
+
+/// Bytes read at a time, from one file and from each of many.
+const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES_OF_MANY: usize = 128 << 10;
+
+/// What `[source.file]` means once checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileConfig {
+    /// A file, or a pattern such as `day-*/*.csv.gz` (`*`, `?`, `[a-z]`, `**`).
+    pub path: PathBuf,
+    pub speed: Speed,
+}
+
+/// Why a file cannot be read on. What was whole before has been delivered.
+#[derive(Debug)]
+enum Failure {
+    Io { action: String, cause: io::Error },
+    Damaged(String),
+}
+
+impl Failure {
+    fn io(action: impl Into<String>, cause: io::Error) -> Failure {
+        Failure::Io { action: action.into(), cause }
+    }
+
+    fn of_source(self, source: &str) -> SourceError {
+        let source_name = source.to_owned();
+        match self {
+            Failure::Io { action, cause } => SourceError::Io { source_name, action, cause },
+            Failure::Damaged(detail) => SourceError::Damaged { source_name, detail },
+        }
+    }
+}
+
+/// The source as planned. Files are found and opened by `open`.
+pub struct FilePlan {
+    name: Arc<str>,
+    config: FileConfig,
+    codec: String,
+    make_codec: MakeCodec,
+    pause: Pause,
+}
+
+impl FilePlan {
+    /// `codec` is the name that `rhumb explain` shows.
+    pub fn new(name: &str, config: FileConfig, codec: &str, make_codec: MakeCodec) -> FilePlan {
+        FilePlan { name: name.into(), config, codec: codec.into(), make_codec, pause: Arc::new(std::thread::sleep) }
+    }
+
+    /// With something else than sleeping to let time pass: tests move their clock on.
+    pub fn with_pause(self, pause: Pause) -> FilePlan {
+        FilePlan { pause, ..self }
+    }
+
+    fn recordings(&self, inputs: Inputs, chunk_bytes: usize) -> Result<Vec<Recording>, Failure> {
+        let open = |input| Recording::open(input, (self.make_codec)(), chunk_bytes);
+        inputs.files.into_iter().map(open).collect()
+    }
+
+    fn read(&self, clock: Arc<dyn Clock>) -> Result<FileReader, Failure> {
+        let inputs = Inputs::find(&self.config.path)?;
+        let received_at = clock.now();
+        let (many, name) = (inputs.files.len() > 1, inputs.name.clone());
+        let chunk_bytes = if many { CHUNK_BYTES_OF_MANY } else { CHUNK_BYTES };
+        let mut recordings = self.recordings(inputs, chunk_bytes)?;
+        let pace = match self.config.speed {
+            Speed::Max => None,
+            Speed::Times(times) => Some(Pace::new(times, clock, self.pause.clone())),
+        };
+        let reading = match (recordings.pop(), &pace) {
+            (Some(only), None) if !many => Reading::One(Box::new(only)),
+            (last, _) => {
+                recordings.extend(last);
+                Reading::Merged(Box::new(Merge::new(&name, recordings)), pace)
+            }
+        };
+        Ok(FileReader::new(self.name.clone(), reading, received_at))
+    }
+}
+
+impl SourcePlan for FilePlan {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn tempo(&self) -> Tempo {
+        Tempo::Recorded
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("file", self.config.path.display().to_string()),
+            ("codec", self.codec.clone()),
+            ("partitions", "1 (files of a pattern are merged by event time)".to_owned()),
+            ("speed", self.config.speed.to_string()),
+        ];
+        pairs.map(|(what, value)| (what.to_owned(), value)).into()
+    }
+
+    fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError> {
+        let reader = self.read(clock).map_err(|failure| failure.of_source(&self.name))?;
+        Ok(vec![Box::new(reader)])
+    }
+}

@@ -1,0 +1,112 @@
+//! Files that survive a power cut, and errors that say what to do about the disk.
+
+use rhumb_engine::sink::SinkError;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// Turns an error into one that says what was being done to which path, and what helps.
+pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(verb: &str, path: &Path) -> impl FnOnce(E) -> SinkError {
+    let action = format!("{verb} {}", path.display());
+    move |cause| {
+        let cause = cause.into();
+        let advice = match io_kind(cause.as_ref()) {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                ": the disk is full; free some space and start again, the last commit is whole"
+            }
+            Some(ErrorKind::PermissionDenied) => ": not permitted; the user who runs rhumb must own the data folder",
+            Some(ErrorKind::ReadOnlyFilesystem) => ": the disk is read-only; mount it writable or choose another `data`",
+            _ => "",
+        };
+        SinkError::new(format!("{action}{advice}"), cause)
+    }
+}
+
+/// What kind of I/O error is behind an error, however deep.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Makes names in a folder durable: what was created in it, moved into it, or deleted from it.
+pub fn sync_folder(folder: &Path) -> Result<(), SinkError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(failed("make durable the folder", folder))
+}
+
+/// Creates a folder and its parents, durably. Nothing happens if it is there.
+pub fn create_folder(folder: &Path) -> Result<(), SinkError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+    folder.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Creates a file whole or not at all, durably, if none is there; says whether it did. `scratch` is a name in the
+/// same folder that nobody else uses; readers pass it over.
+pub fn create_file(path: &Path, scratch: &Path, bytes: &[u8]) -> Result<bool, SinkError> {
+    let write = || {
+        let mut file = File::create(scratch)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(failed("write", scratch))?;
+    let linked = fs::hard_link(scratch, path);
+    fs::remove_file(scratch).map_err(failed("delete", scratch))?;
+    match linked {
+        Ok(()) => {
+            path.parent().map_or(Ok(()), sync_folder)?;
+            Ok(true)
+        }
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(failed("create", path)(e)),
+    }
+}
+
+/// Moves a file. Nothing happens if it has been moved before.
+pub fn move_file(from: &Path, to: &Path) -> Result<(), SinkError> {
+    match fs::rename(from, to) {
+        Err(e) if e.kind() == ErrorKind::NotFound && to.is_file() => Ok(()),
+        moved => moved.map_err(|e| failed(&format!("move {} to", from.display()), to)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_created_once_and_leaves_no_scratch() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, scratch) = (folder.path().join("a"), folder.path().join("s"));
+        assert!(create_file(&path, &scratch, b"first").unwrap());
+        assert!(!create_file(&path, &scratch, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert!(!scratch.exists());
+    }
+
+    #[test]
+    fn moving_twice_is_moving_once_and_moving_nothing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, b"x").unwrap();
+        move_file(&from, &to).unwrap();
+        move_file(&from, &to).unwrap();
+        fs::remove_file(&to).unwrap();
+        assert!(move_file(&from, &to).is_err());
+    }
+
+    #[test]
+    fn full_disk_says_what_to_do() {
+        let cause = parquet::errors::ParquetError::External(Box::new(io::Error::from(ErrorKind::StorageFull)));
+        let error = failed("write", Path::new("lake/x.parquet"))(cause);
+        assert!(error.action.starts_with("write lake/x.parquet: the disk is full"), "{}", error.action);
+    }
+}

@@ -1,0 +1,122 @@
+//! The history on its way into segments: batches are kept as they are until a segment's worth is there, then sorted
+//! and put together column by column.
+
+use super::gather::{Column, ZoneColumn, repeating};
+use super::order::{Part, Row};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
+use rhumb_engine::frame::FrameBatch;
+use std::sync::Arc;
+
+/// Batches of frames, with the shard of each.
+#[derive(Default)]
+pub struct History {
+    batches: Vec<(usize, FrameBatch)>,
+    rows: usize,
+}
+
+impl History {
+    /// Shares the batch's columns.
+    pub fn push(&mut self, shard: usize, frames: &FrameBatch) {
+        if !frames.is_empty() {
+            self.rows += frames.len();
+            self.batches.push((shard, frames.clone()));
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        self.batches.iter().map(|(shard, b)| Part { shard: *shard, slots: b.slots(), times: b.times() }).collect()
+    }
+
+    /// Forgets the batches.
+    pub fn clear(&mut self) {
+        self.batches.clear();
+        self.rows = 0;
+    }
+
+    pub fn columns(&self, schema: &SchemaRef) -> HistoryColumns<'_> {
+        let of = |name: &str| match name {
+            "vehicle_id" => Source::Vehicle,
+            "source" => Source::Source(SourceColumn::new(&self.batches)),
+            "epoch" => Source::Epoch,
+            "zone_ids" if self.batches.iter().any(|(_, b)| b.zones.is_some()) => {
+                Source::Zones(ZoneColumn::new(self.batches.iter().map(|(_, b)| b.zones.as_ref()).collect()))
+            }
+            "zone_ids" => Source::Any(Column::new(field(schema, name), vec![None; self.batches.len()])),
+            _ => {
+                let parts = self.batches.iter().map(|(_, b)| b.column(name)).collect();
+                Source::Any(Column::new(field(schema, name), parts))
+            }
+        };
+        HistoryColumns { schema: schema.clone(), sources: schema.fields().iter().map(|f| of(f.name())).collect() }
+    }
+}
+
+fn field(schema: &SchemaRef, name: &str) -> arrow::datatypes::FieldRef {
+    Arc::new(schema.field_with_name(name).expect("a column of this schema").clone())
+}
+
+enum Source<'a> {
+    Vehicle,
+    Source(SourceColumn),
+    Epoch,
+    Zones(ZoneColumn<'a>),
+    Any(Column),
+}
+
+/// The columns of all batches, from which rows are picked.
+pub struct HistoryColumns<'a> {
+    schema: SchemaRef,
+    sources: Vec<Source<'a>>,
+}
+
+impl HistoryColumns<'_> {
+    /// These rows, whose vehicles are given as indices into `ids`.
+    pub fn gather(&self, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>, epoch: i64) -> RecordBatch {
+        let column = |source: &Source| -> ArrayRef {
+            match source {
+                Source::Vehicle => repeating(vehicles.to_vec(), ids.clone()),
+                Source::Source(column) => column.gather(rows),
+                Source::Epoch => Arc::new(Int64Array::from_value(epoch, rows.len())),
+                Source::Zones(column) => column.gather(rows),
+                Source::Any(column) => column.gather(rows),
+            }
+        };
+        RecordBatch::try_new(self.schema.clone(), self.sources.iter().map(column).collect())
+            .expect("columns as the schema has them")
+    }
+}
+
+/// The source's name, which is the same for all rows of a batch.
+struct SourceColumn {
+    names: ArrayRef,
+    /// By part.
+    keys: Vec<u32>,
+}
+
+impl SourceColumn {
+    fn new(batches: &[(usize, FrameBatch)]) -> SourceColumn {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut key = |name: &Arc<str>| match names.iter().position(|n| n == name) {
+            Some(key) => key as u32,
+            None => {
+                names.push(name.clone());
+                names.len() as u32 - 1
+            }
+        };
+        let keys = batches.iter().map(|(_, b)| key(&b.origin.source)).collect();
+        SourceColumn { names: Arc::new(StringArray::from_iter_values(names)), keys }
+    }
+
+    fn gather(&self, rows: &[Row]) -> ArrayRef {
+        let keys = match self.names.len() {
+            1 => vec![0; rows.len()],
+            _ => rows.iter().map(|r| self.keys[r.part as usize]).collect(),
+        };
+        repeating(keys, self.names.clone())
+    }
+}

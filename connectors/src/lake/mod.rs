@@ -1,0 +1,208 @@
+//! The lake: history, alerts, rejects and the tables of operators as Delta tables over Parquet, below `lake/` in the
+//! data folder.
+//!
+//! Rows become segments as they come: sorted, encoded, made durable below `_staging/` of their table, where no reader
+//! looks. Once an epoch's manifest stands, its segments are moved to their places and added to the table's log in one
+//! commit, which carries the epoch, so that doing it again changes nothing.
+
+mod alerts;
+mod delta;
+mod durable;
+mod gather;
+mod history;
+mod order;
+mod schema;
+mod segment;
+mod stats;
+mod table;
+mod tables;
+
+pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY};
+
+use delta::DeltaLog;
+use durable::{failed, move_file, sync_folder};
+use rhumb_engine::message::Output;
+use rhumb_engine::operator::TablePlan;
+use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkError, SinkPlan};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use table::{Table, Tables};
+use tokio::runtime::Runtime;
+
+/// Folder of the lake in the data folder.
+pub const FOLDER: &str = "lake";
+/// Rows after which a segment of the history is written, without waiting for the end of its epoch.
+pub const SEGMENT_ROWS: usize = 1 << 20;
+
+/// The lake as planned.
+#[derive(Debug, Clone)]
+pub struct LakePlan {
+    segment_rows: usize,
+}
+
+impl Default for LakePlan {
+    fn default() -> LakePlan {
+        LakePlan { segment_rows: SEGMENT_ROWS }
+    }
+}
+
+impl LakePlan {
+    /// Segments of at most about this many rows. Fewer need less memory and make more files.
+    pub fn with_segment_rows(self, rows: usize) -> LakePlan {
+        LakePlan { segment_rows: rows.max(1) }
+    }
+}
+
+impl SinkPlan for LakePlan {
+    fn name(&self) -> &str {
+        "lake"
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        vec![
+            ("format".to_owned(), "Delta Lake over Parquet, by event_date".to_owned()),
+            ("segment_rows".to_owned(), self.segment_rows.to_string()),
+        ]
+    }
+
+    /// Opens every table, and creates those that are not there.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or a table there does not fit what the pipeline writes.
+    fn open(&self, context: &SinkContext) -> Result<Box<dyn Sink>, SinkError> {
+        let folder = context.data.join(FOLDER);
+        durable::create_folder(&folder)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed("start the runtime for", &folder))?;
+        let mut logs = BTreeMap::new();
+        let mut open = |name: &str, written: &arrow::datatypes::Schema| {
+            let folder = folder.join(name);
+            let columns = schema::stored(written).map_err(failed("open the table", &folder))?;
+            let log = DeltaLog::open(&runtime, &folder, &context.pipeline, Some(&columns))?;
+            logs.insert(name.to_owned(), log);
+            Table::open(folder, context.claim)
+        };
+        let tables = Tables::open(context, self.segment_rows, &mut open)?;
+        Ok(Box::new(LakeSink {
+            folder,
+            pipeline: context.pipeline.clone(),
+            claim: context.claim,
+            runtime,
+            logs,
+            tables,
+            epoch: 1,
+            swept: false,
+        }))
+    }
+}
+
+struct LakeSink {
+    folder: PathBuf,
+    pipeline: String,
+    claim: u64,
+    runtime: Runtime,
+    logs: BTreeMap<String, DeltaLog>,
+    tables: Tables,
+    /// The epoch of rows that come now: epochs are numbered from 1 without gaps.
+    epoch: u64,
+    swept: bool,
+}
+
+impl Sink for LakeSink {
+    /// Shares the columns of the frames; copies the rest.
+    fn write(&mut self, output: &Output) -> Result<(), SinkError> {
+        self.sweep()?;
+        self.tables.write(output, self.epoch)
+    }
+
+    fn prepare(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
+        self.sweep()?;
+        let segments = self.tables.finish(epoch)?;
+        self.epoch = epoch + 1;
+        Ok(segments)
+    }
+
+    fn committed(&mut self, epoch: u64, segments: &[Segment]) -> Result<(), SinkError> {
+        self.epoch = self.epoch.max(epoch + 1);
+        let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+        for segment in segments {
+            by_table.entry(&segment.table).or_default().push(segment);
+        }
+        for (table, segments) in by_table {
+            self.publish(epoch, table, &segments)?;
+        }
+        Ok(())
+    }
+}
+
+impl LakeSink {
+    /// Moves the segments of one table to their places, then names them in its log.
+    fn publish(&mut self, epoch: u64, name: &str, segments: &[&Segment]) -> Result<(), SinkError> {
+        let folder = self.folder.join(name);
+        if !self.logs.contains_key(name) {
+            // A table of an operator that the pipeline no longer has: its last rows are due all the same.
+            let log = DeltaLog::open(&self.runtime, &folder, &self.pipeline, None)?;
+            self.logs.insert(name.to_owned(), log);
+        }
+        let log = self.logs.get_mut(name).expect("it was just opened");
+        if log.has(epoch) {
+            return Ok(());
+        }
+        let mut folders = BTreeSet::new();
+        for segment in segments {
+            let (staged, place) = (table::staged(&folder, segment), folder.join(&segment.path));
+            let date = place.parent().expect("a segment has a folder").to_owned();
+            durable::create_folder(&date)?;
+            move_file(&staged, &place)?;
+            folders.insert(date);
+        }
+        folders.iter().try_for_each(|f| sync_folder(f))?;
+        log.commit(&self.runtime, epoch, segments, self.claim)
+    }
+
+    /// Deletes what earlier engines staged and no manifest named. By the time of the first row the segments of the
+    /// last manifest have been moved away, so all that is left of earlier claims is of no use.
+    fn sweep(&mut self) -> Result<(), SinkError> {
+        if std::mem::replace(&mut self.swept, true) {
+            return Ok(());
+        }
+        self.logs.keys().try_for_each(|name| table::sweep(&self.folder.join(name), self.claim))
+    }
+}
+
+/// What a row's `event_date` is taken from, and how its table is sorted.
+fn sorted_by(plan: &TablePlan) -> Vec<&'static str> {
+    let vehicle = plan.schema.field_with_name("vehicle_id").is_ok().then_some("vehicle_id");
+    vehicle.into_iter().chain([plan.date_from]).collect()
+}
+
+/// A date as in the names of partitions. Days beyond the years that readers know are counted to the first or last one.
+fn date_text(days: i32) -> String {
+    /// 0001-01-01 and 9999-12-31, in days since 1970-01-01.
+    const DAYS: (i32, i32) = (-719_162, 2_932_896);
+    let days = days.clamp(DAYS.0, DAYS.1);
+    let date = jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(days));
+    date.strftime("%Y-%m-%d").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_of_years_that_readers_know() {
+        for (days, text) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (20_000, "2024-10-04"),
+            (i32::MIN, "0001-01-01"),
+            (-719_162, "0001-01-01"),
+            (i32::MAX, "9999-12-31"),
+            (2_932_896, "9999-12-31"),
+        ] {
+            assert_eq!(date_text(days), text);
+        }
+    }
+}

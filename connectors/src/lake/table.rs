@@ -1,0 +1,300 @@
+//! What is written where: the buffers of all tables, and the segments that they become.
+
+use super::alerts::Alerts;
+use super::durable::{create_folder, failed, sync_folder};
+use super::history::History;
+use super::order::{Row, Sorted, VehicleOrder};
+use super::segment::{self, SAMPLE_ROWS, Shape};
+use super::{date_text, schema, sorted_by, tables};
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::datatypes::{Schema, SchemaRef};
+use rhumb_engine::message::Output;
+use rhumb_engine::operator::TablePlan;
+use rhumb_engine::reject::Reject;
+use rhumb_engine::sink::{Segment, SinkContext, SinkError};
+use rhumb_engine::time::EventTime;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const STAGING: &str = "_staging";
+/// Rows that are put together and encoded at a time: columns of them stay in the processor's cache.
+const CHUNK_ROWS: usize = 16_384;
+/// Bytes of rejects after which a segment of them is written: a stranger decides how long they are.
+const REJECT_BYTES: usize = 32 << 20;
+
+/// Files of one table in the making.
+pub struct Table {
+    name: String,
+    folder: PathBuf,
+    claim: u64,
+    /// Segments so far, for their names.
+    number: u64,
+    finished: Vec<Segment>,
+}
+
+impl Table {
+    pub fn open(folder: PathBuf, claim: u64) -> Result<Table, SinkError> {
+        create_folder(&folder.join(STAGING))?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Table { name, folder, claim, number: 0, finished: Vec::new() })
+    }
+
+    /// Writes rows of one date as a segment.
+    fn segment(
+        &mut self,
+        date: i32,
+        epoch: u64,
+        shape: &Shape,
+        rows: impl Iterator<Item = RecordBatch>,
+    ) -> Result<(), SinkError> {
+        let file = format!("{:010}-{epoch:010}-{:06}.parquet", self.claim, self.number);
+        self.number += 1;
+        let path = self.folder.join(STAGING).join(&file);
+        let written = segment::write(&path, shape, rows)?;
+        self.finished.push(Segment {
+            table: self.name.clone(),
+            path: format!("{}={}/{file}", schema::EVENT_DATE, date_text(date)),
+            rows: written.rows,
+            bytes: written.bytes,
+            event_date: date,
+            statistics: written.statistics,
+        });
+        Ok(())
+    }
+
+    /// The segments since the last call, durable under their staged names.
+    fn take(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
+        if self.finished.is_empty() {
+            return Ok(Vec::new());
+        }
+        let marker = format!("-{epoch:010}-");
+        if let Some(other) = self.finished.iter().find(|s| !s.path.contains(&marker)) {
+            let cause = format!("{} was begun for another epoch than {epoch}; epochs follow each other", other.path);
+            return Err(failed("finish the epoch of", &self.folder)(cause));
+        }
+        sync_folder(&self.folder.join(STAGING))?;
+        Ok(std::mem::take(&mut self.finished))
+    }
+}
+
+/// Where a segment stands until its epoch is committed.
+pub fn staged(folder: &Path, segment: &Segment) -> PathBuf {
+    let file = segment.path.rsplit('/').next().unwrap_or(&segment.path);
+    folder.join(STAGING).join(file)
+}
+
+/// Deletes what was staged under earlier claims.
+pub fn sweep(folder: &Path, claim: u64) -> Result<(), SinkError> {
+    let staging = folder.join(STAGING);
+    create_folder(&staging)?;
+    for entry in fs::read_dir(&staging).map_err(failed("list", &staging))? {
+        let path = entry.map_err(failed("list", &staging))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let of = name.split('-').next().and_then(|c| c.parse::<u64>().ok());
+        if of.is_some_and(|of| of < claim) {
+            fs::remove_file(&path).map_err(failed("delete", &path))?;
+            tracing::info!(path = %path.display(), "deleted a segment that was never committed");
+        }
+    }
+    Ok(())
+}
+
+/// Rows of an operator's table.
+struct OperatorRows {
+    plan: TablePlan,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    table: Table,
+}
+
+/// The buffers of all tables.
+pub struct Tables {
+    segment_rows: usize,
+    order: VehicleOrder,
+    sorted: Sorted,
+    history: (History, SchemaRef, Table),
+    alerts: (Alerts, SchemaRef, Table),
+    rejects: (Vec<Reject>, usize, Table),
+    operators: BTreeMap<Arc<str>, OperatorRows>,
+}
+
+type Open<'a> = &'a mut dyn FnMut(&str, &Schema) -> Result<Table, SinkError>;
+
+impl Tables {
+    pub fn open(context: &SinkContext, segment_rows: usize, open: Open) -> Result<Tables, SinkError> {
+        let (history, alerts) = (schema::history(&context.history), schema::alerts());
+        let mut operators = BTreeMap::new();
+        for plan in &context.tables {
+            let folder = context.data.join(super::FOLDER).join(&*plan.name);
+            let schema = schema::table(plan).map_err(failed("open the table", &folder))?;
+            let table = open(&plan.name, &schema)?;
+            let rows = OperatorRows { plan: plan.clone(), schema, batches: Vec::new(), rows: 0, table };
+            operators.insert(plan.name.clone(), rows);
+        }
+        Ok(Tables {
+            segment_rows,
+            order: VehicleOrder::new(&context.vehicles),
+            sorted: Sorted::default(),
+            rejects: (Vec::new(), 0, open("rejects", &schema::rejects())?),
+            history: (History::default(), history.clone(), open("history", &history)?),
+            alerts: (Alerts::default(), alerts.clone(), open("alerts", &alerts)?),
+            operators,
+        })
+    }
+
+    /// Takes what a batch gave; writes segments of what is enough for one.
+    pub fn write(&mut self, output: &Output, epoch: u64) -> Result<(), SinkError> {
+        self.history.0.push(output.shard, &output.frames);
+        if self.history.0.rows() >= self.segment_rows {
+            self.flush_history(epoch)?;
+        }
+        for alerts in output.alerts() {
+            self.alerts.0.push(output.shard, alerts);
+        }
+        if self.alerts.0.rows() >= self.segment_rows {
+            self.flush_alerts(epoch)?;
+        }
+        for reject in &output.effects.rejects {
+            self.rejects.1 += size_of::<Reject>() + reject.raw.len() + reject.detail.len();
+            self.rejects.0.push(reject.clone());
+        }
+        if self.rejects.1 >= REJECT_BYTES || self.rejects.0.len() >= self.segment_rows {
+            self.flush_rejects(epoch)?;
+        }
+        for rows in &output.effects.rows {
+            let unknown = || SinkError::new(format!("write to the table {}", rows.table), "no operator has planned it");
+            let of = self.operators.get_mut(&rows.table).ok_or_else(unknown)?;
+            of.rows += rows.rows.num_rows();
+            of.batches.push(rows.rows.clone());
+            if of.rows >= self.segment_rows {
+                of.flush(epoch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and gives all segments since the last call.
+    pub fn finish(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
+        self.flush_history(epoch)?;
+        self.flush_alerts(epoch)?;
+        self.flush_rejects(epoch)?;
+        self.operators.values_mut().try_for_each(|o| o.flush(epoch))?;
+        let mut segments = self.history.2.take(epoch)?;
+        segments.extend(self.alerts.2.take(epoch)?);
+        segments.extend(self.rejects.2.take(epoch)?);
+        for of in self.operators.values_mut() {
+            segments.extend(of.table.take(epoch)?);
+        }
+        Ok(segments)
+    }
+
+    fn flush_history(&mut self, epoch: u64) -> Result<(), SinkError> {
+        let (history, schema, table) = &mut self.history;
+        if history.rows() == 0 {
+            return Ok(());
+        }
+        self.order.sort(&history.parts(), &mut self.sorted);
+        let columns = history.columns(schema);
+        let gather = |rows: &[Row], vehicles: &[u32], ids: &_| columns.gather(rows, vehicles, ids, epoch as i64);
+        write_sorted(&mut self.sorted, table, schema, epoch, gather)?;
+        history.clear();
+        Ok(())
+    }
+
+    fn flush_alerts(&mut self, epoch: u64) -> Result<(), SinkError> {
+        let (alerts, schema, table) = &mut self.alerts;
+        if alerts.rows() == 0 {
+            return Ok(());
+        }
+        self.order.sort(&alerts.parts(), &mut self.sorted);
+        let columns = alerts.columns(schema);
+        let gather = |rows: &[Row], vehicles: &[u32], ids: &_| columns.gather(rows, vehicles, ids, epoch as i64);
+        write_sorted(&mut self.sorted, table, schema, epoch, gather)?;
+        alerts.clear();
+        Ok(())
+    }
+
+    fn flush_rejects(&mut self, epoch: u64) -> Result<(), SinkError> {
+        let (rejects, bytes, table) = &mut self.rejects;
+        if !rejects.is_empty() {
+            let rows = tables::rejects(rejects, epoch as i64);
+            // By time of receipt: the time of a frame that was refused may be anything.
+            write_rows(table, &rows, "received_at", &["vehicle_id", "event_time"], epoch)?;
+            rejects.clear();
+            *bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+impl OperatorRows {
+    fn flush(&mut self, epoch: u64) -> Result<(), SinkError> {
+        if self.rows > 0 {
+            let rows = tables::of_operator(&self.batches, &self.schema, epoch as i64)
+                .map_err(failed("put together rows of the table", &self.table.folder))?;
+            write_rows(&mut self.table, &rows, self.plan.date_from, &sorted_by(&self.plan), epoch)?;
+            self.batches.clear();
+            self.rows = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Writes rows that are sorted by vehicle and time, one segment a date.
+fn write_sorted(
+    sorted: &mut Sorted,
+    table: &mut Table,
+    schema: &SchemaRef,
+    epoch: u64,
+    gather: impl Fn(&[Row], &[u32], &Arc<StringArray>) -> RecordBatch,
+) -> Result<(), SinkError> {
+    let mut write = |date: i32, rows: &[Row], vehicles: &[u32]| {
+        let every = rows.len().div_ceil(SAMPLE_ROWS);
+        let sample: Vec<Row> = rows.iter().step_by(every).copied().collect();
+        let sample_vehicles: Vec<u32> = vehicles.iter().step_by(every).copied().collect();
+        let shape = Shape {
+            schema: schema.clone(),
+            sample: &gather(&sample, &sample_vehicles, &sorted.ids),
+            sorted_by: &["vehicle_id", "event_time"],
+            vehicles: Some(sorted.ids.len() as u64),
+        };
+        let chunks = rows.chunks(CHUNK_ROWS).zip(vehicles.chunks(CHUNK_ROWS));
+        table.segment(date, epoch, &shape, chunks.map(|(rows, vehicles)| gather(rows, vehicles, &sorted.ids)))
+    };
+    let (Some(first), Some(last)) = (sorted.rows.iter().map(|r| r.time).min(), sorted.rows.iter().map(|r| r.time).max())
+    else {
+        return Ok(());
+    };
+    let (first, last) = (EventTime(first).date(), EventTime(last).date());
+    if first == last {
+        return write(first, &sorted.rows, &sorted.vehicles);
+    }
+    let mut dates: BTreeMap<i32, (Vec<Row>, Vec<u32>)> = BTreeMap::new();
+    for (row, vehicle) in sorted.rows.iter().zip(&sorted.vehicles) {
+        let (rows, vehicles) = dates.entry(EventTime(row.time).date()).or_default();
+        rows.push(*row);
+        vehicles.push(*vehicle);
+    }
+    dates.iter().try_for_each(|(date, (rows, vehicles))| write(*date, rows, vehicles))
+}
+
+/// Sorts rows and writes them, one segment a date.
+fn write_rows(
+    table: &mut Table,
+    rows: &RecordBatch,
+    date_from: &str,
+    sorted_by: &[&str],
+    epoch: u64,
+) -> Result<(), SinkError> {
+    let dates = tables::by_date(rows, date_from, sorted_by).map_err(failed("sort rows of the table", &table.folder))?;
+    for (date, rows) in dates {
+        let sample = rows.slice(0, rows.num_rows().min(SAMPLE_ROWS));
+        // Operators choose what their vehicle column is; only the tables of frames have bloom filters.
+        let shape = Shape { schema: rows.schema(), sample: &sample, sorted_by, vehicles: None };
+        table.segment(date, epoch, &shape, [rows.clone()].into_iter())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! The law of operators, held over random input: however frames are cut into batches or spread over shards, and
+//! whether state went through a snapshot on the way, what comes out is the same.
+
+use arrow::datatypes::DataType;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use rhumb_engine::alert::AlertKind;
+use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::chain::Chain;
+use rhumb_engine::current::CurrentShard;
+use rhumb_engine::frame::{Frame, Origin, core_columns};
+use rhumb_engine::message::Output;
+use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
+use rhumb_engine::state::{StateReader, StateTable, of_lanes};
+use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_engine::vehicle::Vehicles;
+use rhumb_geofence::{ZoneOptions, Zones};
+use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
+use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
+use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
+use rhumb_operators::window::{Aggregate, WindowConfig, WindowPlan};
+use std::sync::Arc;
+
+const LATENESS_US: i64 = 20 * SECOND_US;
+
+/// A frame as the tests draw it: which vehicle, when (s), where (grid of 0.001 degrees), how fast.
+#[derive(Debug, Clone)]
+struct Drawn {
+    vehicle: u8,
+    time_s: i64,
+    lat: i32,
+    lon: i32,
+    speed: Option<u8>,
+}
+
+fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
+    let one = (0u8..9, 0i64..40, -6i32..14, -6i32..14, prop::option::of(0u8..40));
+    prop::collection::vec(one, 1..120).prop_map(|all| {
+        // Mostly forward in time, with some disorder.
+        let of = |(at, (vehicle, jitter, lat, lon, speed)): (usize, (u8, i64, i32, i32, Option<u8>))| Drawn {
+            vehicle,
+            time_s: 1_000 + 3 * at as i64 - 4 * jitter * i64::from(jitter % 3 == 0),
+            lat,
+            lon,
+            speed,
+        };
+        all.into_iter().enumerate().map(of).collect()
+    })
+}
+
+fn zones() -> Arc<Zones> {
+    let square = |id: &str, west: f64, south: f64, side: f64| {
+        let (east, north) = (west + side, south + side);
+        format!(
+            r#"{{"type":"Feature","id":"{id}","properties":{{}},"geometry":{{"type":"Polygon","coordinates":
+            [[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]}}}}"#
+        )
+    };
+    let features = [square("a", 0.0, 0.0, 0.004), square("b", 0.002, 0.002, 0.004), square("c", 0.006, 0.0, 0.003)];
+    let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","));
+    Arc::new(Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0)
+}
+
+fn window(name: &str, key: &[&str], columns: &[arrow::datatypes::FieldRef]) -> Arc<dyn OperatorPlan> {
+    let aggregates = ["count", "avg(speed_mps)", "min(lat)", "max(lon)", "sum(distance_m)", "first(lat)", "last(lat)"];
+    let config = WindowConfig {
+        name: name.to_owned(),
+        every_us: 30 * SECOND_US,
+        key: key.iter().map(|k| (*k).to_owned()).collect(),
+        aggregates: aggregates
+            .iter()
+            .chain(&["distance"])
+            .enumerate()
+            .map(|(n, text)| (format!("v{n}"), Aggregate::parse(text).expect("an aggregate")))
+            .collect(),
+        lateness_us: LATENESS_US,
+    };
+    Arc::new(WindowPlan::new(config, columns))
+}
+
+fn plans() -> Vec<Arc<dyn OperatorPlan>> {
+    let table = "vehicle_id,fleet,tons\nv1,red,3\nv2,blue,5\nv3,red,\nv7,,1\n";
+    let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
+    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec() });
+    let validate = ValidateConfig {
+        rate_max_per_minute: Some(4),
+        period_min_us: Some(SECOND_US),
+        speed_max_mps: Some(60.0),
+        path_keep: 3,
+        ..ValidateConfig::default()
+    };
+    let geofence =
+        GeofenceConfig { zones: zones(), alerts: AlertKind::ALL.to_vec(), pipeline: "laws".to_owned() };
+    let mut columns = core_columns();
+    columns.extend(enrich.columns());
+    vec![
+        Arc::new(ValidatePlan::new("validate", validate)),
+        window("by_fleet", &["fleet", "zone_id"], &columns),
+        Arc::new(enrich),
+        Arc::new(GeofencePlan::new("geofence", geofence)),
+        window("by_zone", &["zone_id"], &columns),
+        window("by_vehicle", &["vehicle_id"], &columns),
+    ]
+}
+
+/// Everything that came out, as sorted text.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    history: Vec<String>,
+    alerts: Vec<String>,
+    rejects: Vec<String>,
+    rows: Vec<String>,
+    too_late: u64,
+}
+
+struct Engine {
+    plans: Vec<Arc<dyn OperatorPlan>>,
+    vehicles: Vec<Arc<Vehicles>>,
+    chains: Vec<Chain>,
+    mergers: Vec<(String, Box<dyn Merger>)>,
+    builder: FrameBuilder,
+    outcome: Outcome,
+}
+
+impl Engine {
+    fn new(shards: usize) -> Engine {
+        let vehicles: Vec<Arc<Vehicles>> = (0..shards).map(|_| Arc::default()).collect();
+        let plans = plans();
+        let chain = |shard: usize| {
+            let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
+            let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
+            Chain::new(&plans, &context, current, 3600 * SECOND_US, LATENESS_US)
+        };
+        let origin = Origin { source: "test".into(), partition: "0".into() };
+        let clocks = ClockRules { rollover: false, skew_max_us: 0 };
+        Engine {
+            chains: (0..shards).map(chain).collect(),
+            mergers: plans.iter().filter_map(|p| p.merger().map(|m| (p.name().to_owned(), m))).collect(),
+            builder: FrameBuilder::new(&vehicles, origin, clocks),
+            vehicles,
+            plans,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn batch(&mut self, frames: &[Drawn], first: usize) {
+        for (n, drawn) in frames.iter().enumerate() {
+            self.builder.at((first + n) as i64, EventTime(100_000 * SECOND_US));
+            self.builder.push(&Frame {
+                vehicle: &format!("v{}", drawn.vehicle),
+                event_time: EventTime(drawn.time_s * SECOND_US),
+                lat: f64::from(drawn.lat) * 0.001,
+                lon: f64::from(drawn.lon) * 0.001,
+                speed_mps: drawn.speed.map(f32::from),
+                ..Frame::default()
+            });
+        }
+        for (shard, delivery) in self.builder.finish().into_iter().enumerate() {
+            let output = self.chains[shard].process(delivery);
+            self.take(output);
+        }
+    }
+
+    fn take(&mut self, mut output: Output) {
+        let vehicles = &self.vehicles[output.shard];
+        for row in 0..output.frames.len() {
+            let extra = output.frames.extra.iter().map(|(field, array)| {
+                let value = arrow::util::display::array_value_to_string(array, row).expect("a value");
+                format!("{}={value}", field.name())
+            });
+            let zones = output.frames.zones.as_ref().map(|z| z.of(row).to_vec());
+            let frame = output.frames.frame(row, vehicles);
+            let late = output.frames.late.value(row);
+            self.outcome.history.push(format!("{frame:?} late={late} {zones:?} {:?}", extra.collect::<Vec<_>>()));
+        }
+        for alerts in &output.effects.alerts {
+            for row in 0..alerts.len() {
+                let alert = alerts.get(row);
+                let vehicle = vehicles.id(alert.vehicle);
+                self.outcome.alerts.push(format!("{vehicle} {:?}", rhumb_engine::alert::Alert { vehicle: 0, ..alert }));
+            }
+        }
+        self.outcome.rejects.extend(output.effects.rejects.iter().map(|reject| format!("{reject:?}")));
+        for rows in &output.effects.rows {
+            self.outcome.rows.extend(lines(&rows.table, &rows.rows));
+        }
+        for (name, n) in &output.effects.counts {
+            assert!(name.starts_with("too_late."), "{name}");
+            self.outcome.too_late += n;
+        }
+        for partial in output.effects.partials.drain(..) {
+            let merger = self.mergers.iter_mut().find(|(name, _)| **name == *partial.operator);
+            merger.expect("a merger of that name").1.accept(partial.part);
+        }
+    }
+
+    /// Stops here and goes on as another engine with another number of shards.
+    fn restart(mut self, shards: usize) -> Engine {
+        let state: Vec<StateTable> = self.chains.iter().flat_map(Chain::snapshot).collect();
+        let mut merged = rhumb_engine::state::StateWriter::default();
+        for (name, merger) in &self.mergers {
+            merged.begin(name);
+            merger.snapshot(&mut merged);
+        }
+        let merged = merged.finish();
+        // Through bytes, as a real restart.
+        let through = |t: StateTable| {
+            let rows = rhumb_engine::state::decode(&t.table, &rhumb_engine::state::encode(&t.rows)).expect("its own bytes");
+            StateTable { rows, ..t }
+        };
+        let state: Vec<StateTable> = state.into_iter().map(through).collect();
+        let mut next = Engine::new(shards);
+        for (shard, chain) in next.chains.iter_mut().enumerate() {
+            let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
+            chain.restore(&own).expect("its own state");
+        }
+        for (name, merger) in &mut next.mergers {
+            merger.restore(&StateReader::new(&merged, name)).expect("its own state");
+        }
+        next.outcome = std::mem::take(&mut self.outcome);
+        next
+    }
+
+    fn end(mut self) -> Outcome {
+        for shard in 0..self.chains.len() {
+            let effects = self.chains[shard].end();
+            self.take(Output::of_effects(shard, effects));
+        }
+        let mut rows = Vec::new();
+        for (name, merger) in &mut self.mergers {
+            rows.extend(merger.fire(EventTime::MAX).iter().flat_map(|batch| lines(name, batch)));
+        }
+        assert_eq!(self.plans.len(), 6);
+        let mut outcome = self.outcome;
+        outcome.rows.extend(rows);
+        for all in [&mut outcome.history, &mut outcome.alerts, &mut outcome.rejects, &mut outcome.rows] {
+            all.sort();
+        }
+        outcome
+    }
+}
+
+/// One line a row; times as numbers.
+fn lines(table: &str, rows: &arrow::array::RecordBatch) -> Vec<String> {
+    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
+        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
+        _ => array.clone(),
+    };
+    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
+    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
+    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
+    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
+}
+
+fn in_one_batch(frames: &[Drawn]) -> Outcome {
+    let mut engine = Engine::new(1);
+    engine.batch(frames, 0);
+    engine.end()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_batching_gives_the_same_output(frames in drawn(), cut in 1usize..30) {
+        let mut engine = Engine::new(1);
+        for (n, batch) in frames.chunks(cut).enumerate() {
+            engine.batch(batch, n * cut);
+        }
+        prop_assert_eq!(engine.end(), in_one_batch(&frames));
+    }
+
+    #[test]
+    fn any_number_of_shards_gives_the_same_output(frames in drawn(), shards in 2usize..6, cut in 5usize..40) {
+        let mut engine = Engine::new(shards);
+        for (n, batch) in frames.chunks(cut).enumerate() {
+            engine.batch(batch, n * cut);
+        }
+        prop_assert_eq!(engine.end(), in_one_batch(&frames));
+    }
+
+    #[test]
+    fn a_restart_with_any_number_of_shards_gives_the_same_output(
+        frames in drawn(), cut in 1usize..60, before in 1usize..4, after in 1usize..4,
+    ) {
+        let mut engine = Engine::new(before);
+        let cut = cut.min(frames.len());
+        engine.batch(&frames[..cut], 0);
+        let mut engine = engine.restart(after);
+        engine.batch(&frames[cut..], cut);
+        prop_assert_eq!(engine.end(), in_one_batch(&frames));
+    }
+}
+
+#[test]
+fn the_drawn_frames_reach_every_kind_of_output() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut all = Outcome::default();
+    for _ in 0..50 {
+        let frames = drawn().new_tree(&mut runner).expect("a draw").current();
+        let outcome = in_one_batch(&frames);
+        all.history.extend(outcome.history);
+        all.alerts.extend(outcome.alerts);
+        all.rejects.extend(outcome.rejects);
+        all.rows.extend(outcome.rows);
+        all.too_late += outcome.too_late;
+    }
+    assert!(all.alerts.len() > 100 && all.rows.len() > 100 && all.too_late > 0, "{:?}", all.rows.first());
+    for reason in ["Duplicate", "SpeedMax", "RateLimit", "PeriodMin"] {
+        assert!(all.rejects.iter().any(|reject| reject.contains(reason)), "{reason}");
+    }
+    assert!(all.history.iter().any(|row| row.contains("late=true")));
+}
