@@ -94,7 +94,7 @@ fn movement([west, south, east, north]: [f64; 4]) -> Points {
     const STEP_DEG: f64 = 0.001;
     let mut random = Random(2);
     let mut vehicles: Vec<[f64; 3]> = (0..VEHICLES)
-        .map(|_| [random.between(west, east), random.between(south, north), random.between(0.0, 6.28)])
+        .map(|_| [random.between(west, east), random.between(south, north), random.between(0.0, std::f64::consts::TAU)])
         .collect();
     let (lat, lon) = (0..POINTS)
         .map(|i| {
@@ -178,7 +178,7 @@ fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
         group.bench_function("cells", |b| b.iter(|| batches().for_each(|rows| cells(rows, &mut ours))));
         group.sample_size(10);
         group.bench_function("rstar_geo", |b| {
-            b.iter(|| batches().for_each(|rows| plain.containing_batch(&points, rows, &mut theirs)))
+            b.iter(|| batches().for_each(|rows| plain.containing_batch(&points, rows, &mut theirs)));
         });
         group.finish();
     }

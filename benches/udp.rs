@@ -10,13 +10,13 @@ use rhumb_connectors::udp::{UdpConfig, UdpPlan};
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::frame::{Frame, Origin};
 use rhumb_engine::source::SourcePlan;
-use rhumb_engine::time::{EventTime, SystemClock};
+use rhumb_engine::time::{EventTime, SystemClock, monotonic_now};
 use rhumb_engine::vehicle::Vehicles;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const DATAGRAMS: usize = 2_000_000;
 const DATAGRAM_BYTES: usize = 96;
@@ -93,7 +93,7 @@ fn round(to: SocketAddr, mut take: impl FnMut() -> usize) -> (usize, f64) {
     let done = AtomicBool::new(false);
     let mut datagrams = datagrams();
     std::thread::scope(|scope| {
-        let start = Instant::now();
+        let start = monotonic_now();
         scope.spawn(|| send_all(to, &mut datagrams, &done));
         let (mut received, mut last) = (0, start);
         loop {
@@ -101,7 +101,7 @@ fn round(to: SocketAddr, mut take: impl FnMut() -> usize) -> (usize, f64) {
             match take() {
                 0 if over => return (received, (last - start).as_secs_f64()),
                 0 => {}
-                taken => (received, last) = (received + taken, Instant::now()),
+                taken => (received, last) = (received + taken, monotonic_now()),
             }
         }
     })

@@ -1,6 +1,8 @@
 //! From what a pipeline means to what the engine runs.
 
-use crate::config::{Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans, Speed};
+use crate::config::{
+    Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans, Speed,
+};
 use anyhow::Context;
 use rhumb_connectors::MakeCodec;
 use rhumb_connectors::codec::CodecConfig;

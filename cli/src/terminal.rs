@@ -11,8 +11,9 @@ pub enum LogFormat {
 
 /// Sends logs to standard error. `RUST_LOG` says which; without it, what an operator should know.
 pub fn log_to_stderr(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rhumb=info,rhumb_engine=info,rhumb_connectors=info"));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,rhumb=info,rhumb_engine=info,rhumb_connectors=info")
+    });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match format {
         LogFormat::Text => logs.with_ansi(std::io::stderr().is_terminal()).init(),

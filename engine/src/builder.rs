@@ -30,11 +30,18 @@ impl<T: arrow::datatypes::ArrowNativeType> Optional<T> {
     #[inline]
     fn push(&mut self, row: usize, value: Option<T>) {
         if let Some(value) = value {
-            self.values.resize(row, T::default());
-            self.present.resize(row, false);
+            if self.values.len() < row {
+                self.fill(row);
+            }
             self.values.push(value);
             self.present.push(true);
         }
+    }
+
+    #[cold]
+    fn fill(&mut self, rows: usize) {
+        self.values.resize(rows, T::default());
+        self.present.resize(rows, false);
     }
 
     fn finish<P: ArrowPrimitiveType<Native = T>>(&mut self, rows: usize) -> Option<PrimitiveArray<P>> {
@@ -209,11 +216,12 @@ impl FrameBuilder {
         self.newest = self.newest.max(event_time);
         let hash = hash_of(frame.vehicle.as_bytes());
         let lane = self.lane.unwrap_or(Lane::of_hash(hash));
-        let shard = lane.shard(self.columns.len());
-        let slot = self.caches[shard].slot(frame.vehicle, hash, lane);
-        let columns = &mut self.columns[shard];
-        let row = columns.vehicle.len();
-        columns.vehicle.push(slot);
+        let shard = if self.columns.len() == 1 { 0 } else { lane.shard(self.columns.len()) };
+        let (columns, cache) = (&mut self.columns[shard], &mut self.caches[shard]);
+        if cache.ask(frame.vehicle, hash, lane) {
+            cache.answer(&mut columns.vehicle);
+        }
+        let row = columns.lane.len();
         columns.lane.push(lane.0);
         columns.event_time.push(event_time.0);
         columns.received_at.push(received_at.0);
@@ -295,8 +303,12 @@ impl FrameBuilder {
     pub fn finish(&mut self) -> Vec<Delivery> {
         self.frames = 0;
         let origin = &self.origin;
-        let mut deliveries: Vec<Delivery> =
-            self.columns.iter_mut().map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new(), rejected_after: Vec::new() }).collect();
+        self.caches.iter_mut().zip(&mut self.columns).for_each(|(cache, columns)| cache.answer(&mut columns.vehicle));
+        let mut deliveries: Vec<Delivery> = self
+            .columns
+            .iter_mut()
+            .map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new(), rejected_after: Vec::new() })
+            .collect();
         deliveries[0].rejects = std::mem::take(&mut self.rejects);
         deliveries[0].rejected_after = std::mem::take(&mut self.rejected_after);
         deliveries

@@ -62,6 +62,8 @@ impl Reader {
                 false => self.control.ordered_after(self.epoch),
             };
             if let Some(barrier) = ordered {
+                last_tick = self.now().max(last_tick);
+                self.send_tick(last_tick)?;
                 self.send_barrier(barrier, frames_in)?;
                 epoch_start = self.control.frames();
                 if barrier.kind != BarrierKind::Epoch {
@@ -95,15 +97,19 @@ impl Reader {
                     self.tell(ReaderEvent::Ended(Err(error)))?;
                 }
             }
-            let now = match self.tempo {
-                Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
-                Tempo::Recorded if frames_in - ticked_at >= TICK_FRAMES => self.builder.newest(),
-                Tempo::Recorded => last_tick,
-            };
-            if now > last_tick {
-                self.send_tick(now)?;
-                (last_tick, ticked_at) = (now, frames_in);
+            let is_due = self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
+            if is_due && self.now() > last_tick {
+                (last_tick, ticked_at) = (self.now(), frames_in);
+                self.send_tick(last_tick)?;
             }
+        }
+    }
+
+    /// How far the source's clock has come: whole seconds of the wall clock, or the newest frame of a recording.
+    fn now(&self) -> EventTime {
+        match self.tempo {
+            Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
+            Tempo::Recorded => self.builder.newest(),
         }
     }
 

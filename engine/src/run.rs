@@ -1,6 +1,7 @@
 //! Running a pipeline: builds readers, shards and the writer, opens epochs, and ends them all.
 
 use crate::builder::{ClockRules, FrameBuilder};
+use crate::chain::Chain;
 use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
 use crate::frame::{Origin, core_columns};
@@ -8,7 +9,6 @@ use crate::manifest::{Chain as Manifests, ManifestError};
 use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Reader, ReaderEvent};
-use crate::chain::Chain;
 use crate::shard::Shard;
 use crate::sink::{SinkContext, SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
@@ -18,7 +18,7 @@ use crate::threads;
 use crate::time::{Clock, monotonic_now};
 use crate::totals::Totals;
 use crate::vehicle::Vehicles;
-use crate::writer::{WriteError, Writer, Written, merger_name};
+use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -173,7 +173,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     for plan in &pipeline.operators {
         if let (Some(mut merger), Some(table)) = (plan.merger(), plan.tables().first()) {
             merger.restore(&StateReader::new(&state, &merger_name(plan.name())))?;
-            mergers.push((Arc::from(plan.name()), table.name.clone(), merger));
+            mergers.push(TableMerger { operator: plan.name().into(), table: table.name.clone(), merger });
         }
     }
 
@@ -191,7 +191,6 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         mergers,
         next_sequence: last.next_sequence,
         chain: manifests,
-        idle_after_us: settings.idle_after_us,
         progress: progress.clone(),
         committed: committed_sender,
     };

@@ -16,6 +16,9 @@ pub struct Shard {
     pub writer: Sender<ToWriter>,
 }
 
+/// The writer is gone: the run is failing, and the writer says why.
+struct Gone;
+
 impl Shard {
     /// Runs until the last barrier, or until readers or writer are gone.
     pub fn run(mut self) {
@@ -26,11 +29,11 @@ impl Shard {
             let sent = match message {
                 Message::Data(delivery) => {
                     let output = self.chain.process(delivery);
-                    self.writer.send(Message::Data(output))
+                    self.send(Message::Data(output))
                 }
                 Message::Tick(now) => {
                     let effects = self.chain.tick(now);
-                    self.send_effects(effects).and_then(|()| self.writer.send(Message::Tick(now)))
+                    self.send_effects(effects).and_then(|()| self.send(Message::Tick(now)))
                 }
                 Message::Barrier(barrier, report) => {
                     reports[reader] = Some((barrier, report));
@@ -65,23 +68,23 @@ impl Shard {
         chosen.recv(&self.readers[reader]).ok().map(|message| (reader, message))
     }
 
-    fn pass_barrier(
-        &mut self,
-        barrier: Barrier,
-        readers: Vec<Arc<ReaderReport>>,
-    ) -> Result<(), crossbeam_channel::SendError<ToWriter>> {
+    fn pass_barrier(&mut self, barrier: Barrier, readers: Vec<Arc<ReaderReport>>) -> Result<(), Gone> {
         if barrier.kind == BarrierKind::End {
             let effects = self.chain.end();
             self.send_effects(effects)?;
         }
         let report = ShardReport { readers, state: self.chain.snapshot(), clocks: self.chain.clocks() };
-        self.writer.send(Message::Barrier(barrier, report))
+        self.send(Message::Barrier(barrier, report))
     }
 
-    fn send_effects(&self, effects: Effects) -> Result<(), crossbeam_channel::SendError<ToWriter>> {
+    fn send(&self, message: ToWriter) -> Result<(), Gone> {
+        self.writer.send(message).map_err(|_| Gone)
+    }
+
+    fn send_effects(&self, effects: Effects) -> Result<(), Gone> {
         match effects.is_empty() {
             true => Ok(()),
-            false => self.writer.send(Message::Data(Output::of_effects(self.chain.index(), effects))),
+            false => self.send(Message::Data(Output::of_effects(self.chain.index(), effects))),
         }
     }
 }

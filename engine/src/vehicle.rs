@@ -69,58 +69,183 @@ impl Vehicles {
     }
 }
 
-const INLINE: usize = 22;
+/// Ids of up to 16 bytes are compared in two words; longer ones in the directory.
+const SHORT: usize = 16;
 
-/// Ids of up to 22 bytes are compared without leaving the cache's own line.
-#[derive(Clone, Copy)]
-struct Cached {
-    slot: Slot,
-    lane: u16,
-    /// Length of the id; more than `INLINE` sends the comparison to the directory.
+/// An id as the cache compares it: its ends, which overlap unless it has 16 bytes, its length, and its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct IdKey {
+    head: u64,
+    tail: u64,
     len: u16,
-    head: [u8; INLINE],
+    lane: u16,
+}
+
+impl IdKey {
+    #[inline]
+    fn new(id: &[u8], hash: u64, lane: Lane) -> IdKey {
+        let len = id.len();
+        let (head, tail) = match (id.first_chunk(), id.last_chunk()) {
+            _ if len > SHORT => (hash, 0),
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (less_than_eight(id), 0),
+        };
+        IdKey { head, tail, len: len as u16, lane: lane.0 }
+    }
+
+    /// The bytes of a short id again.
+    fn short(&self) -> [u8; SHORT] {
+        let mut bytes = [0; SHORT];
+        bytes[..8].copy_from_slice(&self.head.to_le_bytes());
+        if let 8..=SHORT = usize::from(self.len) {
+            bytes[usize::from(self.len) - 8..usize::from(self.len)].copy_from_slice(&self.tail.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// Up to seven bytes as a word, the first lowest; the word of each is another.
+#[inline]
+fn less_than_eight(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(head), Some(tail)) => {
+            let tail = u64::from(u32::from_le_bytes(*tail)) << (8 * (bytes.len() - 4));
+            u64::from(u32::from_le_bytes(*head)) | tail
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+/// Where a vehicle would stand in a table without others. Not by the lowest bits of the hash: they made the lane.
+#[inline]
+fn home(hash: u64) -> usize {
+    (hash >> 16) as usize
+}
+
+/// Two to a cache line.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Cached {
+    key: IdKey,
+    slot: Slot,
+}
+
+/// No id has this length.
+const FREE: Cached = Cached { key: IdKey { head: 0, tail: 0, len: u16::MAX, lane: 0 }, slot: 0 };
+
+/// A vehicle that has been asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    key: IdKey,
+    hash: u64,
+    /// Where its id stands in `VehicleCache::long_ids`, if it is long.
+    id: u32,
 }
 
 /// A reader's view of one shard's directory.
+///
+/// Look-ups of many vehicles miss the processor's caches. So they are not made one by one: `ask` notes them, `answer`
+/// makes them in one short loop, where the processor has many under way at once.
 pub struct VehicleCache {
     directory: Arc<Vehicles>,
-    cached: HashTable<Cached>,
+    /// Open addressing with linear probing; a power of two, at most half full.
+    table: Vec<Cached>,
+    used: usize,
+    asked: Vec<Asked>,
+    long_ids: String,
 }
+
+/// So many look-ups are made in one go; they stay in the processor's nearest cache.
+pub const ASKED_MAX: usize = 256;
 
 impl VehicleCache {
     pub fn new(directory: Arc<Vehicles>) -> VehicleCache {
-        VehicleCache { directory, cached: HashTable::new() }
+        VehicleCache {
+            directory,
+            table: vec![FREE; 64],
+            used: 0,
+            asked: Vec::with_capacity(ASKED_MAX),
+            long_ids: String::new(),
+        }
     }
 
-    /// The slot of a vehicle; `hash` is `hash_of(id)`, which the caller has computed to find the shard.
-    pub fn slot(&mut self, id: &str, hash: u64, lane: Lane) -> Slot {
-        let bytes = id.as_bytes();
-        let directory = &self.directory;
-        let is_it = |entry: &Cached| {
-            usize::from(entry.len) == bytes.len()
-                && entry.lane == lane.0
-                && match bytes.len() <= INLINE {
-                    true => &entry.head[..bytes.len()] == bytes,
-                    false => directory.id(entry.slot).as_bytes() == bytes,
-                }
-        };
-        if let Some(entry) = self.cached.find(hash, is_it) {
-            return entry.slot;
+    /// Asks for the slot of a vehicle; `hash` is `hash_of(id)`, which the caller has computed to find the shard.
+    /// True: it is time for `answer`.
+    #[inline]
+    pub fn ask(&mut self, id: &str, hash: u64, lane: Lane) -> bool {
+        debug_assert!(id.len() < usize::from(FREE.key.len));
+        self.asked.push(Asked { key: IdKey::new(id.as_bytes(), hash, lane), hash, id: self.long_ids.len() as u32 });
+        if id.len() > SHORT {
+            self.long_ids.push_str(id);
         }
-        self.learn(id, hash, lane)
+        self.asked.len() >= ASKED_MAX
+    }
+
+    /// Appends the slots of all vehicles asked for, in the order in which they were.
+    pub fn answer(&mut self, slots: &mut Vec<Slot>) {
+        let asked = std::mem::take(&mut self.asked);
+        slots.reserve(asked.len());
+        for asked in &asked {
+            slots.push(self.slot(asked));
+        }
+        self.asked = asked;
+        self.asked.clear();
+        self.long_ids.clear();
+    }
+
+    #[inline]
+    fn slot(&mut self, asked: &Asked) -> Slot {
+        let mask = self.table.len() - 1;
+        let mut at = home(asked.hash);
+        loop {
+            let cached = &self.table[at & mask];
+            if cached.key == asked.key && (usize::from(asked.key.len) <= SHORT || self.is_long(asked, cached.slot)) {
+                return cached.slot;
+            }
+            if cached.key == FREE.key {
+                return self.learn(asked);
+            }
+            at += 1;
+        }
     }
 
     #[cold]
-    fn learn(&mut self, id: &str, hash: u64, lane: Lane) -> Slot {
-        let slot = self.directory.intern(id, lane);
-        let len = u16::try_from(id.len()).expect("codecs refuse longer vehicle ids");
-        let mut head = [0; INLINE];
-        let kept = id.len().min(INLINE);
-        head[..kept].copy_from_slice(&id.as_bytes()[..kept]);
-        let directory = &self.directory;
-        self.cached
-            .insert_unique(hash, Cached { slot, lane: lane.0, len, head }, |entry| directory.get(entry.slot).hash);
+    fn is_long(&self, asked: &Asked, slot: Slot) -> bool {
+        self.directory.id(slot) == self.long_id(asked)
+    }
+
+    fn long_id(&self, asked: &Asked) -> &str {
+        &self.long_ids[asked.id as usize..][..usize::from(asked.key.len)]
+    }
+
+    #[cold]
+    fn learn(&mut self, asked: &Asked) -> Slot {
+        let short = asked.key.short();
+        let id = match usize::from(asked.key.len) {
+            len @ ..=SHORT => std::str::from_utf8(&short[..len]).expect("what was asked for is text"),
+            _ => self.long_id(asked),
+        };
+        let slot = self.directory.intern(id, Lane(asked.key.lane));
+        if 2 * (self.used + 1) > self.table.len() {
+            let doubled = vec![FREE; 2 * self.table.len()];
+            for cached in std::mem::replace(&mut self.table, doubled) {
+                if cached.key != FREE.key {
+                    self.place(self.directory.get(cached.slot).hash, cached);
+                }
+            }
+        }
+        self.used += 1;
+        self.place(asked.hash, Cached { key: asked.key, slot });
         slot
+    }
+
+    fn place(&mut self, hash: u64, cached: Cached) {
+        let mask = self.table.len() - 1;
+        let mut at = home(hash) & mask;
+        while self.table[at].key != FREE.key {
+            at = (at + 1) & mask;
+        }
+        self.table[at] = cached;
     }
 }
 
@@ -132,14 +257,27 @@ mod tests {
     fn slots_are_dense_and_the_same_through_every_cache() {
         let vehicles = Arc::new(Vehicles::default());
         let mut caches = [VehicleCache::new(vehicles.clone()), VehicleCache::new(vehicles.clone())];
-        let long = "a-vehicle-id-that-is-longer-than-the-inline-head-0001";
-        for (n, id) in ["a", "b", long, "a", long, ""].into_iter().enumerate() {
-            let hash = hash_of(id.as_bytes());
-            let slots: Vec<Slot> = caches.iter_mut().map(|c| c.slot(id, hash, Lane::of_hash(hash))).collect();
-            assert_eq!(slots[0], slots[1], "row {n}");
-            assert_eq!(vehicles.id(slots[0]), id);
+        // Of every length, and such that any two of a length differ in one byte.
+        let base: String = ('a'..='z').cycle().take(40).collect();
+        let mut ids: Vec<String> = (0..=40).map(|len| base[..len].to_owned()).collect();
+        for len in 1..=40 {
+            for at in 0..len {
+                ids.push(format!("{}_{}", &base[..at], &base[at + 1..len]));
+            }
         }
-        assert_eq!(vehicles.len(), 4);
+        let all = [ids.clone(), ids.clone()].concat();
+        for cache in &mut caches {
+            let mut slots = Vec::new();
+            for id in &all {
+                let hash = hash_of(id.as_bytes());
+                if cache.ask(id, hash, Lane::of_hash(hash)) {
+                    cache.answer(&mut slots);
+                }
+            }
+            cache.answer(&mut slots);
+            assert!(slots.iter().map(|slot| vehicles.id(*slot)).eq(all.iter().map(String::as_str)));
+        }
+        assert_eq!(vehicles.len(), ids.len());
     }
 
     #[test]

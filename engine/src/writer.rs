@@ -21,15 +21,20 @@ pub enum WriteError {
     Manifest(#[from] ManifestError),
 }
 
+/// What puts together the parts of one operator.
+pub struct TableMerger {
+    pub operator: Arc<str>,
+    /// Where its rows go.
+    pub table: Arc<str>,
+    pub merger: Box<dyn Merger>,
+}
+
 pub struct Writer {
     pub shards: Vec<Receiver<ToWriter>>,
     pub sinks: Vec<Box<dyn Sink>>,
-    /// By the name of the operator, with the table that its rows go to.
-    pub mergers: Vec<(Arc<str>, Arc<str>, Box<dyn Merger>)>,
+    pub mergers: Vec<TableMerger>,
     pub chain: Chain,
     pub next_sequence: i64,
-    /// Idle lanes do not hold merged windows back: a lane this far behind the newest is idle.
-    pub idle_after_us: i64,
     pub progress: Arc<Progress>,
     /// Hears the number of every epoch that is committed.
     pub committed: Sender<u64>,
@@ -87,8 +92,8 @@ impl Writer {
             self.next_sequence = next;
         }
         for partial in output.effects.partials.drain(..) {
-            let merger = self.mergers.iter_mut().find(|(operator, ..)| *operator == partial.operator);
-            merger.expect("partials come from operators that have a merger").2.accept(partial.part);
+            let of = self.mergers.iter_mut().find(|of| of.operator == partial.operator);
+            of.expect("partials come from operators that have a merger").merger.accept(partial.part);
         }
         run.add_output(&output);
         self.progress.add(&output);
@@ -141,16 +146,14 @@ impl Writer {
         clocks: &BTreeMap<u16, EventTime>,
         run: &mut Totals,
     ) -> Result<(), WriteError> {
-        let newest = clocks.values().copied().max().unwrap_or(EventTime::MIN);
-        let awake = clocks.values().copied().filter(|clock| *clock >= newest.minus(self.idle_after_us));
         let clock = match barrier.kind {
             BarrierKind::End => EventTime::MAX,
-            _ => awake.min().unwrap_or(EventTime::MIN),
+            // Silent lanes do not hold this back for long: readers tick them on, at the latest before each barrier.
+            _ => clocks.values().copied().min().unwrap_or(EventTime::MIN),
         };
         for at in 0..self.mergers.len() {
-            let (_, table, merger) = &mut self.mergers[at];
-            let table = table.clone();
-            for rows in merger.fire(clock) {
+            let table = self.mergers[at].table.clone();
+            for rows in self.mergers[at].merger.fire(clock) {
                 let mut output = Output::of_effects(0, Default::default());
                 output.effects.rows.push(crate::effects::TableRows { table: table.clone(), rows });
                 self.write(output, run)?;
@@ -161,9 +164,9 @@ impl Writer {
 
     fn merger_state(&self) -> Vec<StateTable> {
         let mut state = StateWriter::default();
-        for (operator, _, merger) in &self.mergers {
-            state.begin(&merger_name(operator));
-            merger.snapshot(&mut state);
+        for of in &self.mergers {
+            state.begin(&merger_name(&of.operator));
+            of.merger.snapshot(&mut state);
         }
         state.finish()
     }

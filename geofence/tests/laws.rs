@@ -1,5 +1,7 @@
 //! Laws on random shapes: the index answers as a scan with `geo` does, whatever the shapes.
 
+#![allow(clippy::unwrap_used, reason = "a test or bench stops at what it did not expect")]
+
 mod common;
 
 use common::{Scatter, assert_all_agree, points};

@@ -89,8 +89,7 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         path_keep: 3,
         ..ValidateConfig::default()
     };
-    let geofence =
-        GeofenceConfig { zones: zones(), alerts: AlertKind::ALL.to_vec(), pipeline: "laws".to_owned() };
+    let geofence = GeofenceConfig { zones: zones(), alerts: AlertKind::ALL.to_vec(), pipeline: "laws".to_owned() };
     let mut columns = core_columns();
     columns.extend(enrich.columns());
     vec![
@@ -205,7 +204,8 @@ impl Engine {
         let merged = merged.finish();
         // Through bytes, as a real restart.
         let through = |t: StateTable| {
-            let rows = rhumb_engine::state::decode(&t.table, &rhumb_engine::state::encode(&t.rows)).expect("its own bytes");
+            let rows =
+                rhumb_engine::state::decode(&t.table, &rhumb_engine::state::encode(&t.rows)).expect("its own bytes");
             StateTable { rows, ..t }
         };
         let state: Vec<StateTable> = state.into_iter().map(through).collect();

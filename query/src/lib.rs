@@ -10,6 +10,7 @@ mod session;
 mod store;
 mod table;
 mod text;
+mod wait;
 mod windows;
 
 pub use error::QueryError;

@@ -20,8 +20,8 @@ pub(crate) struct TableLog {
     /// Columns of the files.
     pub(crate) stored: SchemaRef,
     pub(crate) files: Vec<DataFile>,
-    /// Columns that tell rows apart, beside their revision; empty if nobody said.
-    pub(crate) keys: Vec<String>,
+    /// Columns that tell rows apart, beside window and revision; `None` if nobody said.
+    pub(crate) keys: Option<Vec<String>>,
 }
 
 /// A file of a table.
@@ -70,7 +70,7 @@ pub(crate) async fn read(folder: &Path) -> Result<TableLog, DeltaTableError> {
     }
     let keys = state.metadata().configuration().get(KEYS);
     let keys = keys.map(|k| k.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect());
-    Ok(TableLog { stored, files, keys: keys.unwrap_or_default() })
+    Ok(TableLog { stored, files, keys })
 }
 
 fn bounds(statistics: &Value, field: &Field) -> ColumnBounds {

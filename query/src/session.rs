@@ -5,12 +5,12 @@ use crate::format::{Format, RowCount, Writer};
 use crate::log;
 use crate::store::LakeOnly;
 use crate::table::LakeTable;
+use crate::wait::{YieldingJoins, wait};
 use crate::windows;
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::MemTable;
 use datafusion::common::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -18,17 +18,22 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
-use std::future::Future;
+use rhumb_engine::time::monotonic_now;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
 /// Memory that the queries of a session may use together, by default.
 pub const MEMORY_BYTES: usize = 1 << 30;
 /// Bytes that sorts and joins may put on the disk when memory is short.
 pub const SPILL_BYTES: u64 = 16 << 30;
+
+/// Batches that a query may be ahead of whoever takes them.
+const BATCHES_AHEAD: usize = 2;
 
 /// What the queries of a session may use.
 #[derive(Debug, Clone)]
@@ -132,9 +137,10 @@ impl Session {
         let stored = format!("{name}{}", windows::REVISIONS);
         replace(&stored, table)?;
         let rows = self.runtime().block_on(self.context.table(stored.as_str()))?;
-        let merged = match windows::has_revisions(&rows) {
-            true => windows::newest(rows, &keys)?,
-            false => rows,
+        // Without its keys a table cannot be merged: all revisions are better than rows that are missing.
+        let merged = match keys {
+            Some(keys) if windows::has_revisions(&rows) => windows::newest(rows, &keys)?,
+            _ => rows,
         };
         replace(name, merged.into_view())
     }
@@ -153,7 +159,7 @@ impl Session {
     /// If the query is wrong, asks for more than reading, or exceeds a limit. What was written before stays written.
     pub fn run(&self, sql: &str, format: Format, to: &mut dyn Write) -> Result<RowCount, QueryError> {
         let mut rows = self.start(sql)?;
-        let mut writer = Writer::new(format, &rows.schema(), to)?;
+        let mut writer = Writer::new(format, &rows.schema, to)?;
         while let Some(batch) = self.next(&mut rows)? {
             writer.write(&batch)?;
         }
@@ -167,37 +173,29 @@ impl Session {
         while let Some(batch) = self.next(&mut rows)? {
             batches.push(batch);
         }
-        Ok((rows.schema(), batches))
+        Ok((rows.schema.clone(), batches))
     }
 
     fn start(&self, sql: &str) -> Result<Rows, QueryError> {
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let until = self.limits.timeout.map(|timeout| {
-            let _inside = self.runtime().enter();
-            Box::pin(tokio::time::sleep(timeout))
-        });
-        let mut until = until;
-        let plan = async { self.context.sql_with_options(sql, read_only).await?.execute_stream().await };
-        let stream = self.within(&mut until, plan)?.map_err(|e| self.error(e))?;
-        Ok(Rows { stream, until })
+        let until = self.limits.timeout.map(|timeout| monotonic_now() + timeout);
+        let (planned_to, planned) = oneshot::channel();
+        let (batches_to, batches) = mpsc::channel(BATCHES_AHEAD);
+        let query = query(self.context.clone(), sql.to_owned(), planned_to, batches_to);
+        let task = self.runtime().spawn(query).abort_handle();
+        let mut rows = Rows { schema: Arc::new(Schema::empty()), batches, task, until };
+        let planned = wait(planned, until).ok_or_else(|| self.too_long())?;
+        let stopped = || QueryError::Failed("it stopped while it was planned".to_owned());
+        rows.schema = planned.map_err(|_| stopped())?.map_err(|e| self.error(e))?;
+        Ok(rows)
     }
 
     fn next(&self, rows: &mut Rows) -> Result<Option<RecordBatch>, QueryError> {
-        let next = self.within(&mut rows.until, rows.stream.next())?;
-        next.transpose().map_err(|e| self.error(e))
-    }
-
-    /// Waits for something, but not longer than the query may take.
-    fn within<T>(&self, until: &mut Deadline, work: impl Future<Output = T>) -> Result<T, QueryError> {
-        self.runtime().block_on(async {
-            match until {
-                None => Ok(work.await),
-                Some(until) => tokio::select! {
-                    done = work => Ok(done),
-                    () = until => Err(self.too_long()),
-                },
-            }
-        })
+        match wait(rows.batches.recv(), rows.until).ok_or_else(|| self.too_long())? {
+            Some(Ok(Some(batch))) => Ok(Some(batch)),
+            Some(Ok(None)) => Ok(None),
+            Some(Err(error)) => Err(self.error(error)),
+            None => Err(QueryError::Failed("it stopped before its end".to_owned())),
+        }
     }
 
     fn too_long(&self) -> QueryError {
@@ -225,17 +223,44 @@ impl Drop for Session {
     }
 }
 
-type Deadline = Option<std::pin::Pin<Box<tokio::time::Sleep>>>;
-
 /// A query under way.
 struct Rows {
-    stream: SendableRecordBatchStream,
-    until: Deadline,
+    schema: SchemaRef,
+    /// `None` after the last one.
+    batches: mpsc::Receiver<Result<Option<RecordBatch>, DataFusionError>>,
+    task: AbortHandle,
+    until: Option<Instant>,
 }
 
-impl Rows {
-    fn schema(&self) -> SchemaRef {
-        self.stream.schema()
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Plans and runs a query on the session's own threads.
+async fn query(
+    context: SessionContext,
+    sql: String,
+    planned: oneshot::Sender<Result<SchemaRef, DataFusionError>>,
+    batches: mpsc::Sender<Result<Option<RecordBatch>, DataFusionError>>,
+) {
+    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let started = async { context.sql_with_options(&sql, read_only).await?.execute_stream().await };
+    // Sending fails if nobody waits for the answer any more, which ends the query.
+    let mut rows = match started.await {
+        Ok(rows) => rows,
+        Err(error) => return drop(planned.send(Err(error))),
+    };
+    if planned.send(Ok(rows.schema())).is_err() {
+        return;
+    }
+    loop {
+        let next = rows.next().await.transpose();
+        let is_last = !matches!(next, Ok(Some(_)));
+        if batches.send(next).await.is_err() || is_last {
+            return;
+        }
     }
 }
 
@@ -254,7 +279,7 @@ fn context(limits: &Limits, registry: LakeOnly) -> Result<SessionContext, DataFu
     parquet.reorder_filters = true;
     parquet.enable_page_index = true;
     parquet.bloom_filter_on_read = true;
-    let state =
-        SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    let state = state.with_physical_optimizer_rule(Arc::new(YieldingJoins)).build();
     Ok(SessionContext::new_with_state(state))
 }

@@ -46,7 +46,8 @@ impl LakeTable {
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all.collect()) };
         let schema = DFSchema::try_from(self.schema.clone())?;
         let filter = state.create_physical_expr(filter, &schema)?;
-        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(self.schema.clone()).try_build(filter) else {
+        let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(self.schema.clone()).try_build(filter)
+        else {
             return Ok(all.collect());
         };
         let keep = predicate.prune(self)?;
@@ -63,11 +64,7 @@ impl LakeTable {
     }
 
     /// One value a file of a column: `None` if no file has one.
-    fn by_file(
-        &self,
-        column: &Column,
-        of_file: impl Fn(&ColumnBounds) -> Option<&ScalarValue>,
-    ) -> Option<ArrayRef> {
+    fn by_file(&self, column: &Column, of_file: impl Fn(&ColumnBounds) -> Option<&ScalarValue>) -> Option<ArrayRef> {
         let index = self.schema.index_of(&column.name).ok()?;
         let unknown = ScalarValue::try_from(self.schema.field(index).data_type()).ok()?;
         let value = |file: &DataFile| match file.columns.get(index) {
@@ -161,7 +158,8 @@ impl TableProvider for LakeTable {
             None => Statistics::new_unknown(&self.schema),
         };
         let date = Arc::new(self.schema.field(self.schema.fields().len() - 1).clone());
-        let options = TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+        let options =
+            TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
         let schema = TableSchema::builder(self.log.stored.clone()).with_table_partition_cols(vec![date]).build();
         let source = ParquetSource::new(schema).with_table_parquet_options(options);
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());

@@ -17,8 +17,7 @@ const NEWNESS: &str = "__newness";
 pub(crate) fn newest(rows: DataFrame, keys: &[String]) -> Result<DataFrame> {
     let all: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
     let fixed = ["window_start", "window_end", "part", "event_date"].into_iter().map(str::to_owned);
-    let by: Vec<Expr> =
-        keys.iter().cloned().chain(fixed).filter(|k| all.contains(k)).map(|k| column(&k)).collect();
+    let by: Vec<Expr> = keys.iter().cloned().chain(fixed).filter(|k| all.contains(k)).map(|k| column(&k)).collect();
     let newest_first = vec![column(REVISION).sort(false, false), column("epoch").sort(false, false)];
     let newness = row_number().partition_by(by).order_by(newest_first).build()?.alias(NEWNESS);
     let wanted: Vec<Expr> = all.iter().map(|c| column(c)).collect();

@@ -58,7 +58,13 @@ fn from_hex(text: &[u8]) -> anyhow::Result<Vec<u8>> {
         Some(digit) => Ok(digit as u8),
         None => bail!("byte {at} is not a hexadecimal digit: {:?}", char::from(byte)),
     };
-    let digits: Vec<u8> = text.iter().copied().enumerate().filter(|(_, b)| !b.is_ascii_whitespace()).map(digit).collect::<Result<_, _>>()?;
+    let digits: Vec<u8> = text
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, b)| !b.is_ascii_whitespace())
+        .map(digit)
+        .collect::<Result<_, _>>()?;
     if digits.len() % 2 != 0 {
         bail!("an odd number of hexadecimal digits: the last byte is cut");
     }

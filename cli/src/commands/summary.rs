@@ -36,7 +36,8 @@ impl SummaryFile {
             let of_name = totals.counts.iter().filter(|(name, _)| name.ends_with(end));
             of_name.map(|(_, n)| n).sum()
         };
-        let too_late = totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix("too_late.")?.to_owned(), *n)));
+        let too_late =
+            totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix("too_late.")?.to_owned(), *n)));
         SummaryFile {
             frames_in,
             history_rows: totals.history_rows,

@@ -76,7 +76,8 @@ impl Zones {
 impl File {
     /// The zones, or `None` after saying all that is wrong with them.
     fn load(&self) -> anyhow::Result<Option<ZoneSet>> {
-        let text = std::fs::read_to_string(&self.file).with_context(|| format!("read zones from {}", self.file.display()))?;
+        let text =
+            std::fs::read_to_string(&self.file).with_context(|| format!("read zones from {}", self.file.display()))?;
         let options = ZoneOptions { id_property: self.id_property.clone() };
         let (zones, problems) = match ZoneSet::from_geojson(&text, &options) {
             Ok((zones, warnings)) => (Some(zones), warnings),
@@ -151,7 +152,14 @@ fn at_points(zones: &ZoneSet, path: &Path) -> anyhow::Result<Exit> {
     let header = reader.headers().with_context(reading)?.clone();
     let column = |names: &[&str]| {
         let found = names.iter().find_map(|name| header.iter().position(|h| h.trim().eq_ignore_ascii_case(name)));
-        found.with_context(|| format!("{}: no column {}; the columns are {}", path.display(), names[0], header.iter().collect::<Vec<_>>().join(", ")))
+        found.with_context(|| {
+            format!(
+                "{}: no column {}; the columns are {}",
+                path.display(),
+                names[0],
+                header.iter().collect::<Vec<_>>().join(", ")
+            )
+        })
     };
     let (lat, lon) = (column(&["lat", "latitude"])?, column(&["lon", "lng", "longitude"])?);
     let mut out = csv::Writer::from_writer(std::io::stdout());

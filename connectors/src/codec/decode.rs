@@ -24,9 +24,15 @@ const STEP: usize = 1 << 20;
 /// Decodes `bytes` and hands each line, without its end, to `line`.
 ///
 /// A frame has the fields of the history table, times in RFC 3339, and those only that the input has. A reject is
-/// `{"reject": reason, "detail": what is wrong, "raw_hex": its bytes, "offset": where it stands}`; in a datagram every offset is 0. Clocks are
-/// not judged: a time is shown as it was sent. The error says what is wrong with a stream as a whole.
-pub fn decode(config: &CodecConfig, bytes: &[u8], transport: Transport, mut line: impl FnMut(String)) -> Result<(), String> {
+/// `{"reject": reason, "detail": what is wrong, "raw_hex": its bytes, "offset": where it stands}`; in a datagram
+/// every offset is 0. Clocks are not judged: a time is shown as it was sent. The error says what is wrong with a
+/// stream as a whole.
+pub fn decode(
+    config: &CodecConfig,
+    bytes: &[u8],
+    transport: Transport,
+    mut line: impl FnMut(String),
+) -> Result<(), String> {
     let mut codec = config.open();
     let vehicles = Arc::new(Vehicles::default());
     let mut out = builder(&vehicles);
@@ -127,4 +133,69 @@ fn json(line: &impl Serialize) -> String {
 /// Microseconds as they are, where the year has no four digits.
 fn rfc3339(time: EventTime) -> String {
     jiff::Timestamp::from_microsecond(time.0).map_or_else(|_| time.0.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(codec: &str, bytes: &[u8], transport: Transport, want: Expect) {
+        let mut lines = Vec::new();
+        let error = decode(&CodecConfig::named(codec).unwrap(), bytes, transport, |line| lines.push(line)).err();
+        want.assert_eq(&lines.into_iter().chain(error).collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn frames_and_rejects_come_in_the_order_of_the_input() {
+        let json = br#"[1,{"id":"a","ts":1,"lat":10,"lon":20},{"id":"b"},{"id":"c","ts":1211018404.5,"lat":1,"lon":-2.5,"speed":3,"no_fix":true,"received_at":9}]"#;
+        check(
+            "json",
+            json,
+            Transport::Udp,
+            expect![[r#"
+            {"reject":"undecodable","detail":"expected an object, found a number","raw_hex":"31","offset":0}
+            {"vehicle_id":"a","event_time":"1970-01-01T00:00:01Z","lat":10.0,"lon":20.0}
+            {"reject":"undecodable","detail":"no field event_time (looked for event_time, ts, timestamp, time)","raw_hex":"7b226964223a2262227d","offset":0}
+            {"vehicle_id":"c","event_time":"2008-05-17T10:00:04.5Z","lat":1.0,"lon":-2.5,"speed_mps":3.0,"no_fix":true,"received_at":"1970-01-01T00:00:09Z"}"#]],
+        );
+        check(
+            "csv",
+            b"id,ts,lat,lon\na,b,1,2\nc,99999999999,1,2\n",
+            Transport::Tcp,
+            expect![[r#"
+            {"reject":"undecodable","detail":"event_time (from ts) is not a time: \"b\" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970)","raw_hex":"612c622c312c32","offset":14}
+            {"vehicle_id":"c","event_time":"5138-11-16T09:46:39Z","lat":1.0,"lon":2.0}"#]],
+        );
+        check(
+            "csv",
+            b"id,ts,lat\na,b,1\n",
+            Transport::Tcp,
+            expect!["no column for lon (looked for lon, lng, longitude); the columns are id, ts, lat"],
+        );
+        check(
+            "csv",
+            b"id,ts,lat\na,b,1\n",
+            Transport::Udp,
+            expect![[
+                r#"{"reject":"undecodable","detail":"a csv datagram needs a header line or `columns` in the configuration: no column for lon (looked for lon, lng, longitude); the columns are id, ts, lat","raw_hex":"69642c74732c6c61740a612c622c310a","offset":0}"#
+            ]],
+        );
+        check("binary", b"RHB\x01\x00\x00\x00\x00", Transport::Udp, expect![""]);
+    }
+
+    #[test]
+    fn times_that_have_no_rfc_3339_are_shown_in_microseconds() {
+        assert_eq!(rfc3339(EventTime(-1)), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(rfc3339(EventTime(i64::MAX)), "9223372036854775807");
+    }
+
+    #[test]
+    fn long_streams_are_read_in_steps() {
+        let line = b"{\"id\":\"a\",\"ts\":1,\"lat\":10,\"lon\":20}\n";
+        let count = 2 * STEP / line.len();
+        let mut lines = 0;
+        decode(&CodecConfig::named("json").unwrap(), &line.repeat(count), Transport::Tcp, |_| lines += 1).unwrap();
+        assert_eq!(lines, count);
+    }
 }

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod decode;
 pub mod fields;
 pub mod json;
+pub mod mapping;
 pub mod number;
 mod scan;
 #[cfg(test)]
@@ -26,12 +27,13 @@ pub const RECORD_MAX: usize = 64 * 1024;
 /// Decodes the bytes of one partition: one instance a socket or a file.
 pub trait Codec: Send {
     /// Reads what stands before the first record of a stream, such as the header line of CSV, and says how many bytes
-    /// that was. `None`: more bytes are needed (never when `last`). An error says what is wrong with the file as a whole.
+    /// that was. `None`: more bytes are needed (never when `last`). An error says what is wrong with the file as a
+    /// whole.
     fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String>;
 
-    /// Decodes whole records at the head of `bytes`, which starts at a record, and says how many bytes they were; with
-    /// `last`, all of them. `place` tells the builder where each record stands. However a stream is cut, the frames, the
-    /// rejects and their places are the same; `RECORD_MAX` bytes are always enough to get on.
+    /// Decodes whole records at the head of `bytes`, which starts at a record, and says how many bytes they were;
+    /// with `last`, all of them. `place` tells the builder where each record stands. However a stream is cut, the
+    /// frames, the rejects and their places are the same; `RECORD_MAX` bytes are always enough to get on.
     fn stream(&mut self, bytes: &[u8], last: bool, place: Place, out: &mut FrameBuilder) -> usize;
 
     /// Decodes one datagram, all of it, at the place that the builder has been told.

@@ -2,14 +2,12 @@
 
 use super::scan;
 
-/// A decimal number as it stands in the text: `±mantissa * 10^exponent`.
+/// A decimal number as it stands in the text: `mantissa * 10^exponent`. Digits after the eighteenth that counts are
+/// left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
-    pub negative: bool,
-    pub mantissa: u64,
-    pub exponent: i32,
-    /// More digits follow than the mantissa holds: the value is at least this large, and less than one step larger.
-    pub cut: bool,
+    pub mantissa: i64,
+    pub exponent: i64,
 }
 
 /// A number at the head of some text.
@@ -22,8 +20,9 @@ pub struct Number {
     pub strict: bool,
 }
 
-/// Any number of so many digits fits into 64 bits.
-const DIGITS_MAX: usize = 19;
+/// Any number of so many digits fits into 63 bits.
+const DIGITS_MAX: usize = 18;
+const FULL: u64 = 10_u64.pow(DIGITS_MAX as u32 - 1);
 
 /// Powers of ten that `f64` holds exactly.
 const POWERS: [f64; 23] = [
@@ -34,40 +33,41 @@ const POWERS: [f64; 23] = [
 const TEN_TO: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 impl Decimal {
-    /// The nearest `f64`, where one operation on exact values gives it; otherwise `None`, and the text must be parsed.
-    #[inline]
+    /// The nearest `f64`, where one operation on exact values gives it; otherwise `None`, and the text must be
+    /// parsed. (A mantissa that digits were left out of is too large for it.)
+    #[inline(always)]
     pub fn to_f64(self) -> Option<f64> {
         let power = *POWERS.get(self.exponent.unsigned_abs() as usize)?;
-        if self.mantissa > 1 << 53 || self.cut {
+        if self.mantissa.unsigned_abs() > 1 << 53 {
             return None;
         }
         let mantissa = self.mantissa as f64;
-        let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
-        Some(if self.negative { -value } else { value })
+        Some(if self.exponent > 0 { mantissa * power } else { mantissa / power })
     }
 
     /// `value * 10^shift` rounded down to a whole number; `None` if it does not fit.
-    #[inline]
-    pub fn scaled(self, shift: i32) -> Option<i64> {
+    #[inline(always)]
+    pub fn scaled(self, shift: i64) -> Option<i64> {
         let exponent = self.exponent.saturating_add(shift);
-        if let (0..=8, false) = (exponent, self.cut) {
-            let whole = i64::try_from(self.mantissa.checked_mul(TEN_TO[exponent as usize])?).ok()?;
-            return Some(if self.negative { -whole } else { whole });
+        match TEN_TO.get(exponent as usize) {
+            Some(ten) => self.mantissa.checked_mul(*ten as i64),
+            None => self.scaled_far(exponent),
         }
-        let ten = 10_u128.checked_pow(exponent.unsigned_abs().min(38)).unwrap_or(u128::MAX);
-        let (whole, rest) = match exponent {
-            0.. if self.mantissa == 0 => (0, false),
-            0.. => (u128::from(self.mantissa).checked_mul(ten)?, self.cut),
-            _ => (u128::from(self.mantissa) / ten, self.cut || u128::from(self.mantissa) % ten != 0),
-        };
-        let whole = i64::try_from(whole).ok()?;
-        if self.negative { (-whole).checked_sub(i64::from(rest)) } else { Some(whole) }
+    }
+
+    fn scaled_far(self, exponent: i64) -> Option<i64> {
+        let mantissa = i128::from(self.mantissa);
+        let ten = 10_i128.pow(exponent.unsigned_abs().min(38) as u32);
+        match exponent {
+            0.. => i64::try_from(mantissa.checked_mul(ten)?).ok(),
+            _ => i64::try_from(mantissa.div_euclid(ten)).ok(),
+        }
     }
 }
 
 /// The number that begins at `start`, as `str::parse::<f64>` knows numbers, without `inf` and `nan`. What follows it is
 /// the caller's to judge.
-#[inline]
+#[inline(always)]
 pub fn number(text: &[u8], start: usize) -> Option<Number> {
     let sign = text.get(start).copied();
     let negative = sign == Some(b'-');
@@ -87,17 +87,18 @@ pub fn number(text: &[u8], start: usize) -> Option<Number> {
     }
     let padded = whole > 1 && text[first] == b'0';
     let strict = whole > 0 && !plus && !padded && point == (fraction > 0);
-    let mut value = Decimal { negative, mantissa, exponent: -(fraction as i32), cut: false };
+    let mut exponent = -(fraction as i64);
     if whole + fraction > DIGITS_MAX {
-        value = long(&text[first..at], negative);
+        (mantissa, exponent) = long(&text[first..at]);
     }
     if let Some(b'e' | b'E') = text.get(at) {
-        (value.exponent, at) = scientific(text, at, value.exponent)?;
+        (exponent, at) = scientific(text, at, exponent)?;
     }
-    Some(Number { value, end: at, strict })
+    let mantissa = if negative { -(mantissa as i64) } else { mantissa as i64 };
+    Some(Number { value: Decimal { mantissa, exponent }, end: at, strict })
 }
 
-/// Adds the digits at `at` to `mantissa`, and says how many they were. Past 19 the mantissa means nothing.
+/// Adds the digits at `at` to `mantissa`, and says how many they were. Past 18 the mantissa means nothing.
 #[inline(always)]
 fn digits(text: &[u8], at: &mut usize, mantissa: &mut u64) -> usize {
     let mut total = 0;
@@ -117,7 +118,21 @@ fn digits(text: &[u8], at: &mut usize, mantissa: &mut u64) -> usize {
     }
 }
 
-/// The number that eight digits make, the first in the lowest byte: neighbours are added up to pairs, then fours, then all.
+/// The number that the first `count` of eight digits make; at most 8.
+#[inline(always)]
+pub fn first_digits(values: u64, count: u32) -> u64 {
+    eight_digits(values.unbounded_shl(64 - 8 * count))
+}
+
+/// `whole.part` where `part` has so many digits, up to eight, and both together no more than fifteen.
+#[inline(always)]
+pub fn quotient(whole: u64, part: u64, digits: usize) -> f64 {
+    let mantissa = whole * TEN_TO[digits] + part;
+    mantissa as i64 as f64 / POWERS[digits]
+}
+
+/// The number that eight digits make, the first in the lowest byte: neighbours are added up to pairs, then fours,
+/// then all.
 #[inline(always)]
 fn eight_digits(values: u64) -> u64 {
     let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
@@ -126,39 +141,37 @@ fn eight_digits(values: u64) -> u64 {
     low.wrapping_add(high) >> 32
 }
 
-/// A number of more digits than fit: the first 19 that count.
+/// A number of more digits than fit: the first 18 that count, and the exponent.
 #[cold]
-fn long(text: &[u8], negative: bool) -> Decimal {
-    let mut value = Decimal { negative, mantissa: 0, exponent: 0, cut: false };
+fn long(text: &[u8]) -> (u64, i64) {
+    let (mut mantissa, mut exponent) = (0, 0);
     let mut fraction = false;
     for byte in text {
         if *byte == b'.' {
             fraction = true;
             continue;
         }
-        let room = value.mantissa < 1_000_000_000_000_000_000;
+        let room = mantissa < FULL;
         if room {
-            value.mantissa = value.mantissa * 10 + u64::from(byte - b'0');
-        } else {
-            value.cut |= *byte != b'0';
+            mantissa = mantissa * 10 + u64::from(byte - b'0');
         }
-        value.exponent = value.exponent.saturating_add(i32::from(!room) - i32::from(fraction));
+        exponent += i64::from(!room) - i64::from(fraction);
     }
-    value
+    (mantissa, exponent)
 }
 
 /// Reads `e-7`: the exponent with that of the digits, and where it ends.
 #[cold]
-fn scientific(text: &[u8], at: usize, exponent: i32) -> Option<(i32, usize)> {
+fn scientific(text: &[u8], at: usize, exponent: i64) -> Option<(i64, usize)> {
     let sign = text.get(at + 1).copied();
     let first = at + 1 + usize::from(matches!(sign, Some(b'-' | b'+')));
     let count = text[first..].iter().take_while(|b| b.is_ascii_digit()).count();
     if count == 0 {
         return None;
     }
-    let written = text[first..first + count].iter().fold(0_i32, |sum, digit| {
-        sum.saturating_mul(10).saturating_add(i32::from(digit - b'0'))
-    });
+    let written = text[first..first + count]
+        .iter()
+        .fold(0_i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     let written = if sign == Some(b'-') { -written } else { written };
     Some((exponent.saturating_add(written), first + count))
 }
@@ -175,6 +188,9 @@ pub fn parse(text: &[u8]) -> Option<f64> {
 /// The `f64` nearest to a number, given its text too.
 #[inline]
 pub fn nearest(value: Decimal, text: &[u8]) -> Option<f64> {
+    if value.mantissa == 0 {
+        return Some(if text.first() == Some(&b'-') { -0.0 } else { 0.0 });
+    }
     value.to_f64().or_else(|| std::str::from_utf8(text).ok()?.parse().ok())
 }
 
@@ -211,13 +227,13 @@ mod tests {
         check("1.9999999", 6, Some(1_999_999));
         check("-1.0000001", 6, Some(-1_000_001));
         check("1700000000.00000012345678901234567", 6, Some(1_700_000_000_000_000));
+        check("-00000000000000000000000001.5", 0, Some(-2));
         check("1e300", 6, None);
         check("-1e300", 6, None);
         check("1e-300", 6, Some(0));
         check("-1e-300", 6, Some(-1));
         check("0e99999999999", 6, Some(0));
-        check("9223372036854775807", 0, Some(i64::MAX));
-        check("9223372036854775808", 0, None);
+        check("999999999999999999", 0, Some(999_999_999_999_999_999));
         check("99999999999999999999999", 0, None);
     }
 

@@ -68,7 +68,8 @@ pub fn line(out: &Out) -> String {
             return format!("{} reject {} \"{raw}\": {}", reject.offset, reject.reason.name(), reject.detail);
         }
     };
-    let mut text = format!("{offset} {} {}s {} {}", frame.vehicle, frame.event_time.0 as f64 / 1e6, frame.lat, frame.lon);
+    let mut text =
+        format!("{offset} {} {}s {} {}", frame.vehicle, frame.event_time.0 as f64 / 1e6, frame.lat, frame.lon);
     let mut add = |name, value: Option<f64>| value.into_iter().for_each(|value| text += &format!(" {name} {value}"));
     add("altitude", frame.altitude_m.map(f64::from));
     add("speed", frame.speed_mps.map(f64::from));

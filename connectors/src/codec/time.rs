@@ -5,7 +5,8 @@ use super::number::Decimal;
 use super::units::TimeUnit;
 use rhumb_engine::time::{DAY_US, EventTime, SECOND_US};
 
-/// Below this a number of unknown unit is seconds: until the year 5138, and milliseconds before March 1973 are taken for seconds.
+/// Below this a number of unknown unit is seconds: until the year 5138, and milliseconds before March 1973 are taken
+/// for seconds.
 pub const SECONDS_BELOW: i64 = 100_000_000_000;
 /// Below this it is milliseconds.
 pub const MILLISECONDS_BELOW: i64 = 1000 * SECONDS_BELOW;
@@ -13,7 +14,7 @@ pub const MILLISECONDS_BELOW: i64 = 1000 * SECONDS_BELOW;
 pub const MICROSECONDS_BELOW: i64 = 1000 * MILLISECONDS_BELOW;
 
 /// The time that a number means. `None` if it does not fit, or if the unit takes no numbers.
-#[inline]
+#[inline(always)]
 pub fn of_number(value: Decimal, unit: TimeUnit) -> Option<EventTime> {
     let shift = match unit {
         TimeUnit::Auto => shift_by_size(value)?,
@@ -25,22 +26,22 @@ pub fn of_number(value: Decimal, unit: TimeUnit) -> Option<EventTime> {
     value.scaled(shift).map(EventTime)
 }
 
-#[inline]
-fn shift_by_size(value: Decimal) -> Option<i32> {
-    let size = Decimal { negative: false, ..value }.scaled(0)?;
+#[inline(always)]
+fn shift_by_size(value: Decimal) -> Option<i64> {
+    let size = Decimal { mantissa: value.mantissa.abs(), ..value }.scaled(0)?;
     match size {
-        ..SECONDS_BELOW => Some(6),
-        ..MILLISECONDS_BELOW => Some(3),
-        ..MICROSECONDS_BELOW => Some(0),
+        0..SECONDS_BELOW => Some(6),
+        SECONDS_BELOW..MILLISECONDS_BELOW => Some(3),
+        MILLISECONDS_BELOW..MICROSECONDS_BELOW => Some(0),
         _ => None,
     }
 }
 
 /// Reads an RFC 3339 time at `start`, and says where it ends.
 ///
-/// Beyond the standard: a space or `t` for `T`, `z` for `Z`, an offset without colon or minutes (`+0200`, `+02`), any number of digits of
-/// fraction, a comma before them. An offset is required: a local time of unknown place is no time. Second 60, a leap second, becomes the
-/// last microsecond of its minute, so that order is kept.
+/// Beyond the standard: a space or `t` for `T`, `z` for `Z`, an offset without colon or minutes (`+0200`, `+02`), any
+/// number of digits of fraction, a comma before them. An offset is required: a local time of unknown place is no
+/// time. Second 60, a leap second, becomes the last microsecond of its minute, so that order is kept.
 #[inline]
 pub fn rfc3339(text: &[u8], start: usize) -> Option<(EventTime, usize)> {
     let head: &[u8; 19] = text.get(start..)?.first_chunk()?;
@@ -179,8 +180,8 @@ mod tests {
         check("86400000", TimeUnit::Milliseconds, Some(86_400_000_000));
         check("86400000.0009", TimeUnit::Milliseconds, Some(86_400_000_000));
         check("1211018404000", TimeUnit::Seconds, Some(1_211_018_404_000_000_000));
-        check("9223372036854775807", TimeUnit::Microseconds, Some(i64::MAX));
-        check("9223372036854775807", TimeUnit::Milliseconds, None);
+        check("999999999999999999", TimeUnit::Microseconds, Some(999_999_999_999_999_999));
+        check("999999999999999999", TimeUnit::Milliseconds, None);
         check("1211018404", TimeUnit::Rfc3339, None);
     }
 

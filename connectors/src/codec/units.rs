@@ -49,8 +49,8 @@ units! {
 units! {
     /// How a time is written. Digits below a microsecond are cut off.
     TimeUnit: "time" {
-        /// RFC 3339, or a number that is taken by its size without sign: below 10^11 as seconds (until the year 5138), below 10^14
-        /// as milliseconds, below 10^17 as microseconds.
+        /// RFC 3339, or a number that is taken by its size without sign: below 10^11 as seconds (until the year
+        /// 5138), below 10^14 as milliseconds, below 10^17 as microseconds.
         #[default]
         Auto = "auto",
         /// Seconds since 1970-01-01T00:00:00Z, with or without a fraction.
@@ -78,7 +78,7 @@ impl SpeedUnit {
             SpeedUnit::MetresPerSecond => speed,
             SpeedUnit::KilometresPerHour => speed / 3.6,
             SpeedUnit::MilesPerHour => speed * 0.44704,
-            SpeedUnit::Knots => speed * (1852.0 / 3600.0),
+            SpeedUnit::Knots => speed * 1852.0 / 3600.0,
         }
     }
 }

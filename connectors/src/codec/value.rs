@@ -1,6 +1,7 @@
 //! A value as it stands in text, and what it can be read as.
 
 use super::number::{self, Decimal};
+use super::scan;
 use super::time;
 use super::units::TimeUnit;
 use rhumb_engine::time::EventTime;
@@ -19,7 +20,7 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn text(self) -> Option<&'a str> {
         match self {
-            Value::Number(_, text) | Value::Text(text) => std::str::from_utf8(text).ok(),
+            Value::Number(_, text) | Value::Text(text) => scan::utf8(text),
             _ => None,
         }
     }

@@ -74,6 +74,7 @@ pub struct FilePlan {
 
 impl FilePlan {
     /// `codec` is the name that `rhumb explain` shows.
+    #[allow(clippy::disallowed_methods, reason = "the pause of a recording that is played at a pace")]
     pub fn new(name: &str, config: FileConfig, codec: &str, make_codec: MakeCodec) -> FilePlan {
         FilePlan { name: name.into(), config, codec: codec.into(), make_codec, pause: Arc::new(std::thread::sleep) }
     }

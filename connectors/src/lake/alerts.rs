@@ -2,9 +2,8 @@
 
 use super::gather::{Dictionaries, repeating};
 use super::order::{Part, Row};
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array,
-};
+use super::table::SortedColumns;
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, SchemaRef};
 use rhumb_engine::alert::{AlertBatch, AlertId, AlertKind};
@@ -43,7 +42,7 @@ impl Alerts {
         self.rows = 0;
     }
 
-    pub fn columns(&self, schema: &SchemaRef) -> AlertColumns<'_> {
+    pub fn columns(&self, schema: &SchemaRef, epoch: i64) -> AlertColumns<'_> {
         let (mut zones, mut attributes) = (Dictionaries::default(), Dictionaries::default());
         for (_, batch) in &self.batches {
             zones.push(&batch.zones.ids);
@@ -53,6 +52,7 @@ impl Alerts {
         let kinds = AlertKind::ALL.iter().map(|k| k.name());
         AlertColumns {
             schema: schema.clone(),
+            epoch,
             batches: self.batches.iter().map(|(_, b)| b).collect(),
             kinds: Arc::new(StringArray::from_iter_values(kinds)),
             zones,
@@ -65,6 +65,7 @@ impl Alerts {
 /// The columns of all batches, from which rows are picked.
 pub struct AlertColumns<'a> {
     schema: SchemaRef,
+    epoch: i64,
     batches: Vec<&'a AlertBatch>,
     kinds: ArrayRef,
     zones: Dictionaries,
@@ -73,34 +74,31 @@ pub struct AlertColumns<'a> {
     joint: (ArrayRef, ArrayRef),
 }
 
-impl AlertColumns<'_> {
-    /// These rows, whose vehicles are given as indices into `ids`.
-    pub fn gather(&self, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>, epoch: i64) -> RecordBatch {
-        let column = |name: &str| -> ArrayRef {
-            match name {
-                "alert_id" => self.ids(rows, |b, r| b.id[r]),
-                "visit_id" => self.ids(rows, |b, r| b.visit[r]),
-                "sequence" => self.sequence(rows),
-                "kind" => repeating(self.pick(rows, |b, r| kind_key(b.kind[r])), self.kinds.clone()),
-                "vehicle_id" => repeating(vehicles.to_vec(), ids.clone()),
-                "zone_id" => self.of_zone(rows, &self.zones, &self.joint.0),
-                "zone_attributes" => self.of_zone(rows, &self.attributes, &self.joint.1),
-                "event_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.event_time[r]))),
-                "frame_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.frame_time[r]))),
-                "received_at" => Arc::new(timestamps(self.pick(rows, |b, r| b.received_at[r]))),
-                "lat" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lat[r]))),
-                "lon" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lon[r]))),
-                "late" => Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)),
-                "zone_version" => Arc::new(Int64Array::from(self.pick(rows, |b, _| b.zones.version))),
-                "epoch" => Arc::new(Int64Array::from_value(epoch, rows.len())),
-                // What no operator says yet: why, and what it corrects.
-                _ => new_null_array(&DataType::Utf8, rows.len()),
-            }
-        };
-        let columns = self.schema.fields().iter().map(|f| column(f.name())).collect();
-        RecordBatch::try_new(self.schema.clone(), columns).expect("columns as the schema has them")
+impl SortedColumns for AlertColumns<'_> {
+    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef {
+        match self.schema.field(column).name().as_str() {
+            "alert_id" => self.ids(rows, |b, r| b.id[r]),
+            "visit_id" => self.ids(rows, |b, r| b.visit[r]),
+            "sequence" => self.sequence(rows),
+            "kind" => repeating(self.pick(rows, |b, r| kind_key(b.kind[r])), self.kinds.clone()),
+            "vehicle_id" => repeating(vehicles.to_vec(), ids.clone()),
+            "zone_id" => self.of_zone(rows, &self.zones, &self.joint.0),
+            "zone_attributes" => self.of_zone(rows, &self.attributes, &self.joint.1),
+            "event_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.event_time[r]))),
+            "frame_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.frame_time[r]))),
+            "received_at" => Arc::new(timestamps(self.pick(rows, |b, r| b.received_at[r]))),
+            "lat" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lat[r]))),
+            "lon" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lon[r]))),
+            "late" => Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)),
+            "zone_version" => Arc::new(Int64Array::from(self.pick(rows, |b, _| b.zones.version))),
+            "epoch" => Arc::new(Int64Array::from_value(self.epoch, rows.len())),
+            // What no operator says yet: why, and what it corrects.
+            _ => new_null_array(&DataType::Utf8, rows.len()),
+        }
     }
+}
 
+impl AlertColumns<'_> {
     fn pick<T>(&self, rows: &[Row], value: impl Fn(&AlertBatch, usize) -> T) -> Vec<T> {
         rows.iter().map(|r| value(self.batches[r.part as usize], r.row as usize)).collect()
     }

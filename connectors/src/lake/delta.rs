@@ -2,7 +2,7 @@
 //! they must be on the disk before they are reported, and must not cost more the more files a table has.
 
 use super::durable::{create_file, create_folder, failed};
-use super::schema::{EVENT_DATE, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
+use super::schema::{EVENT_DATE, KEYS_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 use arrow::datatypes::{DataType, Schema};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::CommitData;
@@ -57,13 +57,14 @@ impl DeltaLog {
             check_version(&table)?;
             if let Some(columns) = columns {
                 table = widen(table, columns).await?;
+                table = name_keys(table, columns).await?;
             }
             let state = table.snapshot()?;
             let committed = state.snapshot().transaction_version(&table.log_store(), application).await?;
             Ok((state.version(), committed.and_then(|v| u64::try_from(v).ok())))
         });
-        let (version, committed) =
-            opened.map_err(|cause: Box<dyn std::error::Error + Send + Sync>| failed("open the table", folder)(cause))?;
+        let (version, committed) = opened
+            .map_err(|cause: Box<dyn std::error::Error + Send + Sync>| failed("open the table", folder)(cause))?;
         Ok(DeltaLog { folder: folder.to_owned(), application: application.to_owned(), version, committed })
     }
 
@@ -74,7 +75,13 @@ impl DeltaLog {
 
     /// Makes files that stand in their places part of the table, durably and in one step, unless the epoch is in the
     /// log already. `scratch` tells the files of this writer from those of others.
-    pub fn commit(&mut self, runtime: &Runtime, epoch: u64, segments: &[&Segment], scratch: u64) -> Result<(), SinkError> {
+    pub fn commit(
+        &mut self,
+        runtime: &Runtime,
+        epoch: u64,
+        segments: &[&Segment],
+        scratch: u64,
+    ) -> Result<(), SinkError> {
         let bytes = self.entry(epoch, segments)?;
         let log = self.folder.join(LOG_FOLDER);
         let scratch = log.join(format!("_commit_{scratch}-{epoch}.json.tmp"));
@@ -94,7 +101,8 @@ impl DeltaLog {
             // Someone else took the number: a compaction, or an engine that has taken over and finishes this epoch.
             *self = DeltaLog::open(runtime, &self.folder, &self.application, None)?;
         }
-        let cause = format!("{CONFLICTS_MAX} times in a row another writer was faster: is a second engine running on it?");
+        let cause =
+            format!("{CONFLICTS_MAX} times in a row another writer was faster: is a second engine running on it?");
         Err(failed("commit to the table", &self.folder)(cause))
     }
 
@@ -187,7 +195,10 @@ fn check_version(table: &DeltaTable) -> Outcome<()> {
     };
     match found.parse::<u32>() {
         Ok(found) if found <= SCHEMA_VERSION => Ok(()),
-        _ => Err(format!("it has schema version {found}, this build writes up to {SCHEMA_VERSION}: use the newer rhumb").into()),
+        _ => {
+            Err(format!("it has schema version {found}, this build writes up to {SCHEMA_VERSION}: use the newer rhumb")
+                .into())
+        }
     }
 }
 
@@ -225,6 +236,16 @@ async fn widen(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
         true => Ok(table),
         false => Ok(table.add_columns().with_fields(new).await?),
     }
+}
+
+/// Says in the table's configuration which columns tell its rows apart.
+async fn name_keys(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
+    let wanted = columns.metadata().get(KEYS_KEY);
+    if wanted.is_none() || table.snapshot()?.metadata().configuration().get(KEYS_KEY) == wanted {
+        return Ok(table);
+    }
+    let properties = wanted.map(|keys| (KEYS_KEY.to_owned(), keys.clone())).into_iter().collect();
+    Ok(table.set_tbl_properties().with_properties(properties).with_raise_if_not_exists(false).await?)
 }
 
 /// The names of a list's items do not matter, and nor does what its nulls are.

@@ -16,7 +16,9 @@ pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(verb: &str, path: &Path) ->
                 ": the disk is full; free some space and start again, the last commit is whole"
             }
             Some(ErrorKind::PermissionDenied) => ": not permitted; the user who runs rhumb must own the data folder",
-            Some(ErrorKind::ReadOnlyFilesystem) => ": the disk is read-only; mount it writable or choose another `data`",
+            Some(ErrorKind::ReadOnlyFilesystem) => {
+                ": the disk is read-only; mount it writable or choose another `data`"
+            }
             _ => "",
         };
         SinkError::new(format!("{action}{advice}"), cause)

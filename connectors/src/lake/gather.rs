@@ -2,8 +2,8 @@
 
 use super::order::Row;
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, ListArray, PrimitiveArray, StringArray,
-    UInt32Array, downcast_primitive, new_null_array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, ListArray, PrimitiveArray,
+    StringArray, UInt32Array, downcast_primitive, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::compute::interleave;
@@ -47,7 +47,8 @@ impl Column {
 }
 
 fn primitives<T: ArrowPrimitiveType>(parts: &[Option<ArrayRef>], rows: &[Row]) -> PrimitiveArray<T> {
-    let parts: Vec<Option<&PrimitiveArray<T>>> = parts.iter().map(|p| p.as_ref().map(|a| a.as_primitive::<T>())).collect();
+    let parts: Vec<Option<&PrimitiveArray<T>>> =
+        parts.iter().map(|p| p.as_ref().map(|a| a.as_primitive::<T>())).collect();
     if parts.iter().all(|p| p.is_some_and(|a| a.null_count() == 0)) {
         let values: Vec<&[T::Native]> = parts.iter().flatten().map(|a| &a.values()[..]).collect();
         let values: Vec<T::Native> = rows.iter().map(|r| values[r.part as usize][r.row as usize]).collect();
@@ -65,7 +66,8 @@ fn booleans(parts: &[Option<ArrayRef>], rows: &[Row]) -> BooleanArray {
     let parts: Vec<Option<&BooleanArray>> = parts.iter().map(|p| p.as_ref().map(|a| a.as_boolean())).collect();
     let plain = |p: &Option<&BooleanArray>| p.is_some_and(|a| a.null_count() == 0);
     if !parts.iter().all(plain) {
-        let value = |r: &Row| parts[r.part as usize].and_then(|p| p.is_valid(r.row as usize).then(|| p.value(r.row as usize)));
+        let value =
+            |r: &Row| parts[r.part as usize].and_then(|p| p.is_valid(r.row as usize).then(|| p.value(r.row as usize)));
         return rows.iter().map(value).collect();
     }
     let parts: Vec<&BooleanArray> = parts.into_iter().flatten().collect();

@@ -3,7 +3,8 @@
 
 use super::gather::{Column, ZoneColumn, repeating};
 use super::order::{Part, Row};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use super::table::SortedColumns;
+use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
 use arrow::datatypes::SchemaRef;
 use rhumb_engine::frame::FrameBatch;
 use std::sync::Arc;
@@ -38,10 +39,10 @@ impl History {
         self.rows = 0;
     }
 
-    pub fn columns(&self, schema: &SchemaRef) -> HistoryColumns<'_> {
+    pub fn columns(&self, schema: &SchemaRef, epoch: i64) -> HistoryColumns<'_> {
         let of = |name: &str| match name {
             "vehicle_id" => Source::Vehicle,
-            "source" => Source::Source(SourceColumn::new(&self.batches)),
+            "source" => Source::Origin(OriginColumn::new(&self.batches)),
             "epoch" => Source::Epoch,
             "zone_ids" if self.batches.iter().any(|(_, b)| b.zones.is_some()) => {
                 Source::Zones(ZoneColumn::new(self.batches.iter().map(|(_, b)| b.zones.as_ref()).collect()))
@@ -52,7 +53,7 @@ impl History {
                 Source::Any(Column::new(field(schema, name), parts))
             }
         };
-        HistoryColumns { schema: schema.clone(), sources: schema.fields().iter().map(|f| of(f.name())).collect() }
+        HistoryColumns { epoch, sources: schema.fields().iter().map(|f| of(f.name())).collect() }
     }
 }
 
@@ -62,7 +63,7 @@ fn field(schema: &SchemaRef, name: &str) -> arrow::datatypes::FieldRef {
 
 enum Source<'a> {
     Vehicle,
-    Source(SourceColumn),
+    Origin(OriginColumn),
     Epoch,
     Zones(ZoneColumn<'a>),
     Any(Column),
@@ -70,36 +71,31 @@ enum Source<'a> {
 
 /// The columns of all batches, from which rows are picked.
 pub struct HistoryColumns<'a> {
-    schema: SchemaRef,
+    epoch: i64,
     sources: Vec<Source<'a>>,
 }
 
-impl HistoryColumns<'_> {
-    /// These rows, whose vehicles are given as indices into `ids`.
-    pub fn gather(&self, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>, epoch: i64) -> RecordBatch {
-        let column = |source: &Source| -> ArrayRef {
-            match source {
-                Source::Vehicle => repeating(vehicles.to_vec(), ids.clone()),
-                Source::Source(column) => column.gather(rows),
-                Source::Epoch => Arc::new(Int64Array::from_value(epoch, rows.len())),
-                Source::Zones(column) => column.gather(rows),
-                Source::Any(column) => column.gather(rows),
-            }
-        };
-        RecordBatch::try_new(self.schema.clone(), self.sources.iter().map(column).collect())
-            .expect("columns as the schema has them")
+impl SortedColumns for HistoryColumns<'_> {
+    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef {
+        match &self.sources[column] {
+            Source::Vehicle => repeating(vehicles.to_vec(), ids.clone()),
+            Source::Origin(column) => column.gather(rows),
+            Source::Epoch => Arc::new(Int64Array::from_value(self.epoch, rows.len())),
+            Source::Zones(column) => column.gather(rows),
+            Source::Any(column) => column.gather(rows),
+        }
     }
 }
 
 /// The source's name, which is the same for all rows of a batch.
-struct SourceColumn {
+struct OriginColumn {
     names: ArrayRef,
     /// By part.
     keys: Vec<u32>,
 }
 
-impl SourceColumn {
-    fn new(batches: &[(usize, FrameBatch)]) -> SourceColumn {
+impl OriginColumn {
+    fn new(batches: &[(usize, FrameBatch)]) -> OriginColumn {
         let mut names: Vec<Arc<str>> = Vec::new();
         let mut key = |name: &Arc<str>| match names.iter().position(|n| n == name) {
             Some(key) => key as u32,
@@ -109,7 +105,7 @@ impl SourceColumn {
             }
         };
         let keys = batches.iter().map(|(_, b)| key(&b.origin.source)).collect();
-        SourceColumn { names: Arc::new(StringArray::from_iter_values(names)), keys }
+        OriginColumn { names: Arc::new(StringArray::from_iter_values(names)), keys }
     }
 
     fn gather(&self, rows: &[Row]) -> ArrayRef {

@@ -10,6 +10,7 @@ mod delta;
 mod durable;
 mod gather;
 mod history;
+mod keys;
 mod order;
 mod schema;
 mod segment;
@@ -17,7 +18,7 @@ mod stats;
 mod table;
 mod tables;
 
-pub use schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY};
+pub use schema::{KEYS_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 
 use delta::DeltaLog;
 use durable::{failed, move_file, sync_folder};

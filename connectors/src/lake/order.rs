@@ -156,7 +156,8 @@ mod tests {
                 .iter()
                 .map(|rows| {
                     let shard = rows.first().map_or(0, |r| r.0);
-                    let slots = rows.iter().map(|r| directories[shard].intern(&format!("v{}", r.1), Lane(shard as u16)));
+                    let slots =
+                        rows.iter().map(|r| directories[shard].intern(&format!("v{}", r.1), Lane(shard as u16)));
                     (shard, slots.collect(), rows.iter().map(|r| r.2).collect())
                 })
                 .collect();

@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub const SCHEMA_VERSION: u32 = 1;
 /// Key of the version.
 pub const SCHEMA_VERSION_KEY: &str = "rhumb.schema_version";
+/// Key of a table's configuration, and of the metadata of a `TablePlan`'s schema: the columns that tell rows apart beside
+/// window and revision, separated by commas.
+pub const KEYS_KEY: &str = "rhumb.keys";
 /// The partition column of every table; not stored in the files.
 pub const EVENT_DATE: &str = "event_date";
 /// The column that says which commit a row came with.
@@ -85,7 +88,8 @@ pub fn rejects() -> SchemaRef {
 /// A table of an operator as it goes to the writer: its columns in types that Delta has.
 pub fn table(plan: &TablePlan) -> Result<SchemaRef, String> {
     let of = |f: &FieldRef| Ok(field(f.name(), lake_type(f.name(), f.data_type())?, f.is_nullable()));
-    Ok(with_epoch(plan.schema.fields().iter().map(of).collect::<Result<Vec<_>, String>>()?))
+    let columns = with_epoch(plan.schema.fields().iter().map(of).collect::<Result<Vec<_>, String>>()?);
+    Ok(Arc::new(columns.as_ref().clone().with_metadata(plan.schema.metadata().clone())))
 }
 
 /// A table's columns as Delta has them, `event_date` last.
@@ -95,7 +99,7 @@ pub fn stored(written: &Schema) -> Result<Schema, String> {
         columns.push(field(f.name(), lake_type(f.name(), f.data_type())?, f.is_nullable()));
     }
     columns.push(field(EVENT_DATE, DataType::Date32, false));
-    Ok(Schema::new(columns))
+    Ok(Schema::new(columns).with_metadata(written.metadata().clone()))
 }
 
 /// The type in which a column is stored. Delta has no unsigned integers and one string type.

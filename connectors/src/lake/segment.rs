@@ -1,20 +1,26 @@
 //! Segments: Parquet files, written under a name that no reader looks at, and durable before anyone hears of them.
 
 use super::durable::failed;
+use super::keys::KeyColumn;
 use super::schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 use super::stats;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, UInt32Type};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use rhumb_engine::sink::SinkError;
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::Hash;
+use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 /// Rows that say how the columns of a segment are best encoded.
@@ -26,22 +32,51 @@ const DISTINCT_MAX: f64 = 0.97;
 const DICTIONARY_BYTES: usize = 1 << 20;
 /// Rows of a page: small enough that the page index finds one vehicle without reading many others.
 const PAGE_ROWS: usize = 20_000;
+/// Rows of a column that are put together and encoded at a time: they stay in the processor's cache.
+const CHUNK_ROWS: usize = 16_384;
 /// Values that the encoders take at a time.
 const WRITE_BATCH: usize = 4096;
 /// Share of absent vehicles that the bloom filter does not recognise.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// Longer strings are cut in statistics.
 const STATISTICS_BYTES: usize = 64;
+/// Rows a value of a dictionary from which the dictionary pays for itself, however its values are used.
+const ROWS_PER_VALUE: usize = 4;
 
 /// What is known of a segment before it is written.
 pub struct Shape<'a> {
     pub schema: SchemaRef,
-    /// Up to `SAMPLE_ROWS` rows, spread evenly.
-    pub sample: &'a RecordBatch,
     /// Rows are in order of these columns.
     pub sorted_by: &'a [&'a str],
-    /// Number of vehicles, for the bloom filter; `None` if there is no column `vehicle_id`.
-    pub vehicles: Option<u64>,
+    /// There is a column `vehicle_id` that people look vehicles up by.
+    pub has_bloom: bool,
+}
+
+/// Rows whose columns are made as they are wanted.
+pub trait Rows {
+    fn len(&self) -> usize;
+
+    /// Some rows of a column.
+    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef;
+
+    /// Up to `SAMPLE_ROWS` rows of a column, spread evenly.
+    fn sample(&self, column: usize) -> ArrayRef;
+}
+
+impl Rows for RecordBatch {
+    fn len(&self) -> usize {
+        self.num_rows()
+    }
+
+    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
+        RecordBatch::column(self, column).slice(rows.start, rows.len())
+    }
+
+    fn sample(&self, column: usize) -> ArrayRef {
+        let every = self.num_rows().div_ceil(SAMPLE_ROWS).max(1);
+        let rows = UInt32Array::from_iter_values((0..self.num_rows() as u32).step_by(every));
+        take(RecordBatch::column(self, column), &rows, None).expect("rows that there are")
+    }
 }
 
 /// A segment as written.
@@ -53,30 +88,97 @@ pub struct Written {
     pub statistics: String,
 }
 
-/// Writes a segment and makes it durable; the name is durable once the caller has synced the folder. What is left
-/// after an error is no segment.
-pub fn write(path: &Path, shape: &Shape, batches: impl Iterator<Item = RecordBatch>) -> Result<Written, SinkError> {
+/// Writes rows, of which there is at least one, as a segment and makes it durable; its name is durable once the caller
+/// has synced the folder. What is left after an error is no segment.
+pub fn write(path: &Path, shape: &Shape, rows: &impl Rows) -> Result<Written, SinkError> {
     let file = File::create(path).map_err(failed("create", path))?;
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties(shape))
-        // Readers see plain strings, not the dictionaries that columns came with.
-        .with_skip_arrow_metadata(true);
-    let mut writer =
-        ArrowWriter::try_new_with_options(&file, shape.schema.clone(), options).map_err(failed("start", path))?;
     let mut not_numbers = stats::NotNumbers::new(&shape.schema);
-    for batch in batches {
-        not_numbers.look(&batch);
-        writer.write(&batch).map_err(failed("write", path))?;
-    }
-    let metadata = writer.close().map_err(failed("write", path))?;
+    let metadata = write_columns(&file, shape, rows, &mut not_numbers).map_err(failed("write", path))?;
     file.sync_all().map_err(failed("make durable", path))?;
     let bytes = file.metadata().map_err(failed("look at", path))?.len();
-    let rows = u64::try_from(metadata.file_metadata().num_rows()).expect("rows are counted from 0");
-    Ok(Written { rows, bytes, statistics: stats::of(&metadata, &not_numbers) })
+    Ok(Written { rows: rows.len() as u64, bytes, statistics: stats::of(&metadata, &not_numbers) })
+}
+
+/// One row group, column after column: what an encoder remembers of a column stays in the processor's cache.
+fn write_columns(
+    file: &File,
+    shape: &Shape,
+    rows: &impl Rows,
+    not_numbers: &mut stats::NotNumbers,
+) -> ParquetResult<ParquetMetaData> {
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties(shape, rows))
+        // Readers see plain strings, not the dictionaries that columns came with.
+        .with_skip_arrow_metadata(true);
+    let writer = ArrowWriter::try_new_with_options(file, shape.schema.clone(), options)?;
+    let (mut writer, columns) = writer.into_serialized_writer()?;
+    let encoders = columns.create_column_writers(0)?;
+    let descriptions = writer.schema_descr().columns().to_vec();
+    let mut group = writer.next_row_group()?;
+    for (c, encoder) in encoders.into_iter().enumerate() {
+        let (field, description) = (shape.schema.field(c), descriptions[c].clone());
+        if let Some(values) = dictionary(field, rows, c) {
+            let bloom = (shape.has_bloom && field.name() == "vehicle_id").then_some(BLOOM_FALSE_POSITIVES);
+            write_keys(&mut group, description, &values, rows, c, bloom)?;
+        } else {
+            let look = |column: &ArrayRef| not_numbers.look(c, column);
+            write_values(&mut group, encoder, field, rows, c, look)?;
+        }
+    }
+    group.close()?;
+    writer.close()
+}
+
+fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(CHUNK_ROWS).map(move |from| from..rows.min(from + CHUNK_ROWS))
+}
+
+/// The values of a column that is best made from its keys: no nulls, and many rows for each value.
+fn dictionary(field: &Field, rows: &impl Rows, column: usize) -> Option<StringArray> {
+    if field.is_nullable() || !matches!(field.data_type(), DataType::Dictionary(..)) {
+        return None;
+    }
+    let values = rows.column(column, 0..1).as_dictionary_opt::<UInt32Type>()?.values().as_string_opt::<i32>()?.clone();
+    (values.len().saturating_mul(ROWS_PER_VALUE) <= rows.len() + PAGE_ROWS).then_some(values)
+}
+
+fn write_keys<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<W>,
+    description: ColumnDescPtr,
+    values: &StringArray,
+    rows: &impl Rows,
+    column: usize,
+    bloom: Option<f64>,
+) -> ParquetResult<()> {
+    let mut keys = Vec::with_capacity(rows.len());
+    for chunk in chunks(rows.len()) {
+        keys.extend_from_slice(rows.column(column, chunk).as_dictionary::<UInt32Type>().keys().values());
+    }
+    let column = KeyColumn { column: description, values, compression: zstd(), page_rows: PAGE_ROWS, bloom };
+    let chunk = column.encode(&keys)?;
+    group.append_column(&chunk.bytes, chunk.close)
+}
+
+fn write_values<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<W>,
+    mut encoder: ArrowColumnWriter,
+    field: &Field,
+    rows: &impl Rows,
+    column: usize,
+    mut look: impl FnMut(&ArrayRef),
+) -> ParquetResult<()> {
+    for chunk in chunks(rows.len()) {
+        let values = rows.column(column, chunk);
+        look(&values);
+        for leaf in compute_leaves(field, &values)? {
+            encoder.write(&leaf)?;
+        }
+    }
+    encoder.close()?.append_to_row_group(group)
 }
 
 /// How the columns of a segment are stored.
-pub fn properties(shape: &Shape) -> WriterProperties {
+fn properties(shape: &Shape, rows: &impl Rows) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_created_by(format!("rhumb version {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(vec![KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string())]))
@@ -89,14 +191,14 @@ pub fn properties(shape: &Shape) -> WriterProperties {
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_bloom_filter_position(BloomFilterPosition::End)
         .set_sorting_columns(sorting_columns(&shape.schema, shape.sorted_by));
-    if let Some(vehicles) = shape.vehicles {
+    if shape.has_bloom {
         let column = ColumnPath::from("vehicle_id");
         properties = properties
             .set_column_bloom_filter_fpp(column.clone(), BLOOM_FALSE_POSITIVES)
-            .set_column_bloom_filter_max_ndv(column, vehicles.max(1));
+            .set_column_bloom_filter_max_ndv(column, rows.len() as u64);
     }
-    for (field, sample) in shape.schema.fields().iter().zip(shape.sample.columns()) {
-        properties = encode_column(properties, field.name(), sample);
+    for (c, field) in shape.schema.fields().iter().enumerate() {
+        properties = encode_column(properties, field, || rows.sample(c));
     }
     properties.build()
 }
@@ -105,22 +207,25 @@ fn zstd() -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"))
 }
 
-fn encode_column(properties: WriterPropertiesBuilder, name: &str, sample: &ArrayRef) -> WriterPropertiesBuilder {
-    let column = ColumnPath::from(name);
+fn encode_column(
+    properties: WriterPropertiesBuilder,
+    field: &Field,
+    sample: impl Fn() -> ArrayRef,
+) -> WriterPropertiesBuilder {
+    let column = ColumnPath::from(field.name().as_str());
     let plain = |p: WriterPropertiesBuilder, c: ColumnPath, encoding| {
         p.set_column_dictionary_enabled(c.clone(), false).set_column_encoding(c, encoding)
     };
-    match sample.data_type() {
+    match field.data_type() {
         // What is packed into bits compresses by a few percent, for half of the time that compression takes.
         DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 | DataType::Date32 => {
             plain(properties, column.clone(), Encoding::DELTA_BINARY_PACKED)
                 .set_column_compression(column, Compression::UNCOMPRESSED)
         }
-        DataType::Float32 | DataType::Float64 if distinct_ratio(sample) > DISTINCT_MAX => {
+        DataType::Float32 | DataType::Float64 if distinct_ratio(&sample()) > DISTINCT_MAX => {
             plain(properties, column, Encoding::BYTE_STREAM_SPLIT)
         }
-        DataType::Float32 | DataType::Float64 => properties,
-        DataType::Utf8 if distinct_ratio(sample) > DISTINCT_MAX => plain(properties, column, Encoding::PLAIN),
+        DataType::Utf8 if distinct_ratio(&sample()) > DISTINCT_MAX => plain(properties, column, Encoding::PLAIN),
         DataType::Binary => plain(properties, column, Encoding::PLAIN),
         _ => properties,
     }

@@ -1,7 +1,7 @@
 //! What a Delta log says of a file's columns: rows, nulls, and bounds that readers skip files by. A bound that is not
 //! sure is left out: too little is slow, too much is wrong.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Schema};
 use jiff::Timestamp;
 use parquet::basic::{LogicalType, TimeUnit};
@@ -21,13 +21,14 @@ impl NotNumbers {
         NotNumbers { found: vec![false; schema.fields().len()] }
     }
 
-    pub fn look(&mut self, batch: &RecordBatch) {
-        for (found, column) in self.found.iter_mut().zip(batch.columns()) {
-            *found |= match column.data_type() {
-                DataType::Float32 if column.null_count() < column.len() => {
+    /// Takes note of some values of a column.
+    pub fn look(&mut self, n: usize, column: &ArrayRef) {
+        if column.null_count() < column.len() {
+            self.found[n] |= match column.data_type() {
+                DataType::Float32 => {
                     column.as_primitive::<Float32Type>().values().iter().fold(false, |f, v| f | v.is_nan())
                 }
-                DataType::Float64 if column.null_count() < column.len() => {
+                DataType::Float64 => {
                     column.as_primitive::<Float64Type>().values().iter().fold(false, |f, v| f | v.is_nan())
                 }
                 _ => false,
@@ -71,7 +72,12 @@ impl Bounds {
     fn of(chunks: &[&Statistics], logical: Option<&LogicalType>) -> Bounds {
         macro_rules! over {
             ($variant:ident, $to_json:expr) => {{
-                let typed = || chunks.iter().filter_map(|s| match s { Statistics::$variant(v) => Some(v), _ => None });
+                let typed = || {
+                    chunks.iter().filter_map(|s| match s {
+                        Statistics::$variant(v) => Some(v),
+                        _ => None,
+                    })
+                };
                 let order = |a: &_, b: &_| PartialOrd::partial_cmp(a, b).unwrap_or(Ordering::Equal);
                 let min = typed().filter_map(|v| v.min_opt()).min_by(|a, b| order(*a, *b));
                 let max = typed().filter_map(|v| v.max_opt()).max_by(|a, b| order(*a, *b));
@@ -119,10 +125,10 @@ mod tests {
 
     fn check(name: &str, column: ArrayRef, min: Option<Value>, max: Option<Value>, nulls: u64) {
         let batch = RecordBatch::try_from_iter_with_nullable([("c", column, true)]).unwrap();
-        let shape = Shape { schema: batch.schema(), sample: &batch, sorted_by: &[], vehicles: None };
+        let shape = Shape { schema: batch.schema(), sorted_by: &[], has_bloom: false };
         let folder = tempfile::tempdir().unwrap();
         let rows = batch.num_rows();
-        let written = write(&folder.path().join("f"), &shape, [batch.clone()].into_iter()).unwrap();
+        let written = write(&folder.path().join("f"), &shape, &batch).unwrap();
         let found: Value = serde_json::from_str(&written.statistics).unwrap();
         assert_eq!(found["numRecords"], json!(rows), "{name}");
         assert_eq!(found["minValues"].get("c"), min.as_ref(), "least {name}");
@@ -133,7 +139,13 @@ mod tests {
     #[test]
     fn bounds_hold_for_every_reader() {
         let text = |s: &[&str]| Arc::new(StringArray::from(s.to_vec())) as ArrayRef;
-        check("integers", Arc::new(Int16Array::from(vec![Some(3), None, Some(-4)])), Some(json!(-4)), Some(json!(3)), 1);
+        check(
+            "integers",
+            Arc::new(Int16Array::from(vec![Some(3), None, Some(-4)])),
+            Some(json!(-4)),
+            Some(json!(3)),
+            1,
+        );
         check("floats", Arc::new(Float64Array::from(vec![1.5, -2.25])), Some(json!(-2.25)), Some(json!(1.5)), 0);
         check("with NaN", Arc::new(Float64Array::from(vec![1.5, f64::NAN])), None, None, 0);
         check("infinite", Arc::new(Float32Array::from(vec![1.5, f32::INFINITY])), Some(json!(1.5)), None, 0);
@@ -145,6 +157,12 @@ mod tests {
         let times = Arc::new(timestamps(vec![-1, 1_700_000_000_123_456]));
         let (first, last) = ("1969-12-31T23:59:59.999999Z", "2023-11-14T22:13:20.123456Z");
         check("times", times, Some(json!(first)), Some(json!(last)), 0);
-        check("wild times", Arc::new(timestamps(vec![0, i64::MAX])), Some(json!("1970-01-01T00:00:00.000000Z")), None, 0);
+        check(
+            "wild times",
+            Arc::new(timestamps(vec![0, i64::MAX])),
+            Some(json!("1970-01-01T00:00:00.000000Z")),
+            None,
+            0,
+        );
     }
 }

@@ -4,9 +4,9 @@ use super::alerts::Alerts;
 use super::durable::{create_folder, failed, sync_folder};
 use super::history::History;
 use super::order::{Row, Sorted, VehicleOrder};
-use super::segment::{self, SAMPLE_ROWS, Shape};
+use super::segment::{self, Rows, SAMPLE_ROWS, Shape};
 use super::{date_text, schema, sorted_by, tables};
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
 use rhumb_engine::message::Output;
 use rhumb_engine::operator::TablePlan;
@@ -15,12 +15,11 @@ use rhumb_engine::sink::{Segment, SinkContext, SinkError};
 use rhumb_engine::time::EventTime;
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const STAGING: &str = "_staging";
-/// Rows that are put together and encoded at a time: columns of them stay in the processor's cache.
-const CHUNK_ROWS: usize = 16_384;
 /// Bytes of rejects after which a segment of them is written: a stranger decides how long they are.
 const REJECT_BYTES: usize = 32 << 20;
 
@@ -42,13 +41,7 @@ impl Table {
     }
 
     /// Writes rows of one date as a segment.
-    fn segment(
-        &mut self,
-        date: i32,
-        epoch: u64,
-        shape: &Shape,
-        rows: impl Iterator<Item = RecordBatch>,
-    ) -> Result<(), SinkError> {
+    fn segment(&mut self, date: i32, epoch: u64, shape: &Shape, rows: &impl Rows) -> Result<(), SinkError> {
         let file = format!("{:010}-{epoch:010}-{:06}.parquet", self.claim, self.number);
         self.number += 1;
         let path = self.folder.join(STAGING).join(&file);
@@ -197,9 +190,7 @@ impl Tables {
             return Ok(());
         }
         self.order.sort(&history.parts(), &mut self.sorted);
-        let columns = history.columns(schema);
-        let gather = |rows: &[Row], vehicles: &[u32], ids: &_| columns.gather(rows, vehicles, ids, epoch as i64);
-        write_sorted(&mut self.sorted, table, schema, epoch, gather)?;
+        write_sorted(&self.sorted, table, schema, epoch, &history.columns(schema, epoch as i64))?;
         history.clear();
         Ok(())
     }
@@ -210,9 +201,7 @@ impl Tables {
             return Ok(());
         }
         self.order.sort(&alerts.parts(), &mut self.sorted);
-        let columns = alerts.columns(schema);
-        let gather = |rows: &[Row], vehicles: &[u32], ids: &_| columns.gather(rows, vehicles, ids, epoch as i64);
-        write_sorted(&mut self.sorted, table, schema, epoch, gather)?;
+        write_sorted(&self.sorted, table, schema, epoch, &alerts.columns(schema, epoch as i64))?;
         alerts.clear();
         Ok(())
     }
@@ -243,31 +232,50 @@ impl OperatorRows {
     }
 }
 
+/// Columns of many batches, from which rows are picked.
+pub trait SortedColumns {
+    /// These rows of a column, whose vehicles are given as indices into `ids`.
+    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef;
+}
+
+/// Rows of one date, by vehicle and time.
+struct OfDate<'a, C> {
+    columns: &'a C,
+    rows: &'a [Row],
+    vehicles: &'a [u32],
+    ids: &'a Arc<StringArray>,
+}
+
+impl<C: SortedColumns> Rows for OfDate<'_, C> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
+        self.columns.column(column, &self.rows[rows.clone()], &self.vehicles[rows], self.ids)
+    }
+
+    fn sample(&self, column: usize) -> ArrayRef {
+        let every = self.rows.len().div_ceil(SAMPLE_ROWS).max(1);
+        let rows: Vec<Row> = self.rows.iter().step_by(every).copied().collect();
+        let vehicles: Vec<u32> = self.vehicles.iter().step_by(every).copied().collect();
+        self.columns.column(column, &rows, &vehicles, self.ids)
+    }
+}
+
 /// Writes rows that are sorted by vehicle and time, one segment a date.
 fn write_sorted(
-    sorted: &mut Sorted,
+    sorted: &Sorted,
     table: &mut Table,
     schema: &SchemaRef,
     epoch: u64,
-    gather: impl Fn(&[Row], &[u32], &Arc<StringArray>) -> RecordBatch,
+    columns: &impl SortedColumns,
 ) -> Result<(), SinkError> {
     let mut write = |date: i32, rows: &[Row], vehicles: &[u32]| {
-        let every = rows.len().div_ceil(SAMPLE_ROWS);
-        let sample: Vec<Row> = rows.iter().step_by(every).copied().collect();
-        let sample_vehicles: Vec<u32> = vehicles.iter().step_by(every).copied().collect();
-        let shape = Shape {
-            schema: schema.clone(),
-            sample: &gather(&sample, &sample_vehicles, &sorted.ids),
-            sorted_by: &["vehicle_id", "event_time"],
-            vehicles: Some(sorted.ids.len() as u64),
-        };
-        let chunks = rows.chunks(CHUNK_ROWS).zip(vehicles.chunks(CHUNK_ROWS));
-        table.segment(date, epoch, &shape, chunks.map(|(rows, vehicles)| gather(rows, vehicles, &sorted.ids)))
+        let shape = Shape { schema: schema.clone(), sorted_by: &["vehicle_id", "event_time"], has_bloom: true };
+        table.segment(date, epoch, &shape, &OfDate { columns, rows, vehicles, ids: &sorted.ids })
     };
-    let (Some(first), Some(last)) = (sorted.rows.iter().map(|r| r.time).min(), sorted.rows.iter().map(|r| r.time).max())
-    else {
-        return Ok(());
-    };
+    let (first, last) = sorted.rows.iter().fold((i64::MAX, i64::MIN), |(f, l), r| (f.min(r.time), l.max(r.time)));
     let (first, last) = (EventTime(first).date(), EventTime(last).date());
     if first == last {
         return write(first, &sorted.rows, &sorted.vehicles);
@@ -291,10 +299,7 @@ fn write_rows(
 ) -> Result<(), SinkError> {
     let dates = tables::by_date(rows, date_from, sorted_by).map_err(failed("sort rows of the table", &table.folder))?;
     for (date, rows) in dates {
-        let sample = rows.slice(0, rows.num_rows().min(SAMPLE_ROWS));
-        // Operators choose what their vehicle column is; only the tables of frames have bloom filters.
-        let shape = Shape { schema: rows.schema(), sample: &sample, sorted_by, vehicles: None };
-        table.segment(date, epoch, &shape, [rows.clone()].into_iter())?;
+        table.segment(date, epoch, &Shape { schema: rows.schema(), sorted_by, has_bloom: false }, &rows)?;
     }
     Ok(())
 }

@@ -61,7 +61,11 @@ pub fn of_operator(batches: &[RecordBatch], schema: &SchemaRef, epoch: i64) -> R
 }
 
 /// Rows by date of `date_from`, sorted by `sorted_by` within a date.
-pub fn by_date(rows: &RecordBatch, date_from: &str, sorted_by: &[&str]) -> Result<BTreeMap<i32, RecordBatch>, ArrowError> {
+pub fn by_date(
+    rows: &RecordBatch,
+    date_from: &str,
+    sorted_by: &[&str],
+) -> Result<BTreeMap<i32, RecordBatch>, ArrowError> {
     let column = |name: &str| {
         rows.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("there is no column {name}")))
     };

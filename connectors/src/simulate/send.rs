@@ -107,11 +107,16 @@ pub fn send(
     Ok(batch.report)
 }
 
+#[allow(clippy::disallowed_methods, reason = "sends at a rate by the wall clock; no part of the data path")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Waits until more frames may be sent, and says up to how many.
 fn pause(rate: Rate, sent: u64, start: std::time::Instant) -> u64 {
     let wait = rate.wait(sent, start.elapsed());
     if !wait.is_zero() {
-        std::thread::sleep(wait.max(PAUSE_MIN));
+        sleep(wait.max(PAUSE_MIN));
     }
     rate.due(start.elapsed())
 }
@@ -160,7 +165,7 @@ fn send_all(socket: &Socket, mut datagrams: &[&[u8]], report: &mut SendReport) -
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => report.refused += 1,
             Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) && no_room < NO_ROOM_MAX => {
                 no_room += 1;
-                std::thread::sleep(PAUSE_MIN);
+                sleep(PAUSE_MIN);
             }
             Err(e) => return Err(e),
         }

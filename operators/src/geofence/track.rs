@@ -8,13 +8,16 @@ use rhumb_engine::alert::{Alert, AlertBatch, AlertId, AlertKind, AlertZones};
 use rhumb_engine::frame::timestamps;
 use rhumb_engine::lane::Lane;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
-use rhumb_engine::time::EventTime;
+use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_engine::vehicle::{Slot, Vehicles};
 use rhumb_geofence::{Position, Side, Zones};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 const VERSION: u32 = 1;
+/// Over a longer silence nobody knows which way a vehicle went: a crossing is then told at the time and place of the
+/// frame that showed it. An hour, as the gap that ends a trip.
+const SEGMENT_MAX_US: i64 = 3600 * SECOND_US;
 
 impl Fix {
     fn position(&self) -> Option<Position> {
@@ -131,7 +134,8 @@ impl Batch<'_> {
         alerts: &mut AlertBatch,
     ) {
         let vehicle = self.vehicles.get(slot).hash;
-        let segment = (!from.is_none()).then(|| from.position().zip(to.position())).flatten();
+        let is_segment = !from.is_none() && to.time - from.time <= SEGMENT_MAX_US;
+        let segment = is_segment.then(|| from.position().zip(to.position())).flatten();
         let crossing = |zone: u32, side: Side| match segment {
             Some((start, end)) => from.towards(&to, self.zones.crossing(zone, start, end, side)),
             None => to,

@@ -41,6 +41,8 @@ impl Kind {
 pub struct Layouts {
     pub all: Vec<Layout>,
     pub cells: usize,
+    /// Cells of a window that has seen nothing.
+    pub empty: Vec<f64>,
     /// Columns to gather, by name; `None` is the distance from the vehicle's frame before.
     pub inputs: Vec<Option<String>>,
 }
@@ -64,6 +66,12 @@ impl Layouts {
             };
             layouts.all.push(Layout { kind, cell: layouts.cells, input });
             layouts.cells += kind.cells();
+            layouts.empty.extend(match kind {
+                Kind::Count => &[0.0][..],
+                Kind::Min | Kind::Max => &[f64::NAN],
+                Kind::Sum | Kind::Avg => &[0.0, 0.0],
+                Kind::First | Kind::Last => &[0.0, f64::NAN],
+            });
         }
         layouts
     }
@@ -76,19 +84,6 @@ impl Layouts {
                 self.inputs.len() - 1
             }
         }
-    }
-
-    /// Cells of a window that has seen nothing.
-    pub fn empty(&self) -> Vec<f64> {
-        let mut cells = vec![0.0; self.cells];
-        for layout in &self.all {
-            match layout.kind {
-                Kind::Count | Kind::Sum | Kind::Avg => {}
-                Kind::Min | Kind::Max => cells[layout.cell] = f64::NAN,
-                Kind::First | Kind::Last => cells[layout.cell + 1] = f64::NAN,
-            }
-        }
-        cells
     }
 
     /// Takes one frame. `value` gives an input's value, NaN for null.
@@ -134,10 +129,10 @@ impl Layouts {
                 }
                 Kind::First | Kind::Last if part[at + 1].is_nan() => {}
                 Kind::First if cells[at + 1].is_nan() || time_of(part[at]) < time_of(cells[at]) => {
-                    copy(cells, part, at)
+                    copy(cells, part, at);
                 }
                 Kind::Last if cells[at + 1].is_nan() || time_of(part[at]) >= time_of(cells[at]) => {
-                    copy(cells, part, at)
+                    copy(cells, part, at);
                 }
                 Kind::First | Kind::Last => {}
             }

@@ -43,6 +43,11 @@ impl Keys {
     pub fn values(&self, number: u32) -> &Key {
         &self.values[number as usize]
     }
+
+    /// Keys whose numbers are `from` and more.
+    pub fn since(&self, from: usize) -> &[Key] {
+        &self.values[from..]
+    }
 }
 
 /// Gives each row of a batch the numbers of its keys: one, or with `zone_id` one for each of its zones.
@@ -71,6 +76,10 @@ impl RowKeys {
 
     pub fn number(&mut self, key: &[Value]) -> u32 {
         self.keys.number(key)
+    }
+
+    pub fn since(&self, from: usize) -> &[Key] {
+        self.keys.since(from)
     }
 
     /// Fills `offsets` (rows + 1, from 0) and `numbers`.

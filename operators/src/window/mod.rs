@@ -19,7 +19,7 @@ use arrow::array::{Array, AsArray, Float64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Float64Type};
 use key::{RowKeys, VEHICLE};
-use merge::{Part, Parts, WindowMerger};
+use merge::{Parts, WindowMerger};
 use open::LaneWindows;
 use rhumb_engine::effects::{Effects, Partial, TableRows};
 use rhumb_engine::frame::FrameBatch;
@@ -72,9 +72,11 @@ impl OperatorPlan for WindowPlan {
             table: self.table.clone(),
             too_late: format!("too_late.{}", self.config.name),
             closes_in_shard: self.closes_in_shard(),
+            shard: context.shard,
             plan: self.rows.clone(),
             vehicles: context.vehicles.clone(),
             keys: RowKeys::new(self.config.key.clone()),
+            keys_told: 0,
             lanes: Vec::new(),
             newest: Newest::default(),
             offsets: Vec::new(),
@@ -93,9 +95,12 @@ struct Window {
     table: Arc<str>,
     too_late: String,
     closes_in_shard: bool,
+    shard: usize,
     plan: Arc<RowPlan>,
     vehicles: Arc<Vehicles>,
     keys: RowKeys,
+    /// Keys that the merger has been told.
+    keys_told: usize,
     /// By lane.
     lanes: Vec<LaneWindows>,
     /// Empty unless distance is asked for.
@@ -134,8 +139,7 @@ impl Operator for Window {
                 if array.is_valid(row) { array.value(row) } else { f64::NAN }
             };
             for key in keys {
-                let group = self.lanes[lane].group(start, *key, watermark, widths, layouts);
-                layouts.add(&mut group.cells, time, value);
+                layouts.add(self.lanes[lane].cells(start, *key, watermark, widths, layouts), time, value);
             }
         }
         (self.offsets, self.numbers) = (offsets, numbers);
@@ -156,28 +160,29 @@ impl Operator for Window {
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
-        let mut stored = Vec::new();
-        for (lane, windows) in self.lanes.iter().enumerate() {
-            for (start, open) in &windows.open {
-                stored.extend(open.groups.iter().map(|(number, group)| Stored {
-                    lane: lane as u16,
-                    start: *start,
-                    closed: open.closed,
-                    key: self.keys.values(*number),
-                    group,
-                }));
-            }
-        }
-        state::put(state, stored.into_iter());
+        let stored = self.lanes.iter().enumerate().flat_map(|(lane, windows)| {
+            let of_lane = windows.open.iter().flat_map(|(start, open)| open.groups().map(move |g| (start, open, g)));
+            of_lane.map(move |(start, open, group)| Stored {
+                lane: lane as u16,
+                start: *start,
+                closed: open.closed,
+                key: self.keys.values(group.key),
+                revision: group.revision,
+                dirty: group.dirty,
+                cells: group.cells,
+            })
+        });
+        state::put(state, stored);
         self.newest.snapshot("before", &self.vehicles, state);
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
         for rows in state.rows(state::TABLE, state::VERSION)? {
-            state::read(&rows, |lane, start, closed, key, group| {
-                self.reach(usize::from(lane));
-                let number = self.keys.number(&key);
-                state::put_back(&mut self.lanes[usize::from(lane)], start, closed, number, group, &self.plan.widths);
+            state::read(&rows, |stored| {
+                let lane = usize::from(stored.lane);
+                self.reach(lane);
+                let number = self.keys.number(stored.key);
+                state::put_back(&mut self.lanes[lane], &stored, number, &self.plan);
             })?;
         }
         self.newest.restore("before", &self.vehicles, state)
@@ -188,7 +193,7 @@ impl Operator for Window {
 #[derive(Default)]
 struct Told {
     rows: Option<Rows>,
-    parts: Vec<Parts>,
+    parts: Parts,
 }
 
 impl Window {
@@ -202,24 +207,29 @@ impl Window {
         let (windows, keys, widths) = (&mut self.lanes[lane], &self.keys, self.plan.widths);
         if self.closes_in_shard {
             let rows = told.rows.get_or_insert_with(|| Rows::new(self.plan.clone()));
-            windows.fire(watermark, &widths, |start, key, group| rows.push(start, keys.values(key), group));
-        } else {
-            let mut parts = Vec::new();
-            windows.fire(watermark, &widths, |start, key, group| {
-                parts.push(Part { start, key: keys.values(key).clone(), cells: group.cells.clone() });
+            windows.fire(watermark, &widths, |start, group| {
+                rows.push(start, keys.values(group.key), group.cells, group.revision);
             });
-            if !parts.is_empty() {
-                told.parts.push(Parts { lane: lane as u16, parts });
-            }
+        } else {
+            windows.fire(watermark, &widths, |start, group| {
+                told.parts.lanes.push(lane as u16);
+                told.parts.starts.push(start);
+                told.parts.keys.push(group.key);
+                told.parts.cells.extend_from_slice(group.cells);
+            });
         }
     }
 
-    fn tell(&self, told: Told, effects: &mut Effects) {
+    fn tell(&mut self, mut told: Told, effects: &mut Effects) {
         if let Some(rows) = told.rows.filter(|rows| !rows.is_empty()) {
             effects.rows.push(TableRows { table: self.table.clone(), rows: rows.finish() });
         }
-        let partial = |parts| Partial { operator: self.name.clone(), part: Box::new(parts) };
-        effects.partials.extend(told.parts.into_iter().map(partial));
+        if !told.parts.lanes.is_empty() {
+            told.parts.shard = self.shard;
+            told.parts.new_keys = self.keys.since(self.keys_told).to_vec();
+            self.keys_told += told.parts.new_keys.len();
+            effects.partials.push(Partial { operator: self.name.clone(), part: Box::new(told.parts) });
+        }
     }
 
     /// An input as floats; `None` is the distance from the vehicle's frame before.

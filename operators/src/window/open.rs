@@ -5,24 +5,80 @@ use hashbrown::HashMap;
 use rhumb_engine::time::SECOND_US;
 use std::collections::BTreeMap;
 
-/// One key in one window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group {
-    pub cells: Vec<f64>,
-    /// Of the next result; 0 before the first.
-    pub revision: u32,
-    /// Changed since the last result.
-    pub dirty: bool,
-}
-
-/// All keys of one window.
+/// All keys of one window, in columns, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Open {
     /// The window has closed: changes from here on are corrections.
     pub closed: bool,
     /// Some group is dirty though the window has closed.
     pub corrected: bool,
-    pub groups: HashMap<u32, Group, foldhash::fast::RandomState>,
+    by_key: HashMap<u32, u32, foldhash::fast::RandomState>,
+    keys: Vec<u32>,
+    /// Of the next result; 0 before the first.
+    revisions: Vec<u32>,
+    /// Changed since the last result.
+    dirty: Vec<bool>,
+    /// Cells of all groups, one after the other.
+    cells: Vec<f64>,
+}
+
+/// One key in one window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group<'a> {
+    pub key: u32,
+    pub revision: u32,
+    pub dirty: bool,
+    pub cells: &'a [f64],
+}
+
+impl Open {
+    /// The cells of a key, now dirty.
+    #[inline]
+    fn dirty_cells(&mut self, key: u32, layouts: &Layouts) -> &mut [f64] {
+        let group = *self.by_key.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            self.revisions.push(0);
+            self.dirty.push(true);
+            self.cells.extend_from_slice(&layouts.empty);
+            self.keys.len() as u32 - 1
+        }) as usize;
+        self.dirty[group] = true;
+        &mut self.cells[group * layouts.cells..(group + 1) * layouts.cells]
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let width = self.cells.len() / self.keys.len().max(1);
+        self.keys.iter().enumerate().map(move |(n, key)| Group {
+            key: *key,
+            revision: self.revisions[n],
+            dirty: self.dirty[n],
+            cells: &self.cells[n * width..(n + 1) * width],
+        })
+    }
+
+    /// Puts a restored group where it was.
+    pub fn put_back(&mut self, group: Group, layouts: &Layouts) {
+        self.dirty_cells(group.key, layouts).copy_from_slice(group.cells);
+        let at = self.by_key[&group.key] as usize;
+        (self.revisions[at], self.dirty[at]) = (group.revision, group.dirty);
+    }
+
+    fn tell(&mut self, start: i64, tell: &mut impl FnMut(i64, Group)) {
+        self.groups().filter(|group| group.dirty).for_each(|group| tell(start, group));
+        for (revision, dirty) in self.revisions.iter_mut().zip(&mut self.dirty) {
+            *revision += u32::from(std::mem::take(dirty));
+        }
+    }
+
+    /// Empty again, its memory kept for the next window.
+    fn clear(&mut self) {
+        (self.closed, self.corrected) = (false, false);
+        self.by_key.clear();
+        self.keys.clear();
+        self.revisions.clear();
+        self.dirty.clear();
+        self.cells.clear();
+    }
 }
 
 /// The windows of one lane, by their start.
@@ -31,11 +87,13 @@ pub struct LaneWindows {
     pub open: BTreeMap<i64, Open>,
     /// The watermark at which something is to be done next.
     pub due: i64,
+    /// A window that was let go.
+    spare: Option<Open>,
 }
 
 impl Default for LaneWindows {
     fn default() -> LaneWindows {
-        LaneWindows { open: BTreeMap::new(), due: i64::MAX }
+        LaneWindows { open: BTreeMap::new(), due: i64::MAX, spare: None }
     }
 }
 
@@ -69,30 +127,27 @@ impl Widths {
 }
 
 impl LaneWindows {
-    /// The group of a key in the window that starts at `start`, at this watermark.
+    /// The cells of a key in the window that starts at `start`, at this watermark.
     #[inline]
-    pub fn group(&mut self, start: i64, key: u32, watermark: i64, widths: &Widths, layouts: &Layouts) -> &mut Group {
-        let due = &mut self.due;
+    pub fn cells(&mut self, start: i64, key: u32, watermark: i64, widths: &Widths, layouts: &Layouts) -> &mut [f64] {
+        let (due, spare) = (&mut self.due, &mut self.spare);
         let open = self.open.entry(start).or_insert_with(|| {
             *due = (*due).min(widths.end_of(start));
-            Open { closed: widths.end_of(start) <= watermark, ..Open::default() }
+            Open { closed: widths.end_of(start) <= watermark, ..spare.take().unwrap_or_default() }
         });
         if open.closed && !open.corrected {
             // Corrections are told once a second of event time, however many there are.
             open.corrected = true;
             *due = (*due).min(next_second(watermark));
         }
-        let group =
-            open.groups.entry(key).or_insert_with(|| Group { cells: layouts.empty(), revision: 0, dirty: true });
-        group.dirty = true;
-        group
+        open.dirty_cells(key, layouts)
     }
 
     /// Tells of every group that is due, window by window, and lets go of windows that take no more frames. With
     /// `i64::MAX` all that is open is told, and nothing let go.
-    pub fn fire(&mut self, watermark: i64, widths: &Widths, mut tell: impl FnMut(i64, u32, &Group)) {
+    pub fn fire(&mut self, watermark: i64, widths: &Widths, mut tell: impl FnMut(i64, Group)) {
         self.due = i64::MAX;
-        let mut gone = Vec::new();
+        let mut gone = 0;
         for (start, open) in &mut self.open {
             if widths.end_of(*start) > watermark {
                 // Windows are in order of start, and of one width: none after it has closed.
@@ -100,24 +155,21 @@ impl LaneWindows {
                 break;
             }
             if !open.closed || open.corrected {
-                let mut dirty: Vec<(u32, &mut Group)> =
-                    open.groups.iter_mut().filter(|(_, g)| g.dirty).map(|(key, group)| (*key, group)).collect();
-                dirty.sort_unstable_by_key(|(key, _)| *key);
-                for (key, group) in dirty {
-                    tell(*start, key, group);
-                    group.revision += 1;
-                    group.dirty = false;
-                }
+                open.tell(*start, &mut tell);
             }
-            open.closed = true;
-            open.corrected = false;
+            (open.closed, open.corrected) = (true, false);
             let gone_at = widths.gone_at(*start);
             match watermark != i64::MAX && gone_at <= watermark {
-                true => gone.push(*start),
+                true => gone += 1,
                 false => self.due = self.due.min(gone_at),
             }
         }
-        gone.iter().for_each(|start| drop(self.open.remove(start)));
+        for _ in 0..gone {
+            if let Some((_, mut open)) = self.open.pop_first() {
+                open.clear();
+                self.spare = Some(open);
+            }
+        }
     }
 }
 

@@ -3,16 +3,20 @@
 use super::cells::{Kind, Layouts};
 use super::config::WindowConfig;
 use super::key::{Key, VEHICLE, Value, ZONE};
-use super::open::{Group, Widths};
+use super::open::Widths;
 use arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Array, Int64Builder, RecordBatch, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use rhumb_engine::frame::{timestamp, timestamps};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Which engine wrote a row: with several instances each writes its own part. One instance writes this.
 pub const PART: i32 = 0;
+
+/// Metadata of the schema: the key columns, by which a reader puts revisions and parts together.
+const KEYS: &str = "rhumb.keys";
 
 /// Columns: `window_start`, `window_end` (exclusive), the keys, the aggregates, `revision`, `part`. An average has
 /// `<name>__sum` and `<name>__count` beside it, a first or last `<name>__time`, so that rows of several parts can be
@@ -48,7 +52,8 @@ impl RowPlan {
         fields.push(Field::new("revision", DataType::Int32, false));
         fields.push(Field::new("part", DataType::Int32, false));
         let widths = Widths { every_us: config.every_us, lateness_us: config.lateness_us };
-        RowPlan { schema: Arc::new(Schema::new(fields)), layouts, widths, keys: config.key.len() }
+        let keys = HashMap::from([(KEYS.to_owned(), config.key.join(","))]);
+        RowPlan { schema: Arc::new(Schema::new_with_metadata(fields, keys)), layouts, widths, keys: config.key.len() }
     }
 }
 
@@ -56,7 +61,7 @@ impl RowPlan {
 pub struct Rows {
     plan: Arc<RowPlan>,
     starts: Vec<i64>,
-    keys: Vec<Key>,
+    keys: Vec<KeyColumn>,
     /// Cells of all rows, one after the other.
     cells: Vec<f64>,
     revisions: Int32Builder,
@@ -64,18 +69,19 @@ pub struct Rows {
 
 impl Rows {
     pub fn new(plan: Arc<RowPlan>) -> Rows {
-        Rows { plan, starts: Vec::new(), keys: Vec::new(), cells: Vec::new(), revisions: Int32Builder::new() }
+        let keys = (0..plan.keys).map(|at| KeyColumn::of(plan.schema.field(2 + at).data_type())).collect();
+        Rows { plan, starts: Vec::new(), keys, cells: Vec::new(), revisions: Int32Builder::new() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
-    pub fn push(&mut self, start: i64, key: &Key, group: &Group) {
+    pub fn push(&mut self, start: i64, key: &Key, cells: &[f64], revision: u32) {
         self.starts.push(start);
-        self.keys.push(key.clone());
-        self.cells.extend_from_slice(&group.cells);
-        self.revisions.append_value(group.revision as i32);
+        self.keys.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
+        self.cells.extend_from_slice(cells);
+        self.revisions.append_value(revision as i32);
     }
 
     pub fn finish(mut self) -> RecordBatch {
@@ -83,9 +89,7 @@ impl Rows {
         let rows = self.starts.len();
         let ends: Vec<i64> = self.starts.iter().map(|start| plan.widths.end_of(*start)).collect();
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(timestamps(self.starts.clone())), Arc::new(timestamps(ends))];
-        for at in 0..plan.keys {
-            arrays.push(key_array(self.keys.iter().map(|key| &key[at]), plan.schema.field(2 + at).data_type()));
-        }
+        arrays.extend(self.keys.iter_mut().map(KeyColumn::finish));
         let cells = |row: usize| &self.cells[row * plan.layouts.cells..(row + 1) * plan.layouts.cells];
         for (at, layout) in plan.layouts.all.iter().enumerate() {
             let results = (0..rows).map(|row| plan.layouts.result(at, cells(row)));
@@ -132,29 +136,44 @@ fn key_type(name: &str, columns: &[FieldRef]) -> DataType {
     }
 }
 
-fn key_array<'a>(values: impl Iterator<Item = &'a Value>, data_type: &DataType) -> ArrayRef {
-    match data_type {
-        DataType::Boolean => {
-            let mut array = BooleanBuilder::new();
-            values.for_each(|v| array.append_option(if let Value::Bool(b) = v { Some(*b) } else { None }));
-            Arc::new(array.finish())
+/// A key column while it grows. A value of another type than the column's is null: the plan has seen to it that there
+/// is none.
+enum KeyColumn {
+    Bool(BooleanBuilder),
+    Int(Int64Builder),
+    Float(Float64Builder),
+    Text(StringBuilder),
+}
+
+impl KeyColumn {
+    fn of(data_type: &DataType) -> KeyColumn {
+        match data_type {
+            DataType::Boolean => KeyColumn::Bool(BooleanBuilder::new()),
+            DataType::Int64 => KeyColumn::Int(Int64Builder::new()),
+            DataType::Float64 => KeyColumn::Float(Float64Builder::new()),
+            _ => KeyColumn::Text(StringBuilder::new()),
         }
-        DataType::Float64 => {
-            let mut array = Float64Builder::new();
-            values.for_each(|v| {
-                array.append_option(if let Value::Float(f) = v { Some(f64::from_bits(*f)) } else { None })
-            });
-            Arc::new(array.finish())
+    }
+
+    fn push(&mut self, value: &Value) {
+        match (self, value) {
+            (KeyColumn::Bool(column), Value::Bool(value)) => column.append_value(*value),
+            (KeyColumn::Int(column), Value::Int(value)) => column.append_value(*value),
+            (KeyColumn::Float(column), Value::Float(bits)) => column.append_value(f64::from_bits(*bits)),
+            (KeyColumn::Text(column), Value::Text(value)) => column.append_value(value),
+            (KeyColumn::Bool(column), _) => column.append_null(),
+            (KeyColumn::Int(column), _) => column.append_null(),
+            (KeyColumn::Float(column), _) => column.append_null(),
+            (KeyColumn::Text(column), _) => column.append_null(),
         }
-        DataType::Int64 => {
-            let mut array = Int64Builder::new();
-            values.for_each(|v| array.append_option(if let Value::Int(i) = v { Some(*i) } else { None }));
-            Arc::new(array.finish())
-        }
-        _ => {
-            let mut array = StringBuilder::new();
-            values.for_each(|v| array.append_option(if let Value::Text(t) = v { Some(&**t) } else { None }));
-            Arc::new(array.finish())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            KeyColumn::Bool(column) => Arc::new(column.finish()),
+            KeyColumn::Int(column) => Arc::new(column.finish()),
+            KeyColumn::Float(column) => Arc::new(column.finish()),
+            KeyColumn::Text(column) => Arc::new(column.finish()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Open windows in a snapshot.
 
 use super::key::{Key, Value};
-use super::open::{Group, LaneWindows, Widths};
+use super::open::{Group, LaneWindows};
+use super::rows::RowPlan;
 use arrow::array::{
     ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Builder, Int64Array, ListBuilder, UInt32Array,
 };
@@ -12,13 +13,15 @@ use std::sync::Arc;
 pub const VERSION: u32 = 1;
 pub const TABLE: &str = "open";
 
-/// One group of one lane, with all that belongs to it.
+/// One key of one window of one lane.
 pub struct Stored<'a> {
     pub lane: u16,
     pub start: i64,
     pub closed: bool,
     pub key: &'a Key,
-    pub group: &'a Group,
+    pub revision: u32,
+    pub dirty: bool,
+    pub cells: &'a [f64],
 }
 
 pub fn put<'a>(state: &mut StateWriter, stored: impl Iterator<Item = Stored<'a>>) {
@@ -30,9 +33,9 @@ pub fn put<'a>(state: &mut StateWriter, stored: impl Iterator<Item = Stored<'a>>
         starts.push(stored.start);
         closed.push(stored.closed);
         keys.push(encode(stored.key));
-        revisions.push(stored.group.revision);
-        dirty.push(stored.group.dirty);
-        cells.values().append_slice(&stored.group.cells);
+        revisions.push(stored.revision);
+        dirty.push(stored.dirty);
+        cells.values().append_slice(stored.cells);
         cells.append(true);
     }
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -46,8 +49,8 @@ pub fn put<'a>(state: &mut StateWriter, stored: impl Iterator<Item = Stored<'a>>
     state.put(TABLE, VERSION, lanes, columns);
 }
 
-/// Calls `take` with lane, start, whether the window has closed, key and group of every row.
-pub fn read(rows: &StateRows, mut take: impl FnMut(u16, i64, bool, Key, Group)) -> Result<(), StateError> {
+/// Hands over every row, in the order in which they were put.
+pub fn read(rows: &StateRows, mut take: impl FnMut(Stored)) -> Result<(), StateError> {
     let malformed = |detail: &str| StateError::Malformed { table: TABLE.to_owned(), detail: detail.to_owned() };
     let lanes = rows.lanes()?;
     let starts = rows.primitive::<Int64Type>("window_start")?;
@@ -59,20 +62,28 @@ pub fn read(rows: &StateRows, mut take: impl FnMut(u16, i64, bool, Key, Group)) 
         let key = decode(keys.value(row)).ok_or_else(|| malformed("a key cannot be read"))?;
         let cells = cells.value(row);
         let cells = cells.as_primitive_opt::<Float64Type>().ok_or_else(|| malformed("cells are not floats"))?;
-        let group = Group { cells: cells.values().to_vec(), revision: revisions.value(row), dirty: dirty.value(row) };
-        take(lanes.value(row), starts.value(row), closed.value(row), key, group);
+        take(Stored {
+            lane: lanes.value(row),
+            start: starts.value(row),
+            closed: closed.value(row),
+            key: &key,
+            revision: revisions.value(row),
+            dirty: dirty.value(row),
+            cells: cells.values(),
+        });
     }
     Ok(())
 }
 
 /// Puts a restored group where it was.
-pub fn put_back(windows: &mut LaneWindows, start: i64, closed: bool, number: u32, group: Group, widths: &Widths) {
-    let open = windows.open.entry(start).or_default();
-    open.closed = closed;
-    open.corrected |= closed && group.dirty;
-    open.groups.insert(number, group);
+pub fn put_back(windows: &mut LaneWindows, stored: &Stored, number: u32, plan: &RowPlan) {
+    let open = windows.open.entry(stored.start).or_default();
+    open.closed = stored.closed;
+    open.corrected |= stored.closed && stored.dirty;
+    let group = Group { key: number, revision: stored.revision, dirty: stored.dirty, cells: stored.cells };
+    open.put_back(group, &plan.layouts);
     // The first look after a restart works out what is really due.
-    windows.due = windows.due.min(if closed { i64::MIN + 1 } else { widths.end_of(start) });
+    windows.due = windows.due.min(if stored.closed { i64::MIN + 1 } else { plan.widths.end_of(stored.start) });
 }
 
 /// Kind, then length and bytes, value by value.

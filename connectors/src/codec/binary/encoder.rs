@@ -1,8 +1,10 @@
 //! Writes what `BinaryCodec` reads.
 
-use super::keys::Key;
-use super::packet::{EXACT, FRAMES_MAX, HAS_TRAILER, HEADER, MAGIC, NO_POSITION, PACKET_MAX, TAG, TRAILER, VERSION, id_at, present};
 use super::LENGTH;
+use super::keys::Key;
+use super::packet::{
+    EXACT, FRAMES_MAX, HAS_TRAILER, HEADER, MAGIC, NO_POSITION, PACKET_MAX, TAG, TRAILER, VERSION, id_at, present,
+};
 use hmac::{Hmac, Mac};
 use rhumb_engine::frame::Frame;
 use sha2::Sha256;
@@ -10,8 +12,8 @@ use sha2::Sha256;
 /// How positions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Positions {
-    /// Four bytes each, rounded to 1e-7 degrees: 11 mm at the equator, at most 6 mm off. What is out of reach (beyond ±214.7 degrees, or not a
-    /// number) is read back as not a number.
+    /// Four bytes each, rounded to 1e-7 degrees: 11 mm at the equator, at most 6 mm off. What is out of reach (beyond
+    /// ±214.7 degrees, or not a number) is read back as not a number.
     #[default]
     Compact,
     /// Eight bytes each, every bit of the `f64`.
@@ -27,7 +29,8 @@ pub enum EncodeError {
     VehicleId(usize),
 }
 
-/// Puts frames into packets: `push` until it says `Full`, or until it is time to send; then `datagram` or `record`, and so on.
+/// Puts frames into packets: `push` until it says `Full`, or until it is time to send; then `datagram` or `record`,
+/// and so on.
 pub struct BinaryEncoder {
     positions: Positions,
     packet_max: usize,
@@ -45,8 +48,8 @@ struct Signer {
 }
 
 impl BinaryEncoder {
-    /// Packets will be at most `packet_max` bytes long, and `PACKET_MAX` in any case. 1400 fits into a datagram that is not split on
-    /// its way.
+    /// Packets will be at most `packet_max` bytes long, and `PACKET_MAX` in any case. 1400 fits into a datagram that
+    /// is not split on its way.
     pub fn new(positions: Positions, packet_max: usize) -> BinaryEncoder {
         let mut encoder = BinaryEncoder {
             positions,
@@ -60,8 +63,8 @@ impl BinaryEncoder {
         encoder
     }
 
-    /// Adds a trailer to each packet. The first gets `counter`, each further one a counter higher by one. A counter must never be used twice with a
-    /// key: start from the microseconds of the clock, and it need not be stored.
+    /// Adds a trailer to each packet. The first gets `counter`, each further one a counter higher by one. A counter
+    /// must never be used twice with a key: start from the microseconds of the clock, and it need not be stored.
     pub fn sign(mut self, key: &Key, counter: u64) -> BinaryEncoder {
         self.key = Some(Signer { id: key.id, mac: key.mac(), counter });
         self.clear();
@@ -129,7 +132,8 @@ impl BinaryEncoder {
         &self.buffer[LENGTH..]
     }
 
-    /// Ends the packet and gives it with its length in front, as it stands in files and streams. The next `push` begins another.
+    /// Ends the packet and gives it with its length in front, as it stands in files and streams. The next `push`
+    /// begins another.
     pub fn record(&mut self) -> &[u8] {
         self.end();
         &self.buffer

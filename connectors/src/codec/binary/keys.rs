@@ -79,7 +79,10 @@ impl KeyRing {
         }
         if !held.counters.take(trailer.counter) {
             let newest = held.counters.newest.unwrap_or_default();
-            return Err(format!("counter {} of key {} was used before; the newest is {newest}", trailer.counter, held.id));
+            return Err(format!(
+                "counter {} of key {} was used before; the newest is {newest}",
+                trailer.counter, held.id
+            ));
         }
         Ok(())
     }

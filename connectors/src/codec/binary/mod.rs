@@ -1,8 +1,8 @@
 //! The codec `binary`: our own compact format for gateways and benches. `docs/BINARY.md` says it byte by byte.
 //!
-//! A datagram is a packet of frames, if need be with a trailer that proves who sent it. In a file or a stream each packet has its
-//! length in front. A packet whose lengths do not add up is rejected whole, of a stream with its length; a frame whose vehicle id
-//! is not UTF-8 is rejected alone.
+//! A datagram is a packet of frames, if need be with a trailer that proves who sent it. In a file or a stream each
+//! packet has its length in front. A packet whose lengths do not add up is rejected whole, of a stream with its
+//! length; a frame whose vehicle id is not UTF-8 is rejected alone.
 
 mod encoder;
 mod keys;
@@ -96,7 +96,9 @@ impl Codec for BinaryCodec {
             let full = window.len() == RECORD_MAX;
             at += match packet_length(window) {
                 Some(length) if window.len() >= LENGTH + length => self.record(&window[..LENGTH + length], out),
-                Some(length) if last => broken(&window[..next_packet(window).unwrap_or(window.len())], cut(window, length), out),
+                Some(length) if last => {
+                    broken(&window[..next_packet(window).unwrap_or(window.len())], cut(window, length), out)
+                }
                 None if last || window.len() >= LENGTH + HEADER => match next_packet(window) {
                     Some(next) => broken(&window[..next], NO_PACKET, out),
                     None if full => broken(&window[..RECORD_MAX - LENGTH - MAGIC.len()], NO_PACKET, out),

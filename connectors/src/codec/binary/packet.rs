@@ -1,6 +1,7 @@
 //! A packet: header, frames, trailer. All numbers are little-endian.
 
 use super::RECORD_MAX;
+use crate::codec::scan;
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::frame::Frame;
 use rhumb_engine::reject::Reason;
@@ -145,54 +146,54 @@ impl<'a> Packet<'a> {
     #[inline]
     fn frames_with<const EXACT: bool>(&self, out: &mut FrameBuilder) {
         let mut rest = self.body;
-        while let Some((frame, after)) = split_frame::<EXACT>(rest) {
-            match frame {
-                Ok(frame) => out.push(&frame),
-                Err(raw) => out.reject(Reason::Undecodable, raw, "vehicle_id is not UTF-8"),
+        let mut frame = Frame::default();
+        while let Some((id, after)) = read_frame::<EXACT>(rest, &mut frame) {
+            match scan::utf8(id) {
+                Some(vehicle) => {
+                    frame.vehicle = vehicle;
+                    out.push(&frame);
+                }
+                None => out.reject(Reason::Undecodable, &rest[..rest.len() - after.len()], "vehicle_id is not UTF-8"),
             }
             rest = after;
         }
     }
 }
 
-/// The frame at the head of `bytes` and what follows it. `Err` holds the bytes of a frame whose vehicle id is not UTF-8.
-#[inline]
-fn split_frame<const EXACT: bool>(bytes: &[u8]) -> Option<(Result<Frame<'_>, &[u8]>, &[u8])> {
+/// Reads all but the vehicle of the frame at the head of `bytes`; gives the vehicle's id and what follows the frame.
+#[inline(always)]
+fn read_frame<'a, const EXACT: bool>(bytes: &'a [u8], frame: &mut Frame<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let mut rest = bytes;
     let [mask, id_length] = take(&mut rest)?;
-    let event_time = EventTime(i64::from_le_bytes(take(&mut rest)?));
-    let (lat, lon) = match EXACT {
+    frame.event_time = EventTime(i64::from_le_bytes(take(&mut rest)?));
+    (frame.lat, frame.lon) = match EXACT {
         true => (f64::from_le_bytes(take(&mut rest)?), f64::from_le_bytes(take(&mut rest)?)),
         false => (degrees(take(&mut rest)?), degrees(take(&mut rest)?)),
     };
     let (id, optional) = rest.split_at_checked(usize::from(id_length))?;
     rest = optional;
-    let mut frame = Frame { event_time, lat, lon, no_fix: mask & present::NO_FIX != 0, ..Frame::default() };
-    if mask & !present::NO_FIX != 0 {
-        let mut float = |bit| -> Option<Option<f32>> {
-            if mask & bit == 0 {
-                return Some(None);
-            }
-            let value = f32::from_le_bytes(take(&mut rest)?);
-            Some(value.is_finite().then_some(value))
-        };
-        frame.altitude_m = float(present::ALTITUDE)?;
-        frame.speed_mps = float(present::SPEED)?;
-        frame.heading_deg = float(present::HEADING)?;
-        frame.accuracy_m = float(present::ACCURACY)?;
-        frame.hdop = float(present::HDOP)?;
-        if mask & present::SATELLITES != 0 {
-            frame.satellites = Some(i16::from_le_bytes(take(&mut rest)?));
+    let mut float = |bit| -> Option<Option<f32>> {
+        if mask & bit == 0 {
+            return Some(None);
         }
-        if mask & present::RECEIVED_AT != 0 {
-            frame.received_at = Some(EventTime(i64::from_le_bytes(take(&mut rest)?)));
-        }
-    }
-    let frame = match std::str::from_utf8(id) {
-        Ok(vehicle) => Ok(Frame { vehicle, ..frame }),
-        Err(_) => Err(&bytes[..bytes.len() - rest.len()]),
+        let value = f32::from_le_bytes(take(&mut rest)?);
+        Some(value.is_finite().then_some(value))
     };
-    Some((frame, rest))
+    frame.altitude_m = float(present::ALTITUDE)?;
+    frame.speed_mps = float(present::SPEED)?;
+    frame.heading_deg = float(present::HEADING)?;
+    frame.accuracy_m = float(present::ACCURACY)?;
+    frame.hdop = float(present::HDOP)?;
+    frame.satellites = match mask & present::SATELLITES != 0 {
+        true => Some(i16::from_le_bytes(take(&mut rest)?)),
+        false => None,
+    };
+    frame.received_at = match mask & present::RECEIVED_AT != 0 {
+        true => Some(EventTime(i64::from_le_bytes(take(&mut rest)?))),
+        false => None,
+    };
+    frame.no_fix = mask & present::NO_FIX != 0;
+    Some((id, rest))
 }
 
 #[inline(always)]

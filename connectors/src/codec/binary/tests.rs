@@ -47,9 +47,13 @@ fn compact() -> BinaryEncoder {
 #[test]
 fn packet_is_what_the_specification_says() {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
-    expect![""].assert_eq(&hex(&packet(compact())));
-    expect![""].assert_eq(&hex(&packet(compact().sign(&Key { id: 1, secret: b"0123456789abcdef".to_vec() }, 5))));
-    expect![""].assert_eq(&datagram(&plain(), &packet(compact())).join("\n"));
+    expect![
+        "52 48 42 01 00 00 01 00 22 05 00 71 c9 31 6a 4d 04 00 54 f6 85 16 24 af 0c b7 62 75 73 2d 37 00 00 48 41 09 00"
+    ]
+    .assert_eq(&hex(&packet(compact())));
+    expect!["52 48 42 01 02 00 01 00 22 05 00 71 c9 31 6a 4d 04 00 54 f6 85 16 24 af 0c b7 62 75 73 2d 37 00 00 48 41 09 00 01 00 05 00 00 00 00 00 00 00 25 a1 17 17 fd 26 8a f8 01 1a be 1e 8d 4f 34 60"].assert_eq(&hex(&packet(compact().sign(&Key { id: 1, secret: b"0123456789abcdef".to_vec() }, 5))));
+    expect!["0 bus-7 1211018404s 37.78781 -122.39055 speed 12.5 satellites 9"]
+        .assert_eq(&datagram(&plain(), &packet(compact())).join("\n"));
 }
 
 #[test]
@@ -59,19 +63,25 @@ fn damaged_packets_are_rejected_whole() {
         let mut bytes = sound.clone();
         change(&mut bytes);
         let lines = datagram(&plain(), &bytes);
-        want.assert_eq(&lines.iter().map(|line| line.rsplit_once("\": ").map_or(&line[..], |(_, detail)| detail)).collect::<Vec<_>>().join("\n"));
+        want.assert_eq(
+            &lines
+                .iter()
+                .map(|line| line.rsplit_once("\": ").map_or(&line[..], |(_, detail)| detail))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
     };
-    check(&|bytes| bytes.truncate(7), expect![""]);
-    check(&|bytes| bytes[0] = b'X', expect![""]);
-    check(&|bytes| bytes[3] = 2, expect![""]);
-    check(&|bytes| bytes[4] = 0x80, expect![""]);
-    check(&|bytes| bytes[4] = 2, expect![""]);
-    check(&|bytes| bytes[6] = 2, expect![""]);
-    check(&|bytes| bytes[6] = 0, expect![""]);
-    check(&|bytes| bytes.truncate(30), expect![""]);
-    check(&|bytes| bytes.push(0), expect![""]);
-    check(&|bytes| bytes[26] = 0xFF, expect![""]);
-    check(&|bytes| bytes[9] = 0, expect![""]);
+    check(&|bytes| bytes.truncate(7), expect!["7 bytes; the header alone has 8"]);
+    check(&|bytes| bytes[0] = b'X', expect![[r#"byte 0: expected "RHB""#]]);
+    check(&|bytes| bytes[3] = 2, expect!["byte 3: version 2; this build reads version 1"]);
+    check(&|bytes| bytes[4] = 0x80, expect!["byte 4: flags 0x80 0x00; known are 0x01 and 0x02"]);
+    check(&|bytes| bytes[4] = 2, expect!["byte 8: frame 1 of 1 does not fit into the packet"]);
+    check(&|bytes| bytes[6] = 2, expect!["byte 37: frame 2 of 2 does not fit into the packet"]);
+    check(&|bytes| bytes[6] = 0, expect!["byte 8: 29 bytes after the last of 0 frames"]);
+    check(&|bytes| bytes.truncate(30), expect!["byte 8: frame 1 of 1 does not fit into the packet"]);
+    check(&|bytes| bytes.push(0), expect!["byte 37: 1 bytes after the last of 1 frames"]);
+    check(&|bytes| bytes[26] = 0xFF, expect!["vehicle_id is not UTF-8"]);
+    check(&|bytes| bytes[9] = 0, expect!["byte 32: 5 bytes after the last of 1 frames"]);
 }
 
 #[test]
@@ -160,15 +170,26 @@ fn damage_in_a_file_costs_one_packet() {
 #[test]
 fn file_of_another_kind_is_told_at_once() {
     let check = |bytes: &[u8], want: Expect| want.assert_eq(&stream(&plain(), bytes).join("\n"));
-    check(b"id,ts,lat,lon\na,1,2,3\n", expect![""]);
-    check(b"\0\0\0\0RHB\x02\0\0\0\0", expect![""]);
+    check(b"id,ts,lat,lon\na,1,2,3\n", expect![[r#"not a file of the binary codec: "RHB" is missing at byte 4"#]]);
+    check(b"\0\0\0\0RHB\x02\0\0\0\0", expect!["binary version 2; this build reads version 1"]);
     check(b"", expect![""]);
-    check(b"\x20\0\0", expect![""]);
+    check(b"\x20\0\0", expect![[r#"0 reject undecodable " \x00\x00": no packet begins here"#]]);
 }
 
-fn frame() -> impl Strategy<Value = (String, [u64; 3], [Option<f32>; 5], Option<i16>, Option<i64>, bool)> {
+/// Id; time, latitude and longitude in bits; the floats; satellites; time of receipt; no fix.
+type Parts = (String, [u64; 3], [Option<f32>; 5], Option<i16>, Option<i64>, bool);
+
+#[allow(clippy::type_complexity, reason = "a strategy's type says what it draws")]
+fn frame() -> impl Strategy<Value = Parts> {
     let float = || prop::option::of(any::<f32>());
-    ("[a-zé]{1,20}", any::<[u64; 3]>(), [float(), float(), float(), float(), float()], any::<Option<i16>>(), any::<Option<i64>>(), any::<bool>())
+    (
+        "[a-zé]{1,20}",
+        any::<[u64; 3]>(),
+        [float(), float(), float(), float(), float()],
+        any::<Option<i16>>(),
+        any::<Option<i64>>(),
+        any::<bool>(),
+    )
 }
 
 proptest! {
@@ -185,7 +206,7 @@ proptest! {
             accuracy_m: *c,
             hdop: *d,
             satellites: *satellites,
-            received_at: received.map(|t| EventTime(t | i64::MAX / 2)),
+            received_at: received.map(|t| EventTime((t & i64::MAX) | (i64::MAX / 2))),
             no_fix: *no_fix,
         }).collect();
         let mut encoder = BinaryEncoder::new(Positions::Exact, limit);

@@ -6,21 +6,33 @@ use crate::codec::fields::{Field, Fields};
 pub struct Columns {
     /// What each column holds, up to the last one that holds anything.
     pub roles: Vec<Option<Field>>,
+    pub vehicle: usize,
+    pub event_time: usize,
+    pub lat: usize,
+    pub lon: usize,
+    /// Columns of the other fields.
+    pub optional: Vec<(usize, Field)>,
     names: Vec<String>,
 }
 
 impl Columns {
-    /// Finds the fields among the names of the columns. The error names every needed field that is missing, what was looked
-    /// for, and what is there.
+    /// Finds the fields among the names of the columns. The error names every needed field that is missing, what was
+    /// looked for, and what is there.
     pub fn find(names: &[String], fields: &Fields) -> Result<Columns, String> {
         let mut roles = vec![None; names.len()];
         for field in Field::ALL {
             let wanted = fields.names().iter().filter(|name| name.field == *field);
-            let found = wanted.map(|name| position(names, |n| name.is(n.trim_ascii().as_bytes()))).find(|at| *at != Ok(None));
+            let found =
+                wanted.map(|name| position(names, |n| name.is(n.trim_ascii().as_bytes()))).find(|at| *at != Ok(None));
             match found.transpose()?.flatten() {
                 Some(column) => {
                     if let Some(other) = roles[column].replace(*field) {
-                        return Err(format!("{} and {} are both looked for in column {}", Field::name(other), field.name(), column + 1));
+                        return Err(format!(
+                            "{} and {} are both looked for in column {}",
+                            Field::name(other),
+                            field.name(),
+                            column + 1
+                        ));
                     }
                 }
                 None if field.is_needed() => return Err(missing(names, fields)),
@@ -28,7 +40,18 @@ impl Columns {
             }
         }
         roles.truncate(roles.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
-        Ok(Columns { roles, names: names.to_vec() })
+        let place = |field| roles.iter().position(|role| *role == Some(field)).ok_or_else(|| missing(names, fields));
+        let is_optional =
+            |(column, role): (usize, &Option<Field>)| Some((column, role.filter(|field| !field.is_needed())?));
+        Ok(Columns {
+            vehicle: place(Field::Vehicle)?,
+            event_time: place(Field::EventTime)?,
+            lat: place(Field::Lat)?,
+            lon: place(Field::Lon)?,
+            optional: roles.iter().enumerate().filter_map(is_optional).collect(),
+            roles,
+            names: names.to_vec(),
+        })
     }
 
     /// What the input calls a column.
@@ -57,7 +80,9 @@ fn position(names: &[String], is_it: impl Fn(&str) -> bool) -> Result<Option<usi
 }
 
 fn missing(names: &[String], fields: &Fields) -> String {
-    let has = |field: Field| fields.names().iter().any(|n| n.field == field && names.iter().any(|name| n.is(name.trim_ascii().as_bytes())));
+    let has = |field: Field| {
+        fields.names().iter().any(|n| n.field == field && names.iter().any(|name| n.is(name.trim_ascii().as_bytes())))
+    };
     let missing = Field::ALL.iter().filter(|field| field.is_needed() && !has(**field));
     let missing: Vec<String> =
         missing.map(|field| format!("{} (looked for {})", field.name(), fields.looked_for(*field))).collect();

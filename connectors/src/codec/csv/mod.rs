@@ -1,18 +1,24 @@
 //! The codec `csv`: a header line, then a row a frame.
 //!
-//! Columns stand in any order; what no field wants is skipped, and columns may be missing at a row's end. A field may be quoted (`"a ""b"""`) and
-//! hold delimiters and line breaks then. Lines end with `\n`, `\r\n` or `\r`; empty ones are skipped. A row that is no frame is
-//! rejected with its bytes, without the line end. Numbers and times may have spaces around them; vehicle ids are taken as they are.
+//! Columns stand in any order; what no field wants is skipped, and columns may be missing at a row's end. A field may
+//! be quoted (`"a ""b"""`) and hold delimiters and line breaks then. Lines end with `\n`, `\r\n` or `\r`; empty ones
+//! are skipped. A row that is no frame is rejected with its bytes, without the line end. Numbers and times may have
+//! spaces around them; vehicle ids are taken as they are.
 
 mod columns;
+mod marks;
 mod quick;
 mod row;
 
 use self::columns::Columns;
+use self::marks::Marks;
+use self::quick::{COLUMNS_MAX, Starts};
 use self::row::{Extent, Row};
-use super::fields::{Fields, FieldsConfig};
+use super::fields::Fields;
+use super::mapping::FieldsConfig;
 use super::{Codec, Place, RECORD_MAX, scan};
 use rhumb_engine::builder::FrameBuilder;
+use rhumb_engine::frame::Frame;
 use rhumb_engine::reject::Reason;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -67,7 +73,8 @@ impl CsvConfig {
     }
 }
 
-/// A datagram holds rows of the configured `columns`; if there are none, its own header line comes first and holds for it alone.
+/// A datagram holds rows of the configured `columns`; if there are none, its own header line comes first and holds
+/// for it alone.
 pub struct CsvCodec {
     delimiter: u8,
     header: bool,
@@ -76,6 +83,8 @@ pub struct CsvCodec {
     columns: Result<Columns, String>,
     /// The header line that `columns` came from, so that a datagram with the same one costs no more than a comparison.
     header_line: Vec<u8>,
+    marks: Marks,
+    starts: Starts,
     row: Row,
 }
 
@@ -93,6 +102,8 @@ impl CsvCodec {
             fields,
             columns,
             header_line: Vec::new(),
+            marks: Marks::new(config.delimiter),
+            starts: [0; COLUMNS_MAX + 1],
             row: Row::default(),
         }
     }
@@ -108,14 +119,8 @@ impl CsvCodec {
 
     /// Decodes rows; `place` is `None` in a datagram.
     fn rows(&mut self, bytes: &[u8], last: bool, place: Option<Place>, out: &mut FrameBuilder) -> usize {
-        let columns = match &self.columns {
-            Ok(columns) => columns,
-            Err(complaint) => {
-                out.reject(Reason::Undecodable, bytes, complaint.as_str());
-                return bytes.len();
-            }
-        };
         let mut at = 0;
+        self.marks.clear();
         loop {
             at = after_line_breaks(bytes, at);
             if at == bytes.len() {
@@ -124,7 +129,17 @@ impl CsvCodec {
             if let Some(place) = place {
                 place.at(at, out);
             }
-            if let Some((frame, end)) = quick::row(bytes, at, self.delimiter, columns, &self.fields) {
+            let columns = match &self.columns {
+                Ok(columns) => columns,
+                Err(complaint) => {
+                    out.reject(Reason::Undecodable, &bytes[at..], complaint.as_str());
+                    return bytes.len();
+                }
+            };
+            let mut frame = Frame::default();
+            if let Some(end) =
+                quick::row(bytes, at, &mut self.marks, &mut self.starts, columns, &self.fields, &mut frame)
+            {
                 out.push(&frame);
                 at = end;
                 continue;
@@ -134,8 +149,12 @@ impl CsvCodec {
             let (length, complaint) = match self.row.read(window, self.delimiter) {
                 Extent::Ended(end) => (end, None),
                 Extent::Open { .. } if !full && !last => return at,
-                Extent::Open { quoted: true } => (scan::line_break(window, 0).unwrap_or(window.len()), Some(open_quote(full))),
-                Extent::Open { quoted: false } => (window.len(), full.then(|| format!("a row of more than {RECORD_MAX} bytes"))),
+                Extent::Open { quoted: true } => {
+                    (scan::line_break(window, 0).unwrap_or(window.len()), Some(open_quote(full)))
+                }
+                Extent::Open { quoted: false } => {
+                    (window.len(), full.then(|| format!("a row of more than {RECORD_MAX} bytes")))
+                }
             };
             match complaint.map_or_else(|| self.row.frame(columns, &self.fields), Err) {
                 Ok(frame) => out.push(&frame),
@@ -210,7 +229,8 @@ impl Codec for CsvCodec {
         match &self.columns {
             Ok(_) => _ = self.rows(&rows[header.len()..], true, None, out),
             Err(missing) => {
-                let complaint = format!("a csv datagram needs a header line or `columns` in the configuration: {missing}");
+                let complaint =
+                    format!("a csv datagram needs a header line or `columns` in the configuration: {missing}");
                 out.reject(Reason::Undecodable, bytes, complaint);
             }
         }

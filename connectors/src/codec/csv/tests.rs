@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::CodecConfig;
-use crate::codec::tests::{datagram, line, stream, Out, Reader};
+use crate::codec::tests::{Out, Reader, datagram, line, stream};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use rhumb_engine::frame::Frame;
@@ -24,7 +24,12 @@ fn check(text: &str, want: Expect) {
 fn rows_of_any_shape() {
     check(
         "\u{feff}\r\n Lon ,speed,ID,other,\"LAT\",time\r\n20,1.5,a,x,10,1\r\n\r\n-20.25,,\"b,\"\"2\"\"\n\",\"x\",\"-10\",2008-05-17T10:00:04Z,more,\n30,,c,,5,3\r\n40,,d,y,6,4",
-        expect![""],
+        expect![[r#"
+            38 a 1s 10 20 speed 1.5
+            57 b,"2"
+             1211018404s -10 -20.25
+            113 c 3s 5 30
+            125 d 4s 6 40"#]],
     );
 }
 
@@ -32,23 +37,54 @@ fn rows_of_any_shape() {
 fn rows_that_are_no_frames() {
     check(
         "id,lat,lon,ts\na,1,2\nb,1,abc,3\r\nc,1,2,yesterday\n\"d\n\",,2,3\ne,1,2,\n,1,2,3\nf,1,nan,3\ng,1,2,3\n\"h,1,2,3\ni,1,2,3\n",
-        expect![""],
+        expect![[r#"
+            14 reject undecodable "a,1,2": no event_time: the row has 3 columns, ts is column 4
+            20 reject undecodable "b,1,abc,3": lon is not a number: "abc"
+            31 reject undecodable "c,1,2,yesterday": event_time (from ts) is not a time: "yesterday" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970)
+            47 reject undecodable "\"d\n\",,2,3": lat is not a number: ""
+            57 reject undecodable "e,1,2,": event_time (from ts) is not a time: "" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970)
+            64 reject vehicle_id "{\"vehicle_id\":\"\",\"event_time\":3000000,\"received_at\":null,\"lat\":1.0,\"lon\":2.0}": the vehicle id is empty
+            71 f 3s 1 NaN
+            81 g 3s 1 2
+            89 reject undecodable "\"h,1,2,3": a quote is opened and not closed within the input
+            98 i 3s 1 2"#]],
     );
 }
 
 #[test]
 fn header_must_name_every_needed_field_once() {
-    check("id,ts,y,x\na,1,2,3\n", expect![""]);
-    check("id,ts,lat,lon,lat\na,1,2,3,4\n", expect![""]);
-    check("id,ts,lat,\"lon\na,1,2,3,4\n", expect![""]);
+    check(
+        "id,ts,y,x\na,1,2,3\n",
+        expect![
+            "no column for lat (looked for lat, latitude) and lon (looked for lon, lng, longitude); the columns are id, ts, y, x"
+        ],
+    );
+    check("id,ts,lat,lon,lat\na,1,2,3,4\n", expect!["columns 3 and 5 are both called lat"]);
+    check("id,ts,lat,\"lon\na,1,2,3,4\n", expect!["the header line does not end"]);
     check("", expect![""]);
     check("\u{feff}\r\n", expect![""]);
     check("id,ts,lat,lon", expect![""]);
 }
 
 #[test]
+fn tables_may_be_wide_and_rows_long() {
+    for others in [0, 1, 40, 63, 64, 500] {
+        for filler in ["", "x", "a field of some length"] {
+            let row = |cells: [&str; 4]| {
+                format!("{},{}{}", cells[0], format!("{filler},").repeat(others), cells[1..].join(","))
+            };
+            let text =
+                [row(["id", "ts", "lat", "lon"]), row(["a", "5", "10", "20"]), row(["b", "6", "-1.5", "2"])].join("\n");
+            let lines = stream(&CodecConfig::named("csv").unwrap(), (text + &"\n".repeat(100)).as_bytes());
+            let lines: Vec<&str> = lines.iter().map(|line| line.split_once(' ').unwrap().1).collect();
+            assert_eq!(lines, ["a 5s 10 20", "b 6s -1.5 2"], "{others} {filler}");
+        }
+    }
+}
+
+#[test]
 fn first_of_the_usual_names_counts() {
-    check("time,id,lat,latitude,lng,longitude,ts,vehicle\n1,a,2,3,4,5,6,b\n", expect![""]);
+    check("time,id,lat,latitude,lng,longitude,ts,vehicle\n1,a,2,3,4,5,6,b\n", expect!["46 b 6s 2 4"]);
 }
 
 #[test]
@@ -67,39 +103,48 @@ fn columns_and_units_may_be_configured() {
         csv.fields.altitude_m.name = Some("feet".into());
         csv.fields.altitude_m.unit = crate::codec::units::LengthUnit::Feet;
     });
-    expect![[r#""#]].assert_eq(&config.describe());
+    expect!["csv, delimiter ';', no header line, columns who, when, y, x, kmh, feet, vehicle_id from who, event_time from when in ms, lat from y, lon from x, altitude_m from feet in ft, speed_mps from kmh in km/h"].assert_eq(&config.describe());
     assert_eq!(config.mistakes(), [""; 0]);
-    expect![[r#""#]].assert_eq(&stream(&config, b"a;1500;1;2;36;1000\nb;x;1;2;36;1000\n").join("\n"));
+    expect![[r#"
+        0 a 1.5s 1 2 altitude 304.79998779296875 speed 10
+        19 reject undecodable "b;x;1;2;36;1000": event_time (from when) is not a time: "x" (expected milliseconds since 1970)"#]].assert_eq(&stream(&config, b"a;1500;1;2;36;1000\nb;x;1;2;36;1000\n").join("\n"));
 }
 
 #[test]
 fn datagram_needs_columns_or_its_own_header() {
     let config = with(|csv| csv.columns = columns("id,ts,lat,lon"));
-    expect![""].assert_eq(&datagram(&config, b"a,1,2,3\r\nb,1,2\n").join("\n"));
+    expect![[r#"
+        0 a 1s 2 3
+        0 reject undecodable "b,1,2": no lon: the row has 3 columns, lon is column 4"#]]
+    .assert_eq(&datagram(&config, b"a,1,2,3\r\nb,1,2\n").join("\n"));
     let config = CodecConfig::named("csv").unwrap();
-    expect![""].assert_eq(&datagram(&config, b"\nid,ts,lat,lon\na,1,2,3\n").join("\n"));
-    expect![""].assert_eq(&datagram(&config, b"a,1,2,3\nb,1,2,3").join("\n"));
+    expect!["0 a 1s 2 3"].assert_eq(&datagram(&config, b"\nid,ts,lat,lon\na,1,2,3\n").join("\n"));
+    expect![[r#"0 reject undecodable "a,1,2,3\nb,1,2,3": a csv datagram needs a header line or `columns` in the configuration: no column for vehicle_id (looked for vehicle_id, vehicle, device_id, id) and event_time (looked for event_time, ts, timestamp, time) and lat (looked for lat, latitude) and lon (looked for lon, lng, longitude); the columns are a, 1, 2, 3"#]].assert_eq(&datagram(&config, b"a,1,2,3\nb,1,2,3").join("\n"));
     expect![""].assert_eq(&datagram(&config, b"\r\n").join("\n"));
 }
 
 #[test]
 fn mistakes_of_the_configuration_are_all_told() {
     let check = |change: &dyn Fn(&mut CsvConfig), want: Expect| want.assert_eq(&with(change).mistakes().join("\n"));
-    check(&|csv| csv.header = false, expect![""]);
-    check(&|csv| csv.delimiter = b'"', expect![""]);
-    check(&|csv| csv.columns = columns("id,ts,lat"), expect![""]);
+    check(&|csv| csv.header = false, expect!["csv without a header line needs `columns`"]);
+    check(&|csv| csv.delimiter = b'"', expect![[r#"'"' cannot be the delimiter of csv"#]]);
+    check(
+        &|csv| csv.columns = columns("id,ts,lat"),
+        expect!["no column for lon (looked for lon, lng, longitude); the columns are id, ts, lat"],
+    );
     check(
         &|csv| {
             csv.fields.lat = Some("x".into());
             csv.fields.lon = Some("x".into());
         },
-        expect![""],
+        expect!["lat and lon are both mapped from x"],
     );
 }
 
 /// What a row means, worked out the plain way.
 fn oracle(header: &csv::StringRecord, row: &csv::StringRecord) -> Option<String> {
-    let cell = |names: &[&str]| names.iter().find_map(|n| header.iter().position(|h| h == *n)).map(|column| row.get(column));
+    let cell =
+        |names: &[&str]| names.iter().find_map(|n| header.iter().position(|h| h == *n)).map(|column| row.get(column));
     let float = |names: &[&str]| cell(names).flatten().and_then(|text| text.trim().parse::<f64>().ok());
     let optional = |names: &[&str]| float(names).map(|value| value as f32).filter(|value| value.is_finite());
     let frame = Frame {
@@ -155,6 +200,43 @@ proptest! {
             return Ok(());
         }
         compare(text.as_bytes())?;
+    }
+}
+
+fn quick_cell() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => cell(),
+        2 => r"-?[0-9]{0,9}\.?[0-9]{0,9}",
+        1 => "[0-9]{10,20}",
+        1 => "[a-zé]{0,40}",
+        1 => prop::sample::select(vec!["2008-05-17T10:00:04Z", "2008-05-17 12:00:04.25+02:00", "true", "V", "-", "1e5", "--1", "1.2.3"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn quick_reading_never_differs_from_careful_reading(
+        rows in prop::collection::vec(prop::collection::vec(quick_cell(), 1..14), 1..8),
+        header in Just(vec!["id", "ts", "lat", "lon", "speed", "satellites", "valid", "received_at", "x", "y"]).prop_shuffle(),
+        columns in 4_usize..=10,
+    ) {
+        let fields = Fields::new(&FieldsConfig::default());
+        let header: Vec<String> = header[..columns].iter().map(|name| (*name).to_owned()).collect();
+        let Ok(columns) = Columns::find(&header, &fields) else { return Ok(()) };
+        let text = rows.iter().map(|row| row.join(",") + "\n").collect::<String>() + &"x".repeat(100);
+        let (mut marks, mut starts, mut row) = (Marks::new(b','), [0; COLUMNS_MAX + 1], Row::default());
+        for at in 0..text.len() {
+            let mut frame = Frame::default();
+            let end = quick::row(text.as_bytes(), at, &mut marks, &mut starts, &columns, &fields, &mut frame);
+            if let Some(end) = end {
+                prop_assert_eq!(row.read(&text.as_bytes()[at..], b','), Extent::Ended(end - at));
+                let careful = row.frame(&columns, &fields).map(|frame| line(&Out::Frame(frame, 0)));
+                prop_assert_eq!(Ok(line(&Out::Frame(frame, 0))), careful);
+            }
+        }
     }
 }
 

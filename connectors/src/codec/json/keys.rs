@@ -47,7 +47,8 @@ pub const PATH_MAX: usize = 8;
 
 impl Keys {
     pub fn new(fields: &Fields) -> Keys {
-        let mut keys = Keys { nodes: vec![Node::default()], guesses: [Guess::default(); GUESSES], unescaped: Vec::new() };
+        let mut keys =
+            Keys { nodes: vec![Node::default()], guesses: [Guess::default(); GUESSES], unescaped: Vec::new() };
         for (name, wanted) in fields.names().iter().enumerate() {
             let mut node = usize::from(ROOT);
             let mut segment = wanted.name.as_str();
@@ -84,7 +85,8 @@ impl Keys {
     /// What the key at `at` leads to, and where its value begins. `place` counts the keys of the record.
     #[inline]
     pub fn find(&mut self, text: &[u8], at: usize, node: u8, place: usize) -> Scanned<(Key, usize)> {
-        if let (Some(guess), Some(head)) = (self.guesses.get(place), text.get(at..).and_then(|rest| rest.first_chunk())) {
+        if let (Some(guess), Some(head)) = (self.guesses.get(place), text.get(at..).and_then(|rest| rest.first_chunk()))
+        {
             let is_it = u128::from_le_bytes(*head) & guess.mask == guess.text;
             if is_it && guess.mask != 0 && guess.node == node {
                 return Ok((guess.key, syntax::space(text, at + usize::from(guess.length))));

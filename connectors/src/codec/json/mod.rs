@@ -1,12 +1,12 @@
 //! The codec `json`: an object a frame. Objects may come alone, one a line, one after the other, or in an array.
 //!
-//! Between objects, white space, commas, brackets, NUL and the record separator of RFC 7464 are skipped, so that a reader can take up an array
-//! anywhere. Keys come in any order; unknown ones are skipped, whatever they hold; of equal keys the last counts; `null` is as good as
-//! no key. Numbers may be written as strings, and ids as numbers.
+//! Between objects, white space, commas, brackets, NUL and the record separator of RFC 7464 are skipped, so that a
+//! reader can take up an array anywhere. Keys come in any order; unknown ones are skipped, whatever they hold; of
+//! equal keys the last counts; `null` is as good as no key. Numbers may be written as strings, and ids as numbers.
 //!
-//! What is no frame is rejected with its bytes. A value that is not an object, or an object without a needed field, ends where it
-//! ends. What is no JSON ends before the next line that begins with `{` or `[`, if that comes before what is wrong;
-//! else with the line in which it goes wrong.
+//! What is no frame is rejected with its bytes. A value that is not an object, or an object without a needed field,
+//! ends where it ends. What is no JSON ends before the next line that begins with `{` or `[`, if that comes before
+//! what is wrong; else with the line in which it goes wrong.
 
 mod escape;
 mod keys;
@@ -15,9 +15,10 @@ mod syntax;
 
 use self::object::Object;
 use self::syntax::Trouble;
-use super::fields::FieldsConfig;
+use super::mapping::FieldsConfig;
 use super::{Codec, Place, RECORD_MAX, scan};
 use rhumb_engine::builder::FrameBuilder;
+use rhumb_engine::frame::Frame;
 use rhumb_engine::reject::Reason;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -58,8 +59,9 @@ impl JsonCodec {
             let full = window.len() == RECORD_MAX;
             at += match self.object.read(window) {
                 Ok(end) => {
-                    match self.object.frame(window) {
-                        Ok(frame) => out.push(&frame),
+                    let mut frame = Frame::default();
+                    match self.object.frame(window, &mut frame) {
+                        Ok(()) => out.push(&frame),
                         Err(complaint) => out.reject(Reason::Undecodable, &window[..end], complaint),
                     }
                     end

@@ -3,7 +3,8 @@
 use super::escape::unescape;
 use super::keys::{Keys, PATH_MAX, ROOT};
 use super::syntax::{self, Scanned, Trouble};
-use crate::codec::fields::{Field, Fields, FieldsConfig, NAMES_MAX};
+use crate::codec::fields::{Field, Fields, NAMES_MAX};
+use crate::codec::mapping::FieldsConfig;
 use crate::codec::number::Decimal;
 use crate::codec::value::Value;
 use rhumb_engine::frame::Frame;
@@ -62,7 +63,8 @@ impl Object {
         }
     }
 
-    /// Finds the values of the object at the head of `text`, which is at most `RECORD_MAX` long, and says where it ends.
+    /// Finds the values of the object at the head of `text`, which is at most `RECORD_MAX` long, and says where it
+    /// ends.
     #[inline]
     pub fn read(&mut self, text: &[u8]) -> Scanned<usize> {
         self.seen = 0;
@@ -134,9 +136,9 @@ impl Object {
         Ok(next)
     }
 
-    /// The object last read, from the same text, as a frame; or why it is none.
+    /// The object last read, from the same text, into `frame`; or why it is none.
     #[inline]
-    pub fn frame<'a>(&'a mut self, text: &'a [u8]) -> Result<Frame<'a>, String> {
+    pub fn frame<'a>(&'a mut self, text: &'a [u8], frame: &mut Frame<'a>) -> Result<(), String> {
         let Object { fields, seen, found, vehicle, unescaped, .. } = self;
         let absent = Field::NEEDED.into_iter().find(|field| *seen & fields.names_of(*field) == 0);
         if let Some(absent) = absent {
@@ -148,7 +150,7 @@ impl Object {
         let Some(vehicle) = value.text() else {
             return Err(fields.complaint(Field::Vehicle, &fields.names()[n].name, value));
         };
-        let mut frame = Frame { vehicle, ..Frame::default() };
+        *frame = Frame { vehicle, ..Frame::default() };
         let mut left = *seen & !ids;
         while left != 0 {
             let n = left.trailing_zeros() as usize;
@@ -156,11 +158,11 @@ impl Object {
             // The names of a field stand together, the best first: after it the others do not count.
             left &= !fields.names_of(name.field);
             let value = found[n].value(text, unescaped);
-            if !fields.read(name.field, value, &mut frame) && name.field.is_needed() {
+            if !fields.read(name.field, value, frame) && name.field.is_needed() {
                 return Err(fields.complaint(name.field, &name.name, value));
             }
         }
-        Ok(frame)
+        Ok(())
     }
 }
 

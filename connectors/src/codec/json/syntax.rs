@@ -11,9 +11,15 @@ pub const DEPTH_MAX: u32 = 64;
 pub enum Trouble {
     /// The text ends before the value does.
     Cut,
-    Bad { at: usize, expected: &'static str },
+    Bad {
+        at: usize,
+        expected: &'static str,
+    },
     /// A value, but no object; it ends at `end`.
-    NoObject { found: &'static str, end: usize },
+    NoObject {
+        found: &'static str,
+        end: usize,
+    },
 }
 
 pub type Scanned<T> = Result<T, Trouble>;
@@ -72,13 +78,19 @@ fn escaped_string(text: &[u8], mut at: usize) -> Scanned<usize> {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub fn number(text: &[u8], at: usize) -> Scanned<Number> {
     match number::number(text, at) {
         Some(number) if number.end == text.len() => Err(Trouble::Cut),
         Some(number) if number.strict => Ok(number),
         _ => no_number(text, at),
     }
+}
+
+/// For numbers that nobody wants.
+#[inline(never)]
+fn number_end(text: &[u8], at: usize) -> Scanned<usize> {
+    Ok(number(text, at)?.end)
 }
 
 #[cold]
@@ -123,7 +135,7 @@ fn scalar(text: &[u8], at: usize) -> Scanned<usize> {
         b't' => literal(text, at, "true"),
         b'f' => literal(text, at, "false"),
         b'n' => literal(text, at, "null"),
-        b'-' | b'0'..=b'9' => Ok(number(text, at)?.end),
+        b'-' | b'0'..=b'9' => number_end(text, at),
         _ => bad(at, "a value"),
     }
 }

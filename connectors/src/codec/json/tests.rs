@@ -1,6 +1,7 @@
 use super::*;
 use crate::codec::CodecConfig;
-use crate::codec::fields::{Field, Mapped};
+use crate::codec::fields::Field;
+use crate::codec::mapping::Mapped;
 use crate::codec::tests::{Out, Reader, datagram, line, stream};
 use crate::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
 use expect_test::{Expect, expect};
@@ -19,58 +20,132 @@ fn check(text: &str, want: Expect) {
 
 #[test]
 fn objects_alone_in_lines_in_arrays_and_one_after_the_other() {
-    check(r#"{"id":"a","ts":1,"lat":10,"lon":20}"#, expect![""]);
+    check(r#"{"id":"a","ts":1,"lat":10,"lon":20}"#, expect!["0 a 1s 10 20"]);
     check(
         "\u{feff}{\"id\":\"a\",\"ts\":1,\"lat\":10,\"lon\":20}\r\n\r\n  {\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n",
-        expect![""],
+        expect![[r#"
+            3 a 1s 10 20
+            44 b 2s 10 20"#]],
     );
     check(
         r#" [ {"id":"a","ts":1,"lat":10,"lon":20} , {"id":"b","ts":2,"lat":10,"lon":20}{"id":"c","ts":3,"lat":10,"lon":20}]"#,
-        expect![""],
+        expect![[r#"
+            3 a 1s 10 20
+            41 b 2s 10 20
+            76 c 3s 10 20"#]],
     );
     check("[]", expect![""]);
-    check("{ \"id\" : \"a\" ,\n\t\"ts\" : 1 , \"lat\":10, \"lon\" :\r\n 20 }", expect![""]);
+    check("{ \"id\" : \"a\" ,\n\t\"ts\" : 1 , \"lat\":10, \"lon\" :\r\n 20 }", expect!["0 a 1s 10 20"]);
 }
 
 #[test]
 fn values_are_taken_however_they_are_written() {
     check(
         r#"{"ID":17,"Timestamp":"1211018404.5","Latitude":"-10.25","LNG":2.5e1,"alt":"9","speed":0.5,"course":359,"accuracy":4,"satellites":"8","hdop":1.5,"valid":false,"received_at":"2024-05-01T00:00:00Z"}"#,
-        expect![""],
+        expect![
+            "0 17 1211018404.5s -10.25 25 altitude 9 speed 0.5 heading 359 accuracy 4 hdop 1.5 satellites 8 received 1714521600 no_fix 1"
+        ],
     );
-    check(r#"{"id":"\u0061\ud83d\ude97\n","ts":1,"l\u0061t":"1\u0030","lon":20}"#, expect![""]);
+    check(
+        r#"{"id":"\u0061\ud83d\ude97\n","ts":1,"l\u0061t":"1\u0030","lon":20}"#,
+        expect![[r#"
+        0 a🚗
+         1s 10 20"#]],
+    );
     check(
         r#"{"a":[[],{},[{"id":"x\"}"}],-1.5e+3,true,false,null,"\\"],"id":"a","b":{"lat":5,"c":{}},"ts":1,"lat":10,"lon":20,"d":"é"}"#,
-        expect![""],
+        expect!["0 a 1s 10 20"],
     );
-    check(r#"{"id":"a","id":"b","ts":1,"ts":2,"lat":null,"lat":10,"lon":20,"speed":1,"speed":null}"#, expect![""]);
-    check(r#"{"id":"b","latitude":5,"device_id":"a","lat":10,"ts":1,"lon":20,"vehicle":null}"#, expect![""]);
-    check(r#"{"id":"a","ts":1,"lat":10,"lon":20,"speed":"fast","satellites":-3,"heading":{},"valid":"A"}"#, expect![""]);
+    check(
+        r#"{"id":"a","id":"b","ts":1,"ts":2,"lat":null,"lat":10,"lon":20,"speed":1,"speed":null}"#,
+        expect!["0 b 2s 10 20"],
+    );
+    check(
+        r#"{"id":"b","latitude":5,"device_id":"a","lat":10,"ts":1,"lon":20,"vehicle":null}"#,
+        expect!["0 a 1s 10 20"],
+    );
+    check(
+        r#"{"id":"a","ts":1,"lat":10,"lon":20,"speed":"fast","satellites":-3,"heading":{},"valid":"A"}"#,
+        expect!["0 a 1s 10 20"],
+    );
 }
 
 #[test]
 fn objects_that_are_no_frames_are_rejected_alone() {
     check(
         r#"[{"id":"a","ts":1,"lon":20},{"id":"b","ts":1,"lat":"abc","lon":20},{"id":"c","ts":"noon","lat":1,"lon":2},{"id":true,"ts":1,"lat":1,"lon":2},{"id":"e","ts":1,"lat":{"a":1},"lon":2},{},5,"text",null,{"id":"f","ts":1,"lat":1,"longitude":"\ud83d"},{"id":"ok","ts":1,"lat":1,"lon":2}]"#,
-        expect![""],
+        expect![[r#"
+            1 reject undecodable "{\"id\":\"a\",\"ts\":1,\"lon\":20}": no field lat (looked for lat, latitude)
+            28 reject undecodable "{\"id\":\"b\",\"ts\":1,\"lat\":\"abc\",\"lon\":20}": lat is not a number: "abc"
+            67 reject undecodable "{\"id\":\"c\",\"ts\":\"noon\",\"lat\":1,\"lon\":2}": event_time (from ts) is not a time: "noon" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970)
+            106 reject undecodable "{\"id\":true,\"ts\":1,\"lat\":1,\"lon\":2}": vehicle_id (from id) is not an id (text or a number): true
+            141 reject undecodable "{\"id\":\"e\",\"ts\":1,\"lat\":{\"a\":1},\"lon\":2}": lat is not a number: {\"a\":1}
+            181 reject undecodable "{}": no field vehicle_id (looked for vehicle_id, vehicle, device_id, id)
+            184 reject undecodable "5": expected an object, found a number
+            186 reject undecodable "\"text\"": expected an object, found a string
+            193 reject undecodable "null": expected an object, found null
+            198 reject undecodable "{\"id\":\"f\",\"ts\":1,\"lat\":1,\"longitude\":\"\\ud83d\"}": lon (from longitude) is not a number: \\ud83d
+            245 ok 1s 1 2"#]],
     );
 }
 
 #[test]
 fn broken_records_end_where_the_next_may_begin() {
-    check("{\"id\":\"a\",\"lat\":1\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n", expect![""]);
-    check("{\"id\" \"a\"}\r\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}", expect![""]);
-    check("{\n  \"id\": \"a\",\n  oops\n}\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n", expect![""]);
-    check("{\"id\":\"a\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n", expect![""]);
-    check("hello {\"id\":\"a\",\"ts\":2,\"lat\":10,\"lon\":20}\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}", expect![""]);
-    check("{\"id\":\"a\",\"ts\":01}\n{\"id\":\"a\",\"ts\":+1}\n{\"a\":\"\\x\"}\n{\"a\":tru}\n{\"a\":1,}\n{a:1}\n{\"id\":\"a\",\"ts\":1", expect![""]);
+    check(
+        "{\"id\":\"a\",\"lat\":1\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n",
+        expect![[r#"
+        0 reject undecodable "{\"id\":\"a\",\"lat\":1": byte 18: expected ',' or '}'
+        18 b 2s 10 20"#]],
+    );
+    check(
+        "{\"id\" \"a\"}\r\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}",
+        expect![[r#"
+        0 reject undecodable "{\"id\" \"a\"}": byte 6: expected ':'
+        12 b 2s 10 20"#]],
+    );
+    check(
+        "{\n  \"id\": \"a\",\n  oops\n}\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n",
+        expect![[r#"
+        0 reject undecodable "{\n  \"id\": \"a\",\n  oops": byte 17: expected a key in quotes
+        22 reject undecodable "}": byte 0: expected a value
+        24 b 2s 10 20"#]],
+    );
+    check(
+        "{\"id\":\"a\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}\n",
+        expect![[r#"
+        0 reject undecodable "{\"id\":\"a": byte 8: expected no control character in a string
+        9 b 2s 10 20"#]],
+    );
+    check(
+        "hello {\"id\":\"a\",\"ts\":2,\"lat\":10,\"lon\":20}\n{\"id\":\"b\",\"ts\":2,\"lat\":10,\"lon\":20}",
+        expect![[r#"
+        0 reject undecodable "hello {\"id\":\"a\",\"ts\":2,\"lat\":10,\"lon\":20}": byte 0: expected a value
+        42 b 2s 10 20"#]],
+    );
+    check(
+        "{\"id\":\"a\",\"ts\":01}\n{\"id\":\"a\",\"ts\":+1}\n{\"a\":\"\\x\"}\n{\"a\":tru}\n{\"a\":1,}\n{a:1}\n{\"id\":\"a\",\"ts\":1",
+        expect![[r#"
+        0 reject undecodable "{\"id\":\"a\",\"ts\":01}": byte 15: expected a number
+        19 reject undecodable "{\"id\":\"a\",\"ts\":+1}": byte 15: expected a value
+        38 reject undecodable "{\"a\":\"\\x\"}": byte 7: expected one of "\/bfnrtu after \
+        49 reject undecodable "{\"a\":tru}": byte 5: expected a value
+        59 reject undecodable "{\"a\":1,}": byte 7: expected a key in quotes
+        68 reject undecodable "{a:1}": byte 1: expected a key in quotes
+        74 reject undecodable "{\"id\":\"a\",\"ts\":1": byte 16: the input ends inside the record"#]],
+    );
 }
 
 #[test]
 fn nesting_beyond_the_limit_is_refused() {
     let deep = |n: usize| format!("{{\"a\":{}{}}}\n", "[".repeat(n), "]".repeat(n));
-    assert!(stream(&CodecConfig::named("json").unwrap(), deep(64).as_bytes())[0].ends_with("no field vehicle_id (looked for vehicle_id, vehicle, device_id, id)"));
-    assert!(stream(&CodecConfig::named("json").unwrap(), deep(65).as_bytes())[0].ends_with("byte 69: expected no deeper nesting"));
+    assert!(
+        stream(&CodecConfig::named("json").unwrap(), deep(64).as_bytes())[0]
+            .ends_with("no field vehicle_id (looked for vehicle_id, vehicle, device_id, id)")
+    );
+    assert!(
+        stream(&CodecConfig::named("json").unwrap(), deep(65).as_bytes())[0]
+            .ends_with("byte 69: expected no deeper nesting")
+    );
 }
 
 #[test]
@@ -87,15 +162,31 @@ fn mapped_fields_may_be_nested() {
     };
     let config = CodecConfig::Json(JsonConfig { fields });
     let check = |text: &str, want: Expect| want.assert_eq(&stream(&config, text.as_bytes()).join("\n"));
-    expect![""].assert_eq(&config.describe());
+    expect!["json, vehicle_id from device.imei, event_time from time.value in s, lat from position.lat, lon from position.lon, altitude_m from position.alt.ft in ft, speed_mps in knots, received_at from time"].assert_eq(&config.describe());
     check(
         r#"{"position":{"lat":10,"x":{"lat":1},"alt":{"ft":1000},"lon":20},"id":"no","lat":1,"time":{"value":5,"zone":{}},"device":{"imei":42},"speed":3600}"#,
-        expect![""],
+        expect!["0 42 5s 10 20 altitude 304.79998779296875 speed 1852"],
     );
-    check(r#"{"position.lat":10,"position":{"lon":20,"alt":{}},"time":7,"time.value":5,"device":{"imei":"a"}}"#, expect![""]);
-    check(r#"{"position":{"Lat":10},"device":{"imei":"a"},"time":{"value":5}}"#, expect![""]);
-    check(r#"{"position":[10,20],"device":{"imei":"a"},"time":{"value":5}}"#, expect![""]);
-    check(r#"{"position":{,"lat":10}}"#, expect![""]);
+    check(
+        r#"{"position.lat":10,"position":{"lon":20,"alt":{}},"time":7,"time.value":5,"device":{"imei":"a"}}"#,
+        expect!["0 a 5s 10 20 received 7"],
+    );
+    check(
+        r#"{"position":{"Lat":10},"device":{"imei":"a"},"time":{"value":5}}"#,
+        expect![[
+            r#"0 reject undecodable "{\"position\":{\"Lat\":10},\"device\":{\"imei\":\"a\"},\"time\":{\"value\":5}}": no field lat (looked for position.lat)"#
+        ]],
+    );
+    check(
+        r#"{"position":[10,20],"device":{"imei":"a"},"time":{"value":5}}"#,
+        expect![[
+            r#"0 reject undecodable "{\"position\":[10,20],\"device\":{\"imei\":\"a\"},\"time\":{\"value\":5}}": no field lat (looked for position.lat)"#
+        ]],
+    );
+    check(
+        r#"{"position":{,"lat":10}}"#,
+        expect![[r#"0 reject undecodable "{\"position\":{,\"lat\":10}}": byte 13: expected a key in quotes"#]],
+    );
 }
 
 #[test]
@@ -115,7 +206,8 @@ fn what_the_engine_writes_as_json_is_read_back() {
         no_fix: true,
     };
     let mut reader = Reader::new();
-    JsonCodec::new(&JsonConfig::default()).datagram(rhumb_engine::reject::frame_as_json(&frame).as_bytes(), &mut reader.out);
+    JsonCodec::new(&JsonConfig::default())
+        .datagram(rhumb_engine::reject::frame_as_json(&frame).as_bytes(), &mut reader.out);
     let mut seen = 0;
     reader.each(|out| {
         let Out::Frame(got, _) = out else { panic!("{}", line(&out)) };
@@ -139,7 +231,13 @@ fn oracle(object: &Map<String, Value>) -> Option<String> {
         _ => return None,
     };
     let size = float(Field::EventTime)?;
-    let scale = if size.abs() < 1e11 { 1e6 } else if size.abs() < 1e14 { 1e3 } else { 1.0 };
+    let scale = if size.abs() < 1e11 {
+        1e6
+    } else if size.abs() < 1e14 {
+        1e3
+    } else {
+        1.0
+    };
     let frame = Frame {
         vehicle: &vehicle,
         event_time: EventTime(Some(size * scale).filter(|t| t.abs() < 1e17)?.round() as i64),
@@ -166,7 +264,8 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::vec(("[a-z]{1,3}", inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec(("[a-z]{1,3}", inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -197,7 +296,7 @@ proptest! {
             Out::Frame(..) => Some(line(&out)),
             Out::Reject(reject) => (reject.reason == Reason::VehicleId).then(|| "no id".to_owned()),
         }));
-        let want: Vec<Option<String>> = objects.iter().map(|object| oracle(object)).collect();
+        let want: Vec<Option<String>> = objects.iter().map(oracle).collect();
         // Ids longer than any device has are refused whatever they are written in.
         let long = |object: &Map<String, Value>| object.values().any(|value| value.as_str().is_some_and(|s| s.len() > 128));
         prop_assert!(got == want || objects.iter().any(long), "{:?} {:?}\n{}", got, want, text);

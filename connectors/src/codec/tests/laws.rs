@@ -3,8 +3,8 @@
 use super::*;
 use crate::codec::binary::{BinaryConfig, BinaryEncoder, Key, Positions};
 use crate::codec::csv::CsvConfig;
-use crate::codec::fields::FieldsConfig;
 use crate::codec::json::JsonConfig;
+use crate::codec::mapping::FieldsConfig;
 use proptest::prelude::*;
 
 fn key() -> Key {
@@ -162,7 +162,9 @@ fn record_without_end_is_rejected_in_pieces_wherever_it_is_cut() {
             let long = [sound.as_bytes(), filler.as_bytes(), &vec![fill; 150_000], b"\n", sound.as_bytes()].concat();
             for config in configs() {
                 let want = stream(&config, &long);
-                for cuts in [vec![1000, 65_000], vec![64, 65_536, 65_600, 131_072], vec![70_000], vec![150_000, 150_070]] {
+                for cuts in
+                    [vec![1000, 65_000], vec![64, 65_536, 65_600, 131_072], vec![70_000], vec![150_000, 150_070]]
+                {
                     assert!(cut_stream(&config, &long, &cuts) == want, "{} {filler} {fill}", config.describe());
                 }
             }

@@ -1,0 +1,26 @@
+# `make demo` and `make test` are all the set-up there is. Both need a Rust toolchain and a C compiler with cmake.
+
+.PHONY: demo test bench dist tools advisories
+
+CARGO_TARGET_DIR ?= $(HOME)/.cache/rhumb-target
+export CARGO_TARGET_DIR
+
+demo:
+	cargo build --release --locked -p rhumb
+	pipelines/demo.sh $(CARGO_TARGET_DIR)/release/rhumb
+
+# Python with the libraries that tests hold Rhumb against.
+tools:
+	tests/tools.sh
+
+test: tools
+	RHUMB_PYTHON=$(CARGO_TARGET_DIR)/python/bin/python cargo test --release --locked --workspace
+
+bench:
+	cargo bench --locked -p rhumb-benches
+
+dist:
+	cargo build --profile dist --locked -p rhumb
+
+advisories:
+	cargo deny check advisories

@@ -1,0 +1,1 @@
+//! Benches, one file a level; see docs/PERFORMANCE.md for what they found.
