@@ -84,7 +84,7 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
     let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec() });
     let validate = ValidateConfig {
         rate_max_per_minute: Some(4),
-        period_min_us: Some(SECOND_US),
+        period_min_us: Some(4 * SECOND_US),
         speed_max_mps: Some(60.0),
         path_keep: 3,
         ..ValidateConfig::default()

@@ -65,7 +65,7 @@ fn from_hex(text: &[u8]) -> anyhow::Result<Vec<u8>> {
         .filter(|(_, b)| !b.is_ascii_whitespace())
         .map(digit)
         .collect::<Result<_, _>>()?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         bail!("an odd number of hexadecimal digits: the last byte is cut");
     }
     Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
