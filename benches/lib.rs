@@ -1,1 +1,4 @@
-//! Benches, one file a level; see docs/PERFORMANCE.md for what they found.
+//! Benches, one file a level; docs/PERFORMANCE.md has what they found. What several of them need stands here.
+
+pub mod plain;
+pub mod workload;

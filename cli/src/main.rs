@@ -20,7 +20,7 @@ struct Arguments {
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// Freed memory is kept so long before it goes back to the system. Columns are freed by another thread than will need
 /// as much again a moment later, and first touch of new memory is what costs (docs/PERFORMANCE.md).
-const PURGE_DELAY_MS: std::ffi::c_long = 2_000;
+const PURGE_DELAY_MS: std::ffi::c_long = 60_000;
 
 #[allow(unsafe_code, reason = "mimalloc's options have no safe form")]
 fn keep_freed_memory() {

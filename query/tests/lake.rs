@@ -198,7 +198,7 @@ fn alerts_and_rejects_are_tables_too() {
     );
     let first =
         "select length(alert_id), sequence, late, zone_version from alerts where epoch = 1 order by sequence limit 1";
-    assert_eq!(text(&session, first), "length(alerts.alert_id),sequence,late,zone_version\n32,0,false,3\n");
+    assert_eq!(text(&session, first), "length(alerts.alert_id),sequence,late,zone_version\n16,0,false,3\n");
     let query =
         "select reason, measured, threshold, event_time, encode(raw, 'hex') as raw, epoch from rejects where epoch = 2";
     assert_eq!(text(&session, query), "reason,measured,threshold,event_time,raw,epoch\nrange,91.0,90.0,,ff7b7d,2\n");

@@ -6,12 +6,9 @@ use super::table::SortedColumns;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, SchemaRef};
-use rhumb_engine::alert::{AlertBatch, AlertId, AlertKind};
+use rhumb_engine::alert::{ALERT_ID_DIGITS, AlertBatch, AlertId, AlertKind};
 use rhumb_engine::frame::timestamps;
 use std::sync::Arc;
-
-/// Length of an alert's id in text.
-const ID_BYTES: usize = 32;
 
 /// Batches of alerts, with the shard of each.
 #[derive(Default)]
@@ -80,7 +77,7 @@ impl SortedColumns for AlertColumns<'_> {
             "alert_id" => self.ids(rows, |b, r| b.id[r]),
             "visit_id" => self.ids(rows, |b, r| b.visit[r]),
             "sequence" => self.sequence(rows),
-            "kind" => repeating(self.pick(rows, |b, r| kind_key(b.kind[r])), self.kinds.clone()),
+            "kind" => repeating(self.pick(rows, |b, r| u32::from(b.kind[r].number())), self.kinds.clone()),
             "vehicle_id" => repeating(vehicles.to_vec(), ids.clone()),
             "zone_id" => self.of_zone(rows, &self.zones, &self.joint.0),
             "zone_attributes" => self.of_zone(rows, &self.attributes, &self.joint.1),
@@ -96,6 +93,17 @@ impl SortedColumns for AlertColumns<'_> {
             _ => new_null_array(&DataType::Utf8, rows.len()),
         }
     }
+
+    fn constant(&self, column: usize) -> Option<i64> {
+        match self.schema.field(column).name().as_str() {
+            "epoch" => Some(self.epoch),
+            "zone_version" => {
+                let version = self.batches.first()?.zones.version;
+                self.batches.iter().all(|b| b.zones.version == version).then_some(version)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl AlertColumns<'_> {
@@ -105,17 +113,17 @@ impl AlertColumns<'_> {
 
     /// Ids as text.
     fn ids(&self, rows: &[Row], id: impl Fn(&AlertBatch, usize) -> AlertId) -> ArrayRef {
-        let mut text = Vec::with_capacity(rows.len() * ID_BYTES);
-        let mut digits = [0; ID_BYTES];
-        for row in rows {
-            id(self.batches[row.part as usize], row.row as usize).write(&mut digits);
-            text.extend_from_slice(&digits);
-        }
-        let offsets = OffsetBuffer::from_repeated_length(ID_BYTES, rows.len());
-        Arc::new(StringArray::new(offsets, Buffer::from_vec(text), None))
+        let digits = |row: &Row| id(self.batches[row.part as usize], row.row as usize).digits();
+        let text: Vec<[u8; ALERT_ID_DIGITS]> = rows.iter().map(digits).collect();
+        let offsets = OffsetBuffer::from_repeated_length(ALERT_ID_DIGITS, rows.len());
+        Arc::new(StringArray::new(offsets, Buffer::from_vec(text.into_flattened()), None))
     }
 
     fn sequence(&self, rows: &[Row]) -> ArrayRef {
+        if self.batches.iter().all(|b| b.sequence.is_some()) {
+            let value = |r: &Row| self.batches[r.part as usize].sequence.as_ref().map(|s| s.values()[r.row as usize]);
+            return Arc::new(Int64Array::from_iter_values(rows.iter().filter_map(value)));
+        }
         let value = |r: &Row| self.batches[r.part as usize].sequence.as_ref().map(|s| s.value(r.row as usize));
         Arc::new(rows.iter().map(value).collect::<Int64Array>())
     }
@@ -124,8 +132,4 @@ impl AlertColumns<'_> {
         let key = |r: &Row| self.batches[r.part as usize].zone[r.row as usize] + dictionaries.start(r.part);
         repeating(rows.iter().map(key).collect(), joint.clone())
     }
-}
-
-fn kind_key(kind: AlertKind) -> u32 {
-    AlertKind::ALL.iter().position(|k| *k == kind).expect("all kinds are in the list") as u32
 }

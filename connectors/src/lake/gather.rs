@@ -1,6 +1,7 @@
 //! Columns of many batches as one column in another order.
 
 use super::order::Row;
+use super::segment::constant;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, ListArray, PrimitiveArray,
     StringArray, UInt32Array, downcast_primitive, new_null_array,
@@ -25,6 +26,13 @@ impl Column {
             assert_eq!(part.data_type(), field.data_type(), "column {} keeps its type", field.name());
         }
         Column { field, parts }
+    }
+
+    /// The number or time that all rows have.
+    pub fn constant(&self) -> Option<i64> {
+        let mut parts = self.parts.iter().map(|part| part.as_ref().and_then(constant));
+        let first = parts.next()??;
+        parts.all(|part| part == Some(first)).then_some(first)
     }
 
     /// The values of these rows.

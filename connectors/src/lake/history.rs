@@ -85,6 +85,14 @@ impl SortedColumns for HistoryColumns<'_> {
             Source::Any(column) => column.gather(rows),
         }
     }
+
+    fn constant(&self, column: usize) -> Option<i64> {
+        match &self.sources[column] {
+            Source::Epoch => Some(self.epoch),
+            Source::Any(column) => column.constant(),
+            Source::Vehicle | Source::Origin(_) | Source::Zones(_) => None,
+        }
+    }
 }
 
 /// The source's name, which is the same for all rows of a batch.

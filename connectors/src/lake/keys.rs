@@ -1,172 +1,171 @@
-//! A column of strings that repeat, as a Parquet column chunk made straight from its keys. `ArrowWriter` looks every row's
-//! string up again; here a vehicle's whole run costs as much as one row.
-//!
-//! Formats: <https://parquet.apache.org/docs/file-format/data-pages/encodings/>, `RLE_DICTIONARY`.
+//! A column whose values are few, as a Parquet column chunk made straight from its keys. `ArrowWriter` looks every row's
+//! value up again; here a vehicle's whole run costs as much as one row.
 
+use super::hybrid;
+use super::pages::{Chunk, ChunkPlan, PageOf, Pages, all_present, levels};
 use arrow::array::{Array, StringArray};
-use bytes::Bytes;
-use parquet::basic::{BoundaryOrder, Compression, Encoding, PageType, Type};
+use arrow::buffer::NullBuffer;
+use parquet::basic::Encoding;
 use parquet::bloom_filter::Sbbf;
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::ColumnDescPtr;
-use std::ops::RangeInclusive;
+use parquet::file::writer::TrackedWrite;
+use std::cmp::Ordering;
+use std::ops::{Range, RangeInclusive};
 
-/// Equal keys in a row from which they are written as a run.
-const RUN_MIN: usize = 8;
-
-/// What the chunk is to be like.
-pub struct KeyColumn<'a> {
-    pub column: ColumnDescPtr,
-    pub values: &'a StringArray,
-    pub compression: Compression,
-    pub page_rows: usize,
-    /// False positives of the bloom filter; `None` for none.
-    pub bloom: Option<f64>,
+/// The values that keys stand for.
+#[derive(Debug, Clone)]
+pub enum Values {
+    Text(StringArray),
+    Numbers(Vec<i64>),
 }
 
-/// A column chunk, to be appended to a row group.
-pub struct KeyChunk {
-    pub bytes: Bytes,
-    pub close: ColumnCloseResult,
-}
+impl Values {
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Text(values) => values.len(),
+            Values::Numbers(values) => values.len(),
+        }
+    }
 
-impl KeyColumn<'_> {
-    /// Encodes rows that have no nulls, given as keys into the values.
-    ///
-    /// # Panics
-    /// If a key has no value.
-    pub fn encode(&self, keys: &[u32]) -> Result<KeyChunk> {
-        let mut out = Vec::new();
-        let mut sink = TrackedWrite::new(&mut out);
-        let mut pages = Pages {
-            writer: SerializedPageWriter::new(&mut sink),
-            zstd: match self.compression {
-                Compression::ZSTD(level) => Some(zstd::bulk::Compressor::new(level.compression_level())?),
-                _ => None,
-            },
-            compressed: 0,
-            uncompressed: 0,
-        };
-        pages.dictionary(self.values)?;
-        let data_offset = pages.compressed;
-        let bits = (u32::BITS - (self.values.len().max(2) as u32 - 1).leading_zeros()) as u8;
-        let ranks = Ranks::new(self.values);
-        let (mut index, mut offsets) = (ColumnIndexBuilder::new(Type::BYTE_ARRAY), OffsetIndexBuilder::new());
-        let mut bounds: Vec<RangeInclusive<u32>> = Vec::new();
-        for page in keys.chunks(self.page_rows) {
-            let mut bytes = Vec::with_capacity(page.len() * usize::from(bits) / 8 + 64);
-            bytes.push(bits);
-            encode_keys(page, bits, &mut bytes);
-            let (offset, size) = pages.data(bytes, page.len())?;
-            offsets.append_row_count(page.len() as i64);
-            offsets.append_offset_and_size(offset, size);
-            let of_page = ranks.bounds(page);
-            let text = |rank: u32| self.values.value(ranks.key(rank) as usize).as_bytes().to_vec();
-            index.append(false, text(*of_page.start()), text(*of_page.end()), 0);
-            bounds.push(of_page);
+    fn bytes(&self, key: u32) -> Vec<u8> {
+        match self {
+            Values::Text(values) => values.value(key as usize).as_bytes().to_vec(),
+            Values::Numbers(values) => values[key as usize].to_le_bytes().to_vec(),
         }
-        if bounds.is_sorted_by(|a, b| a.start() <= b.start() && a.end() <= b.end()) {
-            index.set_boundary_order(BoundaryOrder::ASCENDING);
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        match self {
+            Values::Text(values) => values.value(a as usize).cmp(values.value(b as usize)),
+            Values::Numbers(values) => values[a as usize].cmp(&values[b as usize]),
         }
-        let (compressed, uncompressed) = (pages.compressed, pages.uncompressed);
-        pages.writer.close()?;
-        drop(pages);
-        drop(sink);
-        let encodings = [
-            (PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1),
-            (PageType::DATA_PAGE, Encoding::RLE_DICTIONARY, bounds.len()),
-        ];
-        let encodings =
-            encodings.map(|(page_type, encoding, n)| PageEncodingStats { page_type, encoding, count: n as i32 });
-        let bound = |rank: Option<&u32>| {
-            rank.map(|rank| ByteArray::from(self.values.value(ranks.key(*rank) as usize).as_bytes().to_vec()))
-        };
-        let (min, max) = (bounds.iter().map(|b| b.start()).min(), bounds.iter().map(|b| b.end()).max());
-        let metadata = ColumnChunkMetaData::builder(self.column.clone())
-            .set_compression(self.compression)
-            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
-            .set_page_encoding_stats(encodings.to_vec())
-            .set_num_values(keys.len() as i64)
-            .set_total_compressed_size(compressed)
-            .set_total_uncompressed_size(uncompressed)
-            .set_dictionary_page_offset(Some(0))
-            .set_data_page_offset(data_offset)
-            .set_statistics(Statistics::new(bound(min), bound(max), None, Some(0), false))
-            .build()?;
-        let close = ColumnCloseResult {
-            bytes_written: compressed as u64,
-            rows_written: keys.len() as u64,
-            metadata,
-            bloom_filter: self.bloom.map(|fpp| self.bloom_filter(keys, fpp)).transpose()?,
-            column_index: Some(index.build()?),
-            offset_index: Some(offsets.build()),
-        };
-        Ok(KeyChunk { bytes: out.into(), close })
+    }
+
+    fn plain(&self) -> Vec<u8> {
+        match self {
+            Values::Numbers(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Values::Text(values) => {
+                let mut plain = Vec::with_capacity(values.value_data().len() + 4 * values.len());
+                for value in values.iter().map(Option::unwrap_or_default) {
+                    plain.extend_from_slice(&(value.len() as u32).to_le_bytes());
+                    plain.extend_from_slice(value.as_bytes());
+                }
+                plain
+            }
+        }
+    }
+
+    fn statistics(&self, bounds: Option<(u32, u32)>, nulls: Option<u64>) -> Statistics {
+        let (min, max) = bounds.unzip();
+        match self {
+            Values::Text(_) => {
+                let text = |key: Option<u32>| key.map(|key| ByteArray::from(self.bytes(key)));
+                Statistics::byte_array(text(min), text(max), None, nulls, false)
+            }
+            Values::Numbers(values) => {
+                let number = |key: Option<u32>| key.map(|key| values[key as usize]);
+                Statistics::int64(number(min), number(max), None, nulls, false)
+            }
+        }
     }
 
     fn bloom_filter(&self, keys: &[u32], fpp: f64) -> Result<Sbbf> {
-        let mut is_there = vec![false; self.values.len()];
+        let mut is_there = vec![false; self.len()];
         keys.iter().for_each(|k| is_there[*k as usize] = true);
         let distinct = is_there.iter().filter(|there| **there).count();
         let mut bloom = Sbbf::new_with_ndv_fpp(distinct.max(1) as u64, fpp)?;
-        for (key, _) in is_there.iter().enumerate().filter(|(_, there)| **there) {
-            bloom.insert(self.values.value(key));
+        for (key, _) in (0..).zip(&is_there).filter(|(_, there)| **there) {
+            bloom.insert(&self.bytes(key)[..]);
         }
         Ok(bloom)
     }
 }
 
-/// Pages of one chunk.
-struct Pages<'a, W: std::io::Write + Send> {
-    writer: SerializedPageWriter<'a, W>,
-    zstd: Option<zstd::bulk::Compressor<'static>>,
-    /// Bytes so far, headers included.
-    compressed: i64,
-    uncompressed: i64,
+/// Rows as keys into the values.
+pub struct KeyRows<'a> {
+    pub keys: &'a [u32],
+    /// The keys of each row, if rows are lists; otherwise there is one key a row.
+    pub lists: Option<Lists<'a>>,
 }
 
-impl<W: std::io::Write + Send> Pages<'_, W> {
-    fn dictionary(&mut self, values: &StringArray) -> Result<()> {
-        let mut plain = Vec::with_capacity(values.value_data().len() + 4 * values.len());
-        for value in values.iter().flatten() {
-            plain.extend_from_slice(&(value.len() as u32).to_le_bytes());
-            plain.extend_from_slice(value.as_bytes());
-        }
-        let (num_values, encoding, is_sorted) = (values.len() as u32, Encoding::PLAIN, false);
-        self.write(plain, |buf| Page::DictionaryPage { buf, num_values, encoding, is_sorted }).map(drop)
-    }
+/// Lists whose elements are never null.
+#[derive(Clone, Copy)]
+pub struct Lists<'a> {
+    /// One more than there are rows.
+    pub offsets: &'a [i32],
+    /// Which lists there are at all; `None`: all.
+    pub valid: Option<&'a NullBuffer>,
+}
 
-    /// Gives the page's place in the chunk and its size.
-    fn data(&mut self, keys: Vec<u8>, rows: usize) -> Result<(i64, i32)> {
-        self.write(keys, |buf| Page::DataPage {
-            buf,
-            num_values: rows as u32,
-            encoding: Encoding::RLE_DICTIONARY,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        })
-    }
-
-    fn write(&mut self, plain: Vec<u8>, page: impl FnOnce(Bytes) -> Page) -> Result<(i64, i32)> {
-        let plain_len = plain.len();
-        let bytes = match &mut self.zstd {
-            Some(zstd) => zstd.compress(&plain)?,
-            None => plain,
+/// Encodes rows, which have no nulls but lists that are not there. `bloom`: share of false positives of a bloom filter.
+///
+/// # Panics
+/// If a key has no value.
+pub fn encode(plan: &ChunkPlan, values: &Values, rows: &KeyRows, bloom: Option<f64>) -> Result<Chunk> {
+    let mut out = Vec::new();
+    let mut sink = TrackedWrite::new(&mut out);
+    let mut pages = Pages::new(plan, Encoding::RLE_DICTIONARY, &mut sink)?;
+    pages.dictionary(values.plain(), values.len())?;
+    let bits = hybrid::bits_of(values.len().max(2) as u32 - 1);
+    let ranks = Ranks::new(values);
+    let mut bounds: Vec<RangeInclusive<u32>> = Vec::new();
+    let count = rows.lists.map_or(rows.keys.len(), |lists| lists.offsets.len() - 1);
+    for from in (0..count).step_by(plan.page_rows) {
+        let page = from..count.min(from + plan.page_rows);
+        let mut bytes = Vec::new();
+        let (keys, nulls) = match rows.lists {
+            None => {
+                all_present(plan, page.len(), &mut bytes);
+                (&rows.keys[page.clone()], 0)
+            }
+            Some(lists) => (&rows.keys[elements(lists, &page)], list_levels(plan, lists, &page, &mut bytes)),
         };
-        let len = bytes.len();
-        let written = self.writer.write_page(CompressedPage::new(page(bytes.into()), plain_len))?;
-        self.compressed += written.bytes_written as i64;
-        self.uncompressed += written.bytes_written as i64 + plain_len as i64 - len as i64;
-        let size = i32::try_from(written.bytes_written).map_err(|e| ParquetError::General(e.to_string()))?;
-        Ok((written.offset as i64, size))
+        bytes.push(bits);
+        hybrid::encode(keys, bits, &mut bytes);
+        let of_page = (!keys.is_empty()).then(|| ranks.bounds(keys));
+        let plain = of_page.as_ref().map(|b| (values.bytes(ranks.key(*b.start())), values.bytes(ranks.key(*b.end()))));
+        pages.data(bytes, PageOf { rows: page.len(), entries: keys.len() + nulls, nulls, bounds: plain })?;
+        bounds.extend(of_page);
     }
+    let is_sorted = rows.lists.is_none() && bounds.is_sorted_by(|a, b| a.start() <= b.start() && a.end() <= b.end());
+    let least = bounds.iter().map(|b| *b.start()).min();
+    let greatest = bounds.iter().map(|b| *b.end()).max();
+    let all = least.zip(greatest).map(|(min, max)| (ranks.key(min), ranks.key(max)));
+    let bloom = bloom.map(|fpp| values.bloom_filter(rows.keys, fpp)).transpose()?;
+    let close = pages.close(|nulls| values.statistics(all, nulls), is_sorted, bloom)?;
+    drop(sink);
+    Ok(Chunk { bytes: out.into(), close })
+}
+
+fn elements(lists: Lists, rows: &Range<usize>) -> Range<usize> {
+    lists.offsets[rows.start] as usize..lists.offsets[rows.end] as usize
+}
+
+/// Repetition and definition levels of lists; gives the number of lists that are empty or not there.
+fn list_levels(plan: &ChunkPlan, lists: Lists, rows: &Range<usize>, out: &mut Vec<u8>) -> usize {
+    let present = plan.column.max_def_level() as u32;
+    let entries = elements(lists, rows).len() + rows.len();
+    let (mut repeated, mut defined) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
+    let mut nulls = 0;
+    for row in rows.clone() {
+        let len = (lists.offsets[row + 1] - lists.offsets[row]) as usize;
+        if len == 0 {
+            nulls += 1;
+            let is_there = lists.valid.is_none_or(|valid| valid.is_valid(row));
+            repeated.push(0);
+            // Of an optional list of required elements: 0 no list, 1 an empty one, 2 an element.
+            defined.push(if is_there { present - 1 } else { 0 });
+            continue;
+        }
+        repeated.push(0);
+        repeated.resize(repeated.len() + len - 1, 1);
+        defined.resize(defined.len() + len, present);
+    }
+    levels(&repeated, 1, out);
+    levels(&defined, present, out);
+    nulls
 }
 
 /// The order of the values.
@@ -177,12 +176,13 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn new(values: &StringArray) -> Ranks {
-        if values.iter().is_sorted() {
+    fn new(values: &Values) -> Ranks {
+        let all = 0..values.len() as u32;
+        if all.clone().is_sorted_by(|a, b| values.compare(*a, *b).is_le()) {
             return Ranks { rank_of: Vec::new(), key_of: Vec::new() };
         }
-        let mut key_of: Vec<u32> = (0..values.len() as u32).collect();
-        key_of.sort_by_key(|key| values.value(*key as usize));
+        let mut key_of: Vec<u32> = all.collect();
+        key_of.sort_by(|a, b| values.compare(*a, *b));
         let mut rank_of = vec![0; values.len()];
         key_of.iter().enumerate().for_each(|(rank, key)| rank_of[*key as usize] = rank as u32);
         Ranks { rank_of, key_of }
@@ -202,54 +202,6 @@ impl Ranks {
         };
         min..=max
     }
-}
-
-/// Parquet's hybrid of runs and packed bits: runs where keys repeat, groups of eight packed keys between them.
-fn encode_keys(keys: &[u32], bits: u8, out: &mut Vec<u8>) {
-    let mut packed_from = 0;
-    let mut at = 0;
-    while at < keys.len() {
-        let key = keys[at];
-        let run = keys[at..].iter().take_while(|k| **k == key).count();
-        // Packed keys come in eights, so the last group takes from the run what it lacks.
-        let lacks = (at - packed_from).next_multiple_of(8) - (at - packed_from);
-        if run >= RUN_MIN + lacks {
-            pack(&keys[packed_from..at + lacks], bits, out);
-            varint(((run - lacks) as u64) << 1, out);
-            out.extend_from_slice(&key.to_le_bytes()[..usize::from(bits.div_ceil(8))]);
-            packed_from = at + run;
-        }
-        at += run;
-    }
-    pack(&keys[packed_from..], bits, out);
-}
-
-/// Keys of `bits` each, the first in the lowest bits; filled up with zeros to a multiple of eight.
-fn pack(keys: &[u32], bits: u8, out: &mut Vec<u8>) {
-    if keys.is_empty() {
-        return;
-    }
-    varint(((keys.len().div_ceil(8) as u64) << 1) | 1, out);
-    for group in keys.chunks(8) {
-        let (mut buffer, mut filled) = (0_u64, 0);
-        for n in 0..8 {
-            buffer |= u64::from(group.get(n).copied().unwrap_or_default()) << filled;
-            filled += u32::from(bits);
-            while filled >= 8 {
-                out.push(buffer as u8);
-                buffer >>= 8;
-                filled -= 8;
-            }
-        }
-    }
-}
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]

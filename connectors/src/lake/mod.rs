@@ -7,11 +7,14 @@
 
 mod alerts;
 mod delta;
+mod deltas;
 mod durable;
 mod gather;
 mod history;
+mod hybrid;
 mod keys;
 mod order;
+mod pages;
 mod schema;
 mod segment;
 mod stats;

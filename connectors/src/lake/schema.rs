@@ -15,6 +15,8 @@ pub const SCHEMA_VERSION_KEY: &str = "rhumb.schema_version";
 pub const KEYS_KEY: &str = "rhumb.keys";
 /// The partition column of every table; not stored in the files.
 pub const EVENT_DATE: &str = "event_date";
+/// Columns of ids that are hashes.
+pub const HASHES: [&str; 3] = ["alert_id", "visit_id", "supersedes"];
 /// The column that says which commit a row came with.
 pub const EPOCH: &str = "epoch";
 

@@ -1,12 +1,17 @@
 //! Segments: Parquet files, written under a name that no reader looks at, and durable before anyone hears of them.
 
+use super::deltas;
 use super::durable::failed;
-use super::keys::KeyColumn;
-use super::schema::{SCHEMA_VERSION, SCHEMA_VERSION_KEY};
+use super::keys::{self, KeyRows, Lists, Values};
+use super::pages::{Chunk, ChunkPlan};
+use super::schema::{HASHES, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 use super::stats;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, NullBufferBuilder, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, UInt32Type};
+use arrow::datatypes::{
+    DataType, Field, Float32Type, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+    UInt32Type,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -59,6 +64,9 @@ pub trait Rows {
     /// Some rows of a column.
     fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef;
 
+    /// The number or time that all rows of a column have, if that is known without looking at each.
+    fn constant(&self, column: usize) -> Option<i64>;
+
     /// Up to `SAMPLE_ROWS` rows of a column, spread evenly.
     fn sample(&self, column: usize) -> ArrayRef;
 }
@@ -70,6 +78,10 @@ impl Rows for RecordBatch {
 
     fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
         RecordBatch::column(self, column).slice(rows.start, rows.len())
+    }
+
+    fn constant(&self, column: usize) -> Option<i64> {
+        constant(RecordBatch::column(self, column))
     }
 
     fn sample(&self, column: usize) -> ArrayRef {
@@ -116,47 +128,119 @@ fn write_columns(
     let descriptions = writer.schema_descr().columns().to_vec();
     let mut group = writer.next_row_group()?;
     for (c, encoder) in encoders.into_iter().enumerate() {
-        let (field, description) = (shape.schema.field(c), descriptions[c].clone());
-        if let Some(values) = dictionary(field, rows, c) {
-            let bloom = (shape.has_bloom && field.name() == "vehicle_id").then_some(BLOOM_FALSE_POSITIVES);
-            write_keys(&mut group, description, &values, rows, c, bloom)?;
+        let (field, column) = (shape.schema.field(c), descriptions[c].clone());
+        if let Some(chunk) = chunk(field, column, shape, rows, c)? {
+            group.append_column(&chunk.bytes, chunk.close)?;
         } else {
-            let look = |column: &ArrayRef| not_numbers.look(c, column);
-            write_values(&mut group, encoder, field, rows, c, look)?;
+            write_values(&mut group, encoder, field, rows, c, |values| not_numbers.look(c, values))?;
         }
     }
     group.close()?;
     writer.close()
 }
 
+/// The number or time that all rows have, none of which is null.
+pub fn constant(column: &ArrayRef) -> Option<i64> {
+    let numbers = numbers(column)?;
+    let first = *numbers.first()?;
+    numbers.iter().all(|n| *n == first).then_some(first)
+}
+
+/// A column of 64-bit numbers or times without nulls.
+fn numbers(column: &ArrayRef) -> Option<&[i64]> {
+    if column.null_count() > 0 {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Int64 => column.as_primitive_opt::<Int64Type>().map(|a| &a.values()[..]),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            column.as_primitive_opt::<TimestampMicrosecondType>().map(|a| &a.values()[..])
+        }
+        _ => None,
+    }
+}
+
 fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(CHUNK_ROWS).map(move |from| from..rows.min(from + CHUNK_ROWS))
 }
 
-/// The values of a column that is best made from its keys: no nulls, and many rows for each value.
-fn dictionary(field: &Field, rows: &impl Rows, column: usize) -> Option<StringArray> {
-    if field.is_nullable() || !matches!(field.data_type(), DataType::Dictionary(..)) {
-        return None;
+/// The column in an encoding of our own, if there is one that is better than `ArrowWriter`'s.
+fn chunk(
+    field: &Field,
+    column: ColumnDescPtr,
+    shape: &Shape,
+    rows: &impl Rows,
+    c: usize,
+) -> ParquetResult<Option<Chunk>> {
+    let plan = |compression| ChunkPlan { column: column.clone(), compression, page_rows: PAGE_ROWS };
+    if let Some(value) = rows.constant(c) {
+        let keys = vec![0; rows.len()];
+        let rows = KeyRows { keys: &keys, lists: None };
+        return keys::encode(&plan(Compression::UNCOMPRESSED), &Values::Numbers(vec![value]), &rows, None).map(Some);
     }
-    let values = rows.column(column, 0..1).as_dictionary_opt::<UInt32Type>()?.values().as_string_opt::<i32>()?.clone();
-    (values.len().saturating_mul(ROWS_PER_VALUE) <= rows.len() + PAGE_ROWS).then_some(values)
+    match field.data_type() {
+        DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let mut values = Vec::with_capacity(rows.len());
+            for chunk in chunks(rows.len()) {
+                let column = rows.column(c, chunk);
+                let Some(numbers) = numbers(&column) else { return Ok(None) };
+                values.extend_from_slice(numbers);
+            }
+            deltas::encode(&plan(Compression::UNCOMPRESSED), &values).map(Some)
+        }
+        DataType::Dictionary(..) => {
+            let mut keys = Vec::with_capacity(rows.len());
+            let Some(values) = dictionary(&rows.column(c, 0..1), rows.len()) else { return Ok(None) };
+            for chunk in chunks(rows.len()) {
+                let column = rows.column(c, chunk);
+                let Some(of) = keys_of(&column) else { return Ok(None) };
+                keys.extend_from_slice(of);
+            }
+            let bloom = (shape.has_bloom && field.name() == "vehicle_id").then_some(BLOOM_FALSE_POSITIVES);
+            let rows = KeyRows { keys: &keys, lists: None };
+            keys::encode(&plan(zstd()), &Values::Text(values), &rows, bloom).map(Some)
+        }
+        DataType::List(_) => lists(&plan(zstd()), rows, c),
+        _ => Ok(None),
+    }
 }
 
-fn write_keys<W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<W>,
-    description: ColumnDescPtr,
-    values: &StringArray,
-    rows: &impl Rows,
-    column: usize,
-    bloom: Option<f64>,
-) -> ParquetResult<()> {
-    let mut keys = Vec::with_capacity(rows.len());
+fn lists(plan: &ChunkPlan, rows: &impl Rows, c: usize) -> ParquetResult<Option<Chunk>> {
+    let (mut keys, mut offsets) = (Vec::new(), Vec::with_capacity(rows.len() + 1));
+    let mut valid = NullBufferBuilder::new(rows.len());
+    offsets.push(0);
+    let mut values = None;
     for chunk in chunks(rows.len()) {
-        keys.extend_from_slice(rows.column(column, chunk).as_dictionary::<UInt32Type>().keys().values());
+        let column = rows.column(c, chunk);
+        let list = column.as_list::<i32>();
+        if values.is_none() {
+            values = dictionary(list.values(), rows.len());
+        }
+        let (Some(_), Some(of)) = (&values, keys_of(list.values())) else { return Ok(None) };
+        let (from, start) = (keys.len() as i32, list.offsets()[0]);
+        offsets.extend(list.offsets()[1..].iter().map(|end| from + end - start));
+        keys.extend_from_slice(&of[start as usize..*list.offsets().last().unwrap_or(&start) as usize]);
+        match list.nulls() {
+            Some(nulls) => valid.append_buffer(nulls),
+            None => valid.append_n_non_nulls(list.len()),
+        }
     }
-    let column = KeyColumn { column: description, values, compression: zstd(), page_rows: PAGE_ROWS, bloom };
-    let chunk = column.encode(&keys)?;
-    group.append_column(&chunk.bytes, chunk.close)
+    let (Some(values), valid) = (values, valid.finish()) else { return Ok(None) };
+    let lists = Lists { offsets: &offsets, valid: valid.as_ref() };
+    keys::encode(plan, &Values::Text(values), &KeyRows { keys: &keys, lists: Some(lists) }, None).map(Some)
+}
+
+/// The strings of a column that is best made from its keys: many rows for each string.
+fn dictionary(column: &ArrayRef, rows: usize) -> Option<StringArray> {
+    let values = column.as_dictionary_opt::<UInt32Type>()?.values().as_string_opt::<i32>()?;
+    let is_small = values.len().saturating_mul(ROWS_PER_VALUE) <= rows + PAGE_ROWS;
+    (is_small && values.null_count() == 0).then(|| values.clone())
+}
+
+/// The keys of a column of strings that has no nulls.
+fn keys_of(column: &ArrayRef) -> Option<&[u32]> {
+    let dictionary = column.as_dictionary_opt::<UInt32Type>()?;
+    (dictionary.null_count() == 0).then(|| &dictionary.keys().values()[..])
 }
 
 fn write_values<W: Write + Send>(
@@ -224,6 +308,12 @@ fn encode_column(
         }
         DataType::Float32 | DataType::Float64 if distinct_ratio(&sample()) > DISTINCT_MAX => {
             plain(properties, column, Encoding::BYTE_STREAM_SPLIT)
+        }
+        // Hashes neither compress nor tell files apart by their least and greatest.
+        DataType::Utf8 if HASHES.contains(&field.name().as_str()) => {
+            plain(properties, column.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                .set_column_compression(column.clone(), Compression::UNCOMPRESSED)
+                .set_column_statistics_enabled(column, EnabledStatistics::None)
         }
         DataType::Utf8 if distinct_ratio(&sample()) > DISTINCT_MAX => plain(properties, column, Encoding::PLAIN),
         DataType::Binary => plain(properties, column, Encoding::PLAIN),

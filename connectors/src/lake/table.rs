@@ -236,6 +236,9 @@ impl OperatorRows {
 pub trait SortedColumns {
     /// These rows of a column, whose vehicles are given as indices into `ids`.
     fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef;
+
+    /// The number or time that all rows of a column have.
+    fn constant(&self, column: usize) -> Option<i64>;
 }
 
 /// Rows of one date, by vehicle and time.
@@ -253,6 +256,10 @@ impl<C: SortedColumns> Rows for OfDate<'_, C> {
 
     fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
         self.columns.column(column, &self.rows[rows.clone()], &self.vehicles[rows], self.ids)
+    }
+
+    fn constant(&self, column: usize) -> Option<i64> {
+        self.columns.constant(column)
     }
 
     fn sample(&self, column: usize) -> ArrayRef {

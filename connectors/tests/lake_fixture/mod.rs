@@ -179,7 +179,7 @@ pub fn add_alerts(outputs: &mut [Output], per_batch: usize) -> u64 {
     for output in outputs {
         let mut alerts = AlertBatch::new(zones.clone());
         for row in 0..per_batch.min(output.frames.len()) {
-            let id = AlertId(u128::from(sequence as u64 + row as u64) << 64);
+            let id = AlertId::new(1, 2, AlertKind::Enter, EventTime(sequence + row as i64), 0);
             alerts.push(Alert {
                 kind: if row % 2 == 0 { AlertKind::Enter } else { AlertKind::Exit },
                 vehicle: output.frames.vehicle.value(row),

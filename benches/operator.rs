@@ -1,0 +1,171 @@
+//! `operator/<operator>/<implementation>`: one operator alone over decoded frames, beside what one writes first for the
+//! same answer: a hash map by vehicle, haversine for every frame, an R-tree of envelopes with `geo`. How many frames,
+//! changes of zone or windows come out is asserted to be the same.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use rhumb_benches::plain::Found;
+use rhumb_benches::workload::{Input, LATENESS_US, plans, zones, zones_text};
+use rhumb_engine::effects::Effects;
+use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::operator::{Operator, OperatorPlan};
+use rhumb_engine::sphere::distance_m;
+use rhumb_engine::time::{EventTime, SECOND_US};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ROUNDS: u32 = 10;
+const SPEED_MAX_MPS: f64 = 70.0;
+
+/// The batches as an operator sees them: their lanes' clocks are set.
+fn batches(input: &Input, before: &[Arc<dyn OperatorPlan>]) -> Vec<FrameBatch> {
+    let mut chain = input.chain(before);
+    input.copy().into_iter().map(|delivery| chain.process(delivery).frames).collect()
+}
+
+/// Runs all batches through an operator; gives the frames that are left and what they caused.
+fn run(operator: &mut dyn Operator, batches: &[FrameBatch]) -> (usize, Effects) {
+    let mut effects = Effects::default();
+    let rows = batches.iter().map(|batch| operator.process(batch.clone(), &mut effects).len()).sum();
+    (rows, effects)
+}
+
+fn alerts(effects: &Effects) -> usize {
+    effects.alerts.iter().map(|alerts| alerts.len()).sum()
+}
+
+fn bench(criterion: &mut Criterion) {
+    let input = Input::new(ROUNDS);
+    let text = zones_text(10_000);
+    let zones = zones(&text);
+    let plain = batches(&input, &[]);
+    let zoned = batches(&input, &plans(&["geofence"], &zones));
+    let naive = Naive::new(&text);
+    let mut group = criterion.benchmark_group("operator");
+    group.throughput(Throughput::Elements(input.frames as u64)).sample_size(10);
+    for (name, batches) in [("validate", &plain), ("enrich", &plain), ("geofence", &plain), ("window", &zoned)] {
+        let plan = plans(&[name], &zones).remove(0);
+        let expected = naive.run(name, &input, batches);
+        group.bench_function(format!("{name}/rhumb"), |bencher| {
+            bencher.iter_batched(
+                || plan.build(&input.context()),
+                |mut operator| {
+                    let (rows, effects) = run(&mut *operator, batches);
+                    assert_eq!(rows, input.frames);
+                    if name == "geofence" {
+                        assert_eq!(alerts(&effects), expected);
+                    }
+                    operator
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(format!("{name}/naive"), |bencher| {
+            bencher.iter(|| assert_eq!(naive.run(name, &input, batches), expected));
+        });
+    }
+    group.finish();
+    windows_are_the_same(&input, &zoned, naive.windows(&zoned));
+}
+
+/// What the naive fold counts is what the merger tells.
+fn windows_are_the_same(input: &Input, batches: &[FrameBatch], expected: usize) {
+    let plan = plans(&["window"], &zones(&zones_text(1))).remove(0);
+    let (mut operator, mut merger) = (plan.build(&input.context()), plan.merger().expect("not keyed by vehicle"));
+    let (_, mut effects) = run(&mut *operator, batches);
+    for lane in 0..64 {
+        operator.advance(rhumb_engine::lane::Lane(lane), EventTime::MAX, &mut effects);
+    }
+    effects.partials.into_iter().for_each(|partial| merger.accept(partial.part));
+    let rows: usize = merger.fire(EventTime::MAX).iter().map(|rows| rows.num_rows()).sum();
+    assert_eq!(rows, expected, "late frames: {LATENESS_US}");
+}
+
+/// The same answers without any thought of speed.
+struct Naive {
+    zones: rhumb_benches::plain::Zones,
+}
+
+impl Naive {
+    fn new(zones: &str) -> Naive {
+        Naive { zones: rhumb_benches::plain::Zones::new(zones) }
+    }
+
+    fn run(&self, operator: &str, input: &Input, batches: &[FrameBatch]) -> usize {
+        match operator {
+            "validate" => Naive::validate(input, batches),
+            "enrich" => Naive::distances(input, batches),
+            "geofence" => self.changes(input, batches),
+            _ => self.windows(batches),
+        }
+    }
+
+    fn rows<'a>(input: &'a Input, batches: &'a [FrameBatch]) -> impl Iterator<Item = (String, i64, (f64, f64))> + 'a {
+        batches.iter().flat_map(move |batch| {
+            let place = move |row: usize| (batch.lat.value(row), batch.lon.value(row));
+            (0..batch.len())
+                .map(move |row| (input.vehicles.id(batch.slots()[row]).to_owned(), batch.times()[row], place(row)))
+        })
+    }
+
+    /// Frames that are on earth, not at (0, 0), not there already, and not too fast.
+    fn validate(input: &Input, batches: &[FrameBatch]) -> usize {
+        let mut last: HashMap<String, (i64, (f64, f64))> = HashMap::new();
+        let mut accepted = 0;
+        for (vehicle, time, place) in Naive::rows(input, batches) {
+            let on_earth = place.0.abs() <= 90.0 && place.1.abs() <= 180.0 && place != (0.0, 0.0);
+            let fits = last.get(&vehicle).is_none_or(|(before, from)| {
+                let seconds = (time - before) as f64 / SECOND_US as f64;
+                time != *before && distance_m(*from, place) <= SPEED_MAX_MPS * seconds
+            });
+            if on_earth && fits {
+                accepted += 1;
+                last.insert(vehicle, (time, place));
+            }
+        }
+        accepted
+    }
+
+    /// Frames that have one before them to measure from.
+    fn distances(input: &Input, batches: &[FrameBatch]) -> usize {
+        let mut last: HashMap<String, (f64, f64)> = HashMap::new();
+        let moved = Naive::rows(input, batches)
+            .filter_map(|(vehicle, _, place)| last.insert(vehicle, place).map(|from| distance_m(from, place)));
+        moved.filter(|metres| metres.is_finite()).count()
+    }
+
+    fn changes(&self, input: &Input, batches: &[FrameBatch]) -> usize {
+        let mut inside: HashMap<String, Found> = HashMap::new();
+        let mut changes = 0;
+        for (vehicle, _, place) in Naive::rows(input, batches) {
+            let found = self.zones.at(place.0, place.1);
+            let before = inside.insert(vehicle, found.clone()).unwrap_or_default();
+            changes += before.iter().filter(|zone| !found.contains(zone)).count();
+            changes += found.iter().filter(|zone| !before.contains(zone)).count();
+        }
+        changes
+    }
+
+    /// Windows of a minute and a zone.
+    fn windows(&self, batches: &[FrameBatch]) -> usize {
+        let mut windows: HashMap<(i64, String), (u64, f64)> = HashMap::new();
+        for batch in batches {
+            let zones = batch.zones.as_ref().expect("frames with zones");
+            for row in 0..batch.len() {
+                let speed = batch.speed_mps.as_ref().map_or(0.0, |speed| f64::from(speed.value(row)));
+                for zone in zones.of(row) {
+                    let key = (batch.times()[row] / (60 * SECOND_US), zones.ids.value(*zone as usize).to_owned());
+                    let window = windows.entry(key).or_default();
+                    window.0 += 1;
+                    window.1 += speed;
+                }
+            }
+        }
+        windows.len()
+    }
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
