@@ -110,7 +110,7 @@ fn bench(criterion: &mut Criterion) {
     for case in &cases {
         let done = run_plain(case);
         let same = |summary: &Summary| {
-            assert_eq!(summary.totals.frames_in, done.frames);
+            assert_eq!(summary.totals.frames_in.values().sum::<u64>(), done.frames);
             assert_eq!(summary.totals.history_rows, done.frames);
             assert_eq!(summary.totals.alerts["enter"], done.enters);
             assert_eq!(summary.totals.alerts["exit"], done.exits);

@@ -7,6 +7,7 @@
 mod lake_fixture;
 
 use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
 use lake_fixture::{add_alerts, add_reject, add_windows, context, fleet_column, frames, open};
@@ -15,6 +16,7 @@ use rhumb_connectors::lake::LakePlan;
 use rhumb_engine::message::Output;
 use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkPlan};
 use rhumb_engine::time::DAY_US;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +39,17 @@ fn visible(data: &Path, name: &str) -> Vec<RecordBatch> {
 fn read(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().map(Result::unwrap).collect()
+}
+
+/// A batch for each row group.
+fn read_groups(path: &Path) -> Vec<RecordBatch> {
+    let builder = || ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let group = |n| {
+        let batches: Vec<RecordBatch> =
+            builder().with_row_groups(vec![n]).build().unwrap().map(Result::unwrap).collect();
+        concat_batches(&batches[0].schema(), &batches).unwrap()
+    };
+    (0..builder().metadata().num_row_groups()).map(group).collect()
 }
 
 fn rows(data: &Path, name: &str) -> usize {
@@ -161,16 +174,18 @@ fn two_writers_add_their_epochs_one_after_the_other() {
 }
 
 #[test]
-fn files_are_of_one_date_and_sorted_by_vehicle_and_time() {
+fn files_are_of_one_date_and_row_groups_sorted_by_vehicle_and_time() {
     let data = tempfile::tempdir().unwrap();
     let (mut sink, segments) = prepared(&context(data.path(), 1));
     sink.committed(1, &segments).unwrap();
     let history: Vec<&Segment> = segments.iter().filter(|s| s.table == "history").collect();
-    assert!(history.len() >= 5, "a segment every 1000 rows");
+    let dates: HashSet<i32> = history.iter().map(|s| s.event_date).collect();
+    assert_eq!(history.len(), dates.len(), "an epoch of so few rows has a file a date");
+    let mut groups = 0;
     for segment in history {
-        let batches = read(&data.path().join("lake/history").join(&segment.path));
-        let mut last = (String::new(), i64::MIN);
-        for batch in &batches {
+        for batch in &read_groups(&data.path().join("lake/history").join(&segment.path)) {
+            groups += 1;
+            let mut last = (String::new(), i64::MIN);
             let ids = batch.column_by_name("vehicle_id").unwrap().as_string::<i32>();
             let times = batch.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
             for row in 0..batch.num_rows() {
@@ -181,6 +196,7 @@ fn files_are_of_one_date_and_sorted_by_vehicle_and_time() {
             }
         }
     }
+    assert!(groups >= 5, "a row group or more every 1000 rows");
 }
 
 #[test]

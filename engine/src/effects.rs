@@ -25,7 +25,8 @@ pub struct Partial {
 #[derive(Default)]
 pub struct Effects {
     pub rejects: Vec<Reject>,
-    pub alerts: Vec<AlertBatch>,
+    /// Shared with sinks that keep them for a while.
+    pub alerts: Vec<Arc<AlertBatch>>,
     pub rows: Vec<TableRows>,
     pub partials: Vec<Partial>,
     /// Counters by name, such as `too_late.zone_speed`.

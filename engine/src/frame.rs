@@ -4,12 +4,13 @@
 use crate::time::EventTime;
 use crate::vehicle::{Slot, Vehicles};
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int64Array, ListArray, StringArray,
-    TimestampMicrosecondArray, UInt16Array, UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Float32Array, Float64Array, Int16Array, Int64Array, ListArray,
+    PrimitiveArray, StringArray, TimestampMicrosecondArray, UInt16Array, UInt32Array,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, FilterPredicate};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One GPS report of one vehicle, as a codec hands it over. Units: degrees, metres, metres a second.
@@ -158,34 +159,36 @@ impl FrameBatch {
         if keep.iter().all(|k| *k) {
             return self;
         }
-        let keep = BooleanArray::from(keep.to_vec());
-        let by = &FilterBuilder::new(&keep).optimize().build();
+        let by = &Kept::new(keep);
         let clock = Int64Array::new(self.lane_clock, None);
         FrameBatch {
             origin: self.origin,
-            vehicle: filter(by, &self.vehicle),
-            lane: filter(by, &self.lane),
-            event_time: filter(by, &self.event_time),
-            received_at: filter(by, &self.received_at),
-            lat: filter(by, &self.lat),
-            lon: filter(by, &self.lon),
-            altitude_m: self.altitude_m.map(|a| filter(by, &a)),
-            speed_mps: self.speed_mps.map(|a| filter(by, &a)),
-            heading_deg: self.heading_deg.map(|a| filter(by, &a)),
-            accuracy_m: self.accuracy_m.map(|a| filter(by, &a)),
-            hdop: self.hdop.map(|a| filter(by, &a)),
-            satellites: self.satellites.map(|a| filter(by, &a)),
-            no_fix: self.no_fix.map(|a| filter(by, &a)),
-            offset: filter(by, &self.offset),
-            late: filter(by, &self.late),
-            lane_clock: filter(by, &clock).values().clone(),
-            zones: self.zones.map(|z| z.filter(&keep)),
-            extra: self
-                .extra
-                .into_iter()
-                .map(|(f, a)| (f, by.filter(&a).expect("columns are as long as the batch")))
-                .collect(),
+            vehicle: by.of(self.vehicle),
+            lane: by.of(self.lane),
+            event_time: by.of(self.event_time),
+            received_at: by.of(self.received_at),
+            lat: by.of(self.lat),
+            lon: by.of(self.lon),
+            altitude_m: self.altitude_m.map(|a| by.of(a)),
+            speed_mps: self.speed_mps.map(|a| by.of(a)),
+            heading_deg: self.heading_deg.map(|a| by.of(a)),
+            accuracy_m: self.accuracy_m.map(|a| by.of(a)),
+            hdop: self.hdop.map(|a| by.of(a)),
+            satellites: self.satellites.map(|a| by.of(a)),
+            no_fix: self.no_fix.map(|a| by.filtered(&a)),
+            offset: by.of(self.offset),
+            late: by.filtered(&self.late),
+            lane_clock: by.of(clock).values().clone(),
+            zones: self.zones.map(|z| z.filter(&by.keep)),
+            extra: self.extra.into_iter().map(|(f, a)| (f, by.any(&a))).collect(),
         }
+    }
+
+    /// Lets go of what only the chain needs: lanes, their clocks, and places in the partition.
+    pub fn forget_position(&mut self) {
+        self.lane = Vec::<u16>::new().into();
+        self.offset = Vec::<i64>::new().into();
+        self.lane_clock = Vec::new().into();
     }
 
     /// The frame in a row, with its vehicle's id.
@@ -270,7 +273,50 @@ fn value_f32(array: &Option<Float32Array>, row: usize) -> Option<f32> {
     array.as_ref().and_then(|a| a.is_valid(row).then(|| a.value(row)))
 }
 
-fn filter<A: Array + Clone + 'static>(by: &FilterPredicate, array: &A) -> A {
-    let kept = by.filter(array).expect("columns are as long as the batch");
-    kept.as_any().downcast_ref::<A>().expect("filtering keeps the type").clone()
+/// The rows of a batch that stay.
+struct Kept {
+    keep: BooleanArray,
+    predicate: FilterPredicate,
+    runs: Vec<Range<usize>>,
+    rows: usize,
+}
+
+impl Kept {
+    fn new(keep: &[bool]) -> Kept {
+        let keep = BooleanArray::from(keep.to_vec());
+        let runs: Vec<Range<usize>> = keep.values().set_slices().map(|(from, to)| from..to).collect();
+        let rows = runs.iter().map(ExactSizeIterator::len).sum();
+        Kept { predicate: FilterBuilder::new(&keep).optimize().build(), keep, runs, rows }
+    }
+
+    /// In its place, if nobody else has the column: new memory costs more than moving the rows.
+    fn of<T: ArrowPrimitiveType>(&self, array: PrimitiveArray<T>) -> PrimitiveArray<T> {
+        if array.null_count() > 0 {
+            return self.filtered(&array);
+        }
+        let (data_type, values, _) = array.into_parts();
+        match values.into_inner().into_vec::<T::Native>() {
+            Ok(mut values) => {
+                let mut to = 0;
+                for run in &self.runs {
+                    values.copy_within(run.clone(), to);
+                    to += run.len();
+                }
+                values.truncate(self.rows);
+                PrimitiveArray::new(values.into(), None).with_data_type(data_type)
+            }
+            Err(shared) => {
+                self.filtered(&PrimitiveArray::new(ScalarBuffer::from(shared), None).with_data_type(data_type))
+            }
+        }
+    }
+
+    fn filtered<A: Array + Clone + 'static>(&self, array: &A) -> A {
+        let kept = self.any(array);
+        kept.as_any().downcast_ref::<A>().expect("filtering keeps the type").clone()
+    }
+
+    fn any(&self, array: &dyn Array) -> ArrayRef {
+        self.predicate.filter(array).expect("columns are as long as the batch")
+    }
 }

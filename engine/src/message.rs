@@ -69,7 +69,7 @@ impl Output {
     }
 
     /// Alerts of all operators.
-    pub fn alerts(&self) -> &[AlertBatch] {
+    pub fn alerts(&self) -> &[Arc<AlertBatch>] {
         &self.effects.alerts
     }
 }

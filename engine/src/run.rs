@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Batches that may wait between two threads. Together with a batch of 16k frames this bounds what is under way.
-const CHANNEL_BATCHES: usize = 16;
+const CHANNEL_BATCHES: usize = 8;
 /// Events of readers and threads that may wait for the run to look at them.
 const EVENTS_MAX: usize = 1024;
 

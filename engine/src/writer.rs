@@ -87,6 +87,7 @@ impl Writer {
 
     fn write(&mut self, mut output: Output, run: &mut Totals) -> Result<(), WriteError> {
         for alerts in &mut output.effects.alerts {
+            let alerts = Arc::get_mut(alerts).expect("nobody has seen them yet");
             let next = self.next_sequence + alerts.len() as i64;
             alerts.sequence = Some((self.next_sequence..next).collect::<Vec<_>>().into());
             self.next_sequence = next;

@@ -13,12 +13,13 @@ use std::sync::Arc;
 /// Batches of alerts, with the shard of each.
 #[derive(Default)]
 pub struct Alerts {
-    batches: Vec<(usize, AlertBatch)>,
+    batches: Vec<(usize, Arc<AlertBatch>)>,
     rows: usize,
 }
 
 impl Alerts {
-    pub fn push(&mut self, shard: usize, alerts: &AlertBatch) {
+    /// Shares the alerts.
+    pub fn push(&mut self, shard: usize, alerts: &Arc<AlertBatch>) {
         if !alerts.is_empty() {
             self.rows += alerts.len();
             self.batches.push((shard, alerts.clone()));
@@ -50,7 +51,7 @@ impl Alerts {
         AlertColumns {
             schema: schema.clone(),
             epoch,
-            batches: self.batches.iter().map(|(_, b)| b).collect(),
+            batches: self.batches.iter().map(|(_, b)| &**b).collect(),
             kinds: Arc::new(StringArray::from_iter_values(kinds)),
             zones,
             attributes,

@@ -17,11 +17,13 @@ pub struct History {
 }
 
 impl History {
-    /// Shares the batch's columns.
+    /// Shares the batch's columns, those that the history has.
     pub fn push(&mut self, shard: usize, frames: &FrameBatch) {
         if !frames.is_empty() {
             self.rows += frames.len();
-            self.batches.push((shard, frames.clone()));
+            let mut kept = frames.clone();
+            kept.forget_position();
+            self.batches.push((shard, kept));
         }
     }
 

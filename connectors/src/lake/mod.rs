@@ -35,25 +35,26 @@ use tokio::runtime::Runtime;
 
 /// Folder of the lake in the data folder.
 pub const FOLDER: &str = "lake";
-/// Rows after which a segment of the history is written, without waiting for the end of its epoch.
-pub const SEGMENT_ROWS: usize = 1 << 20;
+/// Rows of a table after which they are sorted and written as a row group, without waiting for the end of the epoch. Their
+/// columns fit into the processor's cache together, in which sorting them is several times as fast as in memory.
+pub const GROUP_ROWS: usize = 1 << 18;
 
 /// The lake as planned.
 #[derive(Debug, Clone)]
 pub struct LakePlan {
-    segment_rows: usize,
+    group_rows: usize,
 }
 
 impl Default for LakePlan {
     fn default() -> LakePlan {
-        LakePlan { segment_rows: SEGMENT_ROWS }
+        LakePlan { group_rows: GROUP_ROWS }
     }
 }
 
 impl LakePlan {
-    /// Segments of at most about this many rows. Fewer need less memory and make more files.
-    pub fn with_segment_rows(self, rows: usize) -> LakePlan {
-        LakePlan { segment_rows: rows.max(1) }
+    /// Row groups of at most about this many rows. Fewer need less memory and make larger files.
+    pub fn with_group_rows(self, rows: usize) -> LakePlan {
+        LakePlan { group_rows: rows.max(1) }
     }
 }
 
@@ -65,7 +66,7 @@ impl SinkPlan for LakePlan {
     fn describe(&self) -> Vec<(String, String)> {
         vec![
             ("format".to_owned(), "Delta Lake over Parquet, by event_date".to_owned()),
-            ("segment_rows".to_owned(), self.segment_rows.to_string()),
+            ("group_rows".to_owned(), self.group_rows.to_string()),
         ]
     }
 
@@ -88,7 +89,7 @@ impl SinkPlan for LakePlan {
             logs.insert(name.to_owned(), log);
             Table::open(folder, context.claim)
         };
-        let tables = Tables::open(context, self.segment_rows, &mut open)?;
+        let tables = Tables::open(context, self.group_rows, &mut open)?;
         Ok(Box::new(LakeSink {
             folder,
             pipeline: context.pipeline.clone(),

@@ -1,4 +1,5 @@
-//! Segments: Parquet files, written under a name that no reader looks at, and durable before anyone hears of them.
+//! Segments: Parquet files, written under a name that no reader looks at, and durable before anyone hears of them. They
+//! grow by row groups, so that memory does not grow with the epoch.
 
 use super::deltas;
 use super::durable::failed;
@@ -13,12 +14,12 @@ use arrow::datatypes::{
     UInt32Type,
 };
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowWriterOptions, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::Result as ParquetResult;
-use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use rhumb_engine::sink::SinkError;
 use std::collections::HashSet;
@@ -26,7 +27,9 @@ use std::fs::File;
 use std::hash::Hash;
 use std::io::Write;
 use std::ops::Range;
+#[cfg(test)]
 use std::path::Path;
+use std::path::PathBuf;
 
 /// Rows that say how the columns of a segment are best encoded.
 pub const SAMPLE_ROWS: usize = 8192;
@@ -100,43 +103,85 @@ pub struct Written {
     pub statistics: String,
 }
 
-/// Writes rows, of which there is at least one, as a segment and makes it durable; its name is durable once the caller
-/// has synced the folder. What is left after an error is no segment.
-pub fn write(path: &Path, shape: &Shape, rows: &impl Rows) -> Result<Written, SinkError> {
-    let file = File::create(path).map_err(failed("create", path))?;
-    let mut not_numbers = stats::NotNumbers::new(&shape.schema);
-    let metadata = write_columns(&file, shape, rows, &mut not_numbers).map_err(failed("write", path))?;
-    file.sync_all().map_err(failed("make durable", path))?;
-    let bytes = file.metadata().map_err(failed("look at", path))?.len();
-    Ok(Written { rows: rows.len() as u64, bytes, statistics: stats::of(&metadata, &not_numbers) })
+/// A segment while it grows, a row group at a time. What is left of one that was not finished is no segment.
+pub struct SegmentWriter {
+    path: PathBuf,
+    file: File,
+    schema: SchemaRef,
+    has_bloom: bool,
+    writer: SerializedFileWriter<File>,
+    encoders: ArrowRowGroupWriterFactory,
+    descriptions: Vec<ColumnDescPtr>,
+    not_numbers: stats::NotNumbers,
+    rows: u64,
 }
 
-/// One row group, column after column: what an encoder remembers of a column stays in the processor's cache.
-fn write_columns(
-    file: &File,
-    shape: &Shape,
-    rows: &impl Rows,
-    not_numbers: &mut stats::NotNumbers,
-) -> ParquetResult<ParquetMetaData> {
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties(shape, rows))
-        // Readers see plain strings, not the dictionaries that columns came with.
-        .with_skip_arrow_metadata(true);
-    let writer = ArrowWriter::try_new_with_options(file, shape.schema.clone(), options)?;
-    let (mut writer, columns) = writer.into_serialized_writer()?;
-    let encoders = columns.create_column_writers(0)?;
-    let descriptions = writer.schema_descr().columns().to_vec();
-    let mut group = writer.next_row_group()?;
-    for (c, encoder) in encoders.into_iter().enumerate() {
-        let (field, column) = (shape.schema.field(c), descriptions[c].clone());
-        if let Some(chunk) = chunk(field, column, shape, rows, c)? {
-            group.append_column(&chunk.bytes, chunk.close)?;
-        } else {
-            write_values(&mut group, encoder, field, rows, c, |values| not_numbers.look(c, values))?;
-        }
+impl SegmentWriter {
+    /// Creates the file. How columns are encoded is chosen by the first rows, of which there is at least one.
+    pub fn create(path: PathBuf, shape: &Shape, first: &impl Rows) -> Result<SegmentWriter, SinkError> {
+        let file = File::create(&path).map_err(failed("create", &path))?;
+        let same = file.try_clone().map_err(failed("create", &path))?;
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(shape, first))
+            // Readers see plain strings, not the dictionaries that columns came with.
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(same, shape.schema.clone(), options);
+        let (writer, encoders) =
+            writer.and_then(ArrowWriter::into_serialized_writer).map_err(failed("write", &path))?;
+        Ok(SegmentWriter {
+            path,
+            file,
+            schema: shape.schema.clone(),
+            has_bloom: shape.has_bloom,
+            descriptions: writer.schema_descr().columns().to_vec(),
+            writer,
+            encoders,
+            not_numbers: stats::NotNumbers::new(&shape.schema),
+            rows: 0,
+        })
     }
-    group.close()?;
-    writer.close()
+
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Writes rows as a row group.
+    pub fn append(&mut self, rows: &impl Rows) -> Result<(), SinkError> {
+        self.rows += rows.len() as u64;
+        self.write_columns(rows).map_err(failed("write", &self.path))
+    }
+
+    /// Column after column: what an encoder remembers of a column stays in the processor's cache.
+    fn write_columns(&mut self, rows: &impl Rows) -> ParquetResult<()> {
+        let encoders = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?;
+        let mut group = self.writer.next_row_group()?;
+        for (c, encoder) in encoders.into_iter().enumerate() {
+            let (field, column) = (self.schema.field(c), self.descriptions[c].clone());
+            let bloom = (self.has_bloom && field.name() == "vehicle_id").then_some(BLOOM_FALSE_POSITIVES);
+            if let Some(chunk) = chunk(field, column, bloom, rows, c)? {
+                group.append_column(&chunk.bytes, chunk.close)?;
+            } else {
+                write_values(&mut group, encoder, field, rows, c, |values| self.not_numbers.look(c, values))?;
+            }
+        }
+        group.close().map(drop)
+    }
+
+    /// Makes the segment durable; its name is durable once the caller has synced the folder.
+    pub fn finish(self) -> Result<Written, SinkError> {
+        let metadata = self.writer.close().map_err(failed("write", &self.path))?;
+        self.file.sync_all().map_err(failed("make durable", &self.path))?;
+        let bytes = self.file.metadata().map_err(failed("look at", &self.path))?.len();
+        Ok(Written { rows: self.rows, bytes, statistics: stats::of(&metadata, &self.not_numbers) })
+    }
+}
+
+/// A segment of one row group.
+#[cfg(test)]
+pub fn write(path: &Path, shape: &Shape, rows: &impl Rows) -> Result<Written, SinkError> {
+    let mut writer = SegmentWriter::create(path.to_owned(), shape, rows)?;
+    writer.append(rows)?;
+    writer.finish()
 }
 
 /// The number or time that all rows have, none of which is null.
@@ -168,7 +213,7 @@ fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
 fn chunk(
     field: &Field,
     column: ColumnDescPtr,
-    shape: &Shape,
+    bloom: Option<f64>,
     rows: &impl Rows,
     c: usize,
 ) -> ParquetResult<Option<Chunk>> {
@@ -196,7 +241,6 @@ fn chunk(
                 let Some(of) = keys_of(&column) else { return Ok(None) };
                 keys.extend_from_slice(of);
             }
-            let bloom = (shape.has_bloom && field.name() == "vehicle_id").then_some(BLOOM_FALSE_POSITIVES);
             let rows = KeyRows { keys: &keys, lists: None };
             keys::encode(&plan(zstd()), &Values::Text(values), &rows, bloom).map(Some)
         }

@@ -4,7 +4,7 @@ use super::alerts::Alerts;
 use super::durable::{create_folder, failed, sync_folder};
 use super::history::History;
 use super::order::{Row, Sorted, VehicleOrder};
-use super::segment::{self, Rows, SAMPLE_ROWS, Shape};
+use super::segment::{Rows, SAMPLE_ROWS, SegmentWriter, Shape};
 use super::{date_text, schema, sorted_by, tables};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -20,7 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const STAGING: &str = "_staging";
-/// Bytes of rejects after which a segment of them is written: a stranger decides how long they are.
+/// Rows from which a segment takes no more.
+const SEGMENT_ROWS: u64 = 1 << 20;
+/// Segments of a table that grow at the same time.
+const GROWING_MAX: usize = 8;
+/// Bytes of rejects after which they are written: a stranger decides how long they are.
 const REJECT_BYTES: usize = 32 << 20;
 
 /// Files of one table in the making.
@@ -30,6 +34,8 @@ pub struct Table {
     claim: u64,
     /// Segments so far, for their names.
     number: u64,
+    /// By date: a segment that more rows may come to, with its path.
+    growing: BTreeMap<i32, (String, SegmentWriter)>,
     finished: Vec<Segment>,
 }
 
@@ -37,21 +43,41 @@ impl Table {
     pub fn open(folder: PathBuf, claim: u64) -> Result<Table, SinkError> {
         create_folder(&folder.join(STAGING))?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Table { name, folder, claim, number: 0, finished: Vec::new() })
+        Ok(Table { name, folder, claim, number: 0, growing: BTreeMap::new(), finished: Vec::new() })
     }
 
-    /// Writes rows of one date as a segment.
-    fn segment(&mut self, date: i32, epoch: u64, shape: &Shape, rows: &impl Rows) -> Result<(), SinkError> {
-        let file = format!("{:010}-{epoch:010}-{:06}.parquet", self.claim, self.number);
-        self.number += 1;
-        let path = self.folder.join(STAGING).join(&file);
-        let written = segment::write(&path, shape, rows)?;
+    /// Writes rows of one date as a row group.
+    fn append(&mut self, date: i32, epoch: u64, shape: &Shape, rows: &impl Rows) -> Result<(), SinkError> {
+        if !self.growing.contains_key(&date) {
+            if self.growing.len() == GROWING_MAX {
+                // Recordings go through time, so the oldest date is the least likely to get more.
+                let oldest = self.growing.pop_first();
+                oldest.map_or(Ok(()), |(date, growing)| self.finish(date, growing))?;
+            }
+            let file = format!("{:010}-{epoch:010}-{:06}.parquet", self.claim, self.number);
+            self.number += 1;
+            let staged = self.folder.join(STAGING).join(&file);
+            let path = format!("{}={}/{file}", schema::EVENT_DATE, date_text(date));
+            self.growing.insert(date, (path, SegmentWriter::create(staged, shape, rows)?));
+        }
+        let (_, writer) = self.growing.get_mut(&date).expect("it was just put there");
+        writer.append(rows)?;
+        if writer.rows() >= SEGMENT_ROWS
+            && let Some(whole) = self.growing.remove(&date)
+        {
+            self.finish(date, whole)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, event_date: i32, (path, writer): (String, SegmentWriter)) -> Result<(), SinkError> {
+        let written = writer.finish()?;
         self.finished.push(Segment {
             table: self.name.clone(),
-            path: format!("{}={}/{file}", schema::EVENT_DATE, date_text(date)),
+            path,
             rows: written.rows,
             bytes: written.bytes,
-            event_date: date,
+            event_date,
             statistics: written.statistics,
         });
         Ok(())
@@ -59,6 +85,9 @@ impl Table {
 
     /// The segments since the last call, durable under their staged names.
     fn take(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
+        for (date, growing) in std::mem::take(&mut self.growing) {
+            self.finish(date, growing)?;
+        }
         if self.finished.is_empty() {
             return Ok(Vec::new());
         }
@@ -105,7 +134,7 @@ struct OperatorRows {
 
 /// The buffers of all tables.
 pub struct Tables {
-    segment_rows: usize,
+    group_rows: usize,
     order: VehicleOrder,
     sorted: Sorted,
     history: (History, SchemaRef, Table),
@@ -117,7 +146,7 @@ pub struct Tables {
 type Open<'a> = &'a mut dyn FnMut(&str, &Schema) -> Result<Table, SinkError>;
 
 impl Tables {
-    pub fn open(context: &SinkContext, segment_rows: usize, open: Open) -> Result<Tables, SinkError> {
+    pub fn open(context: &SinkContext, group_rows: usize, open: Open) -> Result<Tables, SinkError> {
         let (history, alerts) = (schema::history(&context.history), schema::alerts());
         let mut operators = BTreeMap::new();
         for plan in &context.tables {
@@ -128,7 +157,7 @@ impl Tables {
             operators.insert(plan.name.clone(), rows);
         }
         Ok(Tables {
-            segment_rows,
+            group_rows,
             order: VehicleOrder::new(&context.vehicles),
             sorted: Sorted::default(),
             rejects: (Vec::new(), 0, open("rejects", &schema::rejects())?),
@@ -138,23 +167,23 @@ impl Tables {
         })
     }
 
-    /// Takes what a batch gave; writes segments of what is enough for one.
+    /// Takes what a batch gave; writes row groups of what is enough for one.
     pub fn write(&mut self, output: &Output, epoch: u64) -> Result<(), SinkError> {
         self.history.0.push(output.shard, &output.frames);
-        if self.history.0.rows() >= self.segment_rows {
+        if self.history.0.rows() >= self.group_rows {
             self.flush_history(epoch)?;
         }
         for alerts in output.alerts() {
             self.alerts.0.push(output.shard, alerts);
         }
-        if self.alerts.0.rows() >= self.segment_rows {
+        if self.alerts.0.rows() >= self.group_rows {
             self.flush_alerts(epoch)?;
         }
         for reject in &output.effects.rejects {
             self.rejects.1 += size_of::<Reject>() + reject.raw.len() + reject.detail.len();
             self.rejects.0.push(reject.clone());
         }
-        if self.rejects.1 >= REJECT_BYTES || self.rejects.0.len() >= self.segment_rows {
+        if self.rejects.1 >= REJECT_BYTES || self.rejects.0.len() >= self.group_rows {
             self.flush_rejects(epoch)?;
         }
         for rows in &output.effects.rows {
@@ -162,7 +191,7 @@ impl Tables {
             let of = self.operators.get_mut(&rows.table).ok_or_else(unknown)?;
             of.rows += rows.rows.num_rows();
             of.batches.push(rows.rows.clone());
-            if of.rows >= self.segment_rows {
+            if of.rows >= self.group_rows {
                 of.flush(epoch)?;
             }
         }
@@ -270,7 +299,7 @@ impl<C: SortedColumns> Rows for OfDate<'_, C> {
     }
 }
 
-/// Writes rows that are sorted by vehicle and time, one segment a date.
+/// Writes rows that are sorted by vehicle and time, a row group for each date.
 fn write_sorted(
     sorted: &Sorted,
     table: &mut Table,
@@ -280,7 +309,7 @@ fn write_sorted(
 ) -> Result<(), SinkError> {
     let mut write = |date: i32, rows: &[Row], vehicles: &[u32]| {
         let shape = Shape { schema: schema.clone(), sorted_by: &["vehicle_id", "event_time"], has_bloom: true };
-        table.segment(date, epoch, &shape, &OfDate { columns, rows, vehicles, ids: &sorted.ids })
+        table.append(date, epoch, &shape, &OfDate { columns, rows, vehicles, ids: &sorted.ids })
     };
     let (first, last) = sorted.rows.iter().fold((i64::MAX, i64::MIN), |(f, l), r| (f.min(r.time), l.max(r.time)));
     let (first, last) = (EventTime(first).date(), EventTime(last).date());
@@ -296,7 +325,7 @@ fn write_sorted(
     dates.iter().try_for_each(|(date, (rows, vehicles))| write(*date, rows, vehicles))
 }
 
-/// Sorts rows and writes them, one segment a date.
+/// Sorts rows and writes them, a row group for each date.
 fn write_rows(
     table: &mut Table,
     rows: &RecordBatch,
@@ -306,7 +335,7 @@ fn write_rows(
 ) -> Result<(), SinkError> {
     let dates = tables::by_date(rows, date_from, sorted_by).map_err(failed("sort rows of the table", &table.folder))?;
     for (date, rows) in dates {
-        table.segment(date, epoch, &Shape { schema: rows.schema(), sorted_by, has_bloom: false }, &rows)?;
+        table.append(date, epoch, &Shape { schema: rows.schema(), sorted_by, has_bloom: false }, &rows)?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ pub fn context(data: &Path, claim: u64) -> SinkContext {
 }
 
 pub fn open(context: &SinkContext) -> Box<dyn Sink> {
-    LakePlan::default().with_segment_rows(1000).open(context).expect("the lake opens")
+    LakePlan::default().with_group_rows(1000).open(context).expect("the lake opens")
 }
 
 /// Frames of about fifty vehicles over two days, a tenth of them out of order, in batches as readers cut them. `seed`
@@ -196,7 +196,7 @@ pub fn add_alerts(outputs: &mut [Output], per_batch: usize) -> u64 {
         let next = sequence + alerts.len() as i64;
         alerts.sequence = Some(Int64Array::from_iter_values(sequence..next));
         sequence = next;
-        output.effects.alerts.push(alerts);
+        output.effects.alerts.push(Arc::new(alerts));
     }
     sequence as u64
 }

@@ -102,7 +102,7 @@ impl Operator for Geofence {
             }
         }
         if !alerts.is_empty() {
-            effects.alerts.push(alerts);
+            effects.alerts.push(Arc::new(alerts));
         }
         frames.zones = Some(ZoneLists {
             offsets: OffsetBuffer::new(ScalarBuffer::from(found.offsets)),
