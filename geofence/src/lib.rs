@@ -31,6 +31,7 @@ mod index;
 mod position;
 mod problem;
 mod ring;
+mod runs;
 mod zone;
 mod zones;
 

@@ -112,15 +112,13 @@ impl Shapes<'_> {
                 };
                 out.edges.extend(edges.iter().copied().filter(touching));
             }
-            None => shape.edges_where(
-                |b| b.meets(bounds),
-                |edge| {
-                    let (a, b) = shape.edge(edge);
-                    if bounds.may_touch(a, b) {
-                        out.edges.push(edge as u32);
-                    }
-                },
-            ),
+            None => shape.runs_meeting(bounds, |run| {
+                let touching = |edge: &usize| {
+                    let (a, b) = shape.edge(*edge);
+                    bounds.may_touch(a, b)
+                };
+                out.edges.extend(run.filter(touching).map(|edge| edge as u32));
+            }),
         }
         let to = out.edges.len() as u32;
         let winding = match parent {

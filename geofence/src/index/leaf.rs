@@ -47,10 +47,25 @@ pub(crate) fn resolve(words: &[u32], sets: &[u32], x: f32, y: f32, exact: impl F
     let start = out.len();
     push_inside(CellWord(words[1]), sets, out);
     let inside = out.len();
-    push_border(words, entries, x, y, exact, out);
+    each_border(words, entries, x, y, |zone, holds, close| {
+        if if close { exact(zone) } else { holds } {
+            out.push(zone);
+        }
+    });
     if inside > start && out.len() > inside {
         out[start..].sort_unstable();
     }
+}
+
+/// Whether one zone of the leaf holds the point; `exact` as above, for that zone.
+pub(crate) fn holds(words: &[u32], sets: &[u32], zone: u32, x: f32, y: f32, exact: impl Fn() -> bool) -> bool {
+    let mut found = inside_has(CellWord(words[1]), sets, zone);
+    each_border(words, words[0] >> 5, x, y, |other, holds, close| {
+        if other == zone {
+            found = if close { exact() } else { holds };
+        }
+    });
+    found
 }
 
 /// Words of a short leaf: its head, one entry, one group.
@@ -71,8 +86,10 @@ pub(crate) fn resolve_short(words: &[u32; SHORT_WORDS], x: f32, y: f32, exact: i
     [CellWord((*inside).min(border.0)), CellWord((*inside).max(border.0))]
 }
 
-/// Entries of one zone stand together, and a piece's shell before its holes.
-fn push_border(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
+/// Calls `on` for every zone of the entries, ascending, with whether it holds the point and whether that is too close to
+/// be sure. Entries of one zone stand together, and a piece's shell before its holes.
+#[inline]
+fn each_border(words: &[u32], entries: u32, x: f32, y: f32, mut on: impl FnMut(u32, bool, bool)) {
     let mut at = 2;
     let mut left = entries;
     while left > 0 {
@@ -94,9 +111,7 @@ fn push_border(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) 
             }
             holds |= piece;
         }
-        if if close { exact(zone) } else { holds } {
-            out.push(zone);
-        }
+        on(zone, holds, close);
     }
 }
 
@@ -110,6 +125,18 @@ pub(crate) fn push_inside(inside: CellWord, sets: &[u32], out: &mut Vec<u32>) {
             out.extend_from_slice(&sets[at + 1..at + 1 + sets[at] as usize]);
         }
         _ => {}
+    }
+}
+
+/// Whether an inside state names the zone.
+pub(crate) fn inside_has(inside: CellWord, sets: &[u32], zone: u32) -> bool {
+    match inside.state() {
+        CellState::InsideOne(one) => one == zone,
+        CellState::InsideSet(at) => {
+            let at = at as usize;
+            sets[at + 1..at + 1 + sets[at] as usize].binary_search(&zone).is_ok()
+        }
+        _ => false,
     }
 }
 

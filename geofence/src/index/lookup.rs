@@ -48,15 +48,33 @@ impl Place {
 impl Index {
     /// Appends the zones that hold `p` (`[longitude, latitude]`), ascending.
     pub fn containing(&self, zones: &[Zone], p: [f64; 2], out: &mut Vec<u32>) {
-        let Some(units) = self.grid.place(p) else { return };
-        let place = Place::of(units);
+        if let Some((cell, place)) = self.cell_at(p) {
+            self.emit(zones, cell, &place, p, out);
+        }
+    }
+
+    /// Whether one zone holds `p`.
+    pub fn holds(&self, zones: &[Zone], zone: u32, p: [f64; 2]) -> bool {
+        let Some((cell, place)) = self.cell_at(p) else { return false };
+        match cell.state() {
+            CellState::Border(at) => {
+                let words = &self.leaves.words()[at as usize * 4..];
+                let (x, y) = place.in_leaf(words[0] & 31);
+                leaf::holds(words, &self.sets, zone, x, y, || zones[zone as usize].shape.holds_point(p))
+            }
+            _ => leaf::inside_has(cell, &self.sets, zone),
+        }
+    }
+
+    fn cell_at(&self, p: [f64; 2]) -> Option<(CellWord, Place)> {
+        let place = Place::of(self.grid.place(p)?);
         let mut cell = self.top[self.grid.top_index(place.at[0], place.at[1])];
         let mut shift = TOP_SHIFT;
         while let CellState::Node(node) = cell.state() {
             shift -= FAN_BITS;
             cell = self.nodes[node as usize].0[place.child(shift)];
         }
-        self.emit(zones, cell, &place, p, out);
+        Some((cell, place))
     }
 
     /// Appends one list a row; see [`crate::Zones::containing_batch`].
