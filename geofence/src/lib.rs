@@ -21,7 +21,6 @@
 //! ```
 
 mod bounds;
-mod changes;
 mod check;
 mod circle;
 mod coordinates;
@@ -35,7 +34,6 @@ mod runs;
 mod zone;
 mod zones;
 
-pub use changes::{Change, changes};
 pub use circle::{Circle, EARTH_RADIUS_M};
 pub use crossing::Side;
 pub use index::IndexStats;
