@@ -6,7 +6,7 @@ use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
 use crate::index::cell::{CellState, CellWord};
-use crate::index::contents::{CIRCLE, Contents, RingHere, Shapes};
+use crate::index::contents::{CIRCLE, Contents, Part, RingHere, Shapes};
 use crate::index::encode::{Leaves, cut_edges, push_groups};
 use crate::index::grid::{Cell, FAN, FAN_BITS, Frame, Grid, TOP_SHIFT};
 use crate::index::leaf::{EXACT, HOLE};
@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
         let mut contents = self.take(0);
         contents.corner = bounds.corner();
         for piece in near {
-            self.shapes.add_piece(piece, &bounds, None, &mut contents);
+            self.shapes.add_piece(piece, &bounds, &mut contents);
         }
         self.fill_top(region, &mut contents, 0, top);
         self.contents[0] = contents;
@@ -115,24 +115,32 @@ impl<'a> Builder<'a> {
         if contents.rings.is_empty() && contents.inside.is_empty() {
             return;
         }
-        for part in cell.children() {
+        contents.walk.start(contents.rings.len());
+        for (number, part) in (0..).zip(cell.children()) {
             if self.grid.has(part) {
-                let mut below = self.part(part, contents, depth + 1);
+                let mut below = self.part(number, part, contents, depth + 1);
                 self.fill_top(part, &mut below, depth + 1, top);
                 self.contents[depth + 1] = below;
             }
         }
     }
 
-    /// What of a cell's contents lies in a part of it.
-    fn part(&mut self, part: Cell, contents: &Contents, depth: usize) -> Contents {
-        let bounds = self.grid.frame(part).bounds;
+    /// What of a cell's contents lies in its part of this number, which follows the one before.
+    fn part(&mut self, number: u32, cell: Cell, contents: &mut Contents, depth: usize) -> Contents {
+        let bounds = self.grid.frame(cell).bounds;
+        let corner_above = [bounds.max[0], self.grid.bottom_above(cell)];
+        let part = Part { bounds, column: number % FAN, row: number / FAN, corner_above };
         let mut below = self.take(depth);
         below.corner = bounds.corner();
         below.inside.extend_from_slice(&contents.inside);
-        for rings in contents.rings.chunk_by(|a, b| a.piece == b.piece) {
-            self.shapes.add_piece(rings[0].piece, &bounds, Some((rings, contents)), &mut below);
+        let mut first = 0;
+        while first < contents.rings.len() {
+            let piece = contents.rings[first].piece;
+            let rings = contents.rings[first..].iter().take_while(|ring| ring.piece == piece).count();
+            self.shapes.add_part(contents, first..first + rings, &part, &mut below);
+            first += rings;
         }
+        contents.walk.step(&part);
         below
     }
 
@@ -161,8 +169,9 @@ impl<'a> Builder<'a> {
         let levels = (TOP_SHIFT - cell.shift) / FAN_BITS + 1;
         self.stats.depth = self.stats.depth.max(levels as usize);
         let mut words = [CellWord::OUTSIDE; (FAN * FAN) as usize];
-        for (word, part) in words.iter_mut().zip(cell.children()) {
-            let mut below = self.part(part, contents, depth + 1);
+        contents.walk.start(contents.rings.len());
+        for (number, (word, part)) in (0..).zip(words.iter_mut().zip(cell.children())) {
+            let mut below = self.part(number, part, contents, depth + 1);
             let record = self.cell(part, &mut below, depth + 1, budget);
             *word = self.part_word(record);
             self.contents[depth + 1] = below;
@@ -237,8 +246,7 @@ impl<'a> Builder<'a> {
         self.cut.clear();
         let Piece { zone, part, .. } = self.shapes.pieces[ring.piece as usize];
         if let Shape::Polygons(polygons) = &self.shapes.zones[zone as usize].shape {
-            let polygon = &polygons[part as usize];
-            let shape = if ring.ring == 0 { &polygon.shell } else { &polygon.holes[ring.ring as usize - 1] };
+            let shape = polygons[part as usize].ring(ring.ring);
             let edges = &contents.edges[ring.edges.0 as usize..ring.edges.1 as usize];
             cut_edges(&self.grid, frame, shape, edges, &mut self.cut);
         }

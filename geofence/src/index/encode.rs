@@ -127,5 +127,6 @@ fn clip(a: [f64; 2], b: [f64; 2]) -> Option<([f64; 2], [f64; 2])> {
 }
 
 fn rounded(a: [f64; 2], b: [f64; 2]) -> [i16; 4] {
-    [a[0], a[1], b[0], b[1]].map(|v| v.round().clamp(-FRAME_UNITS, FRAME_UNITS) as i16)
+    // As `round` does, which is a call where processors need not have the instruction.
+    [a[0], a[1], b[0], b[1]].map(|v| (v + 0.5f64.copysign(v)).clamp(-FRAME_UNITS, FRAME_UNITS) as i16)
 }

@@ -211,7 +211,7 @@ impl Index {
     }
 }
 
-/// Some rows of a block, ascending; filled without branches.
+/// Some rows of a block; filled without branches.
 struct Rows {
     rows: [u8; BLOCK_ROWS + 1],
     count: usize,
