@@ -30,6 +30,11 @@ impl Bounds {
         }
     }
 
+    pub fn joined(mut self, other: &Bounds) -> Bounds {
+        self.join(other);
+        self
+    }
+
     /// The lower right one.
     pub fn corner(&self) -> [f64; 2] {
         [self.max[0], self.min[1]]
@@ -46,13 +51,19 @@ impl Bounds {
         self.min[0] <= p[0] && p[0] <= self.max[0] && self.min[1] <= p[1] && p[1] <= self.max[1]
     }
 
-    /// False only when the edge from `a` to `b` surely does not touch the box; rounding errs on the side of true.
-    pub fn may_touch(&self, a: [f64; 2], b: [f64; 2]) -> bool {
+    /// Whether the box around the edge from `a` to `b` does not meet this one.
+    #[inline(always)]
+    pub fn is_beside(&self, a: [f64; 2], b: [f64; 2]) -> bool {
         let beside = |axis: usize| {
             (a[axis] < self.min[axis]) & (b[axis] < self.min[axis])
                 | (a[axis] > self.max[axis]) & (b[axis] > self.max[axis])
         };
-        if beside(0) | beside(1) {
+        beside(0) | beside(1)
+    }
+
+    /// False only when the edge from `a` to `b` surely does not touch the box; rounding errs on the side of true.
+    pub fn may_touch(&self, a: [f64; 2], b: [f64; 2]) -> bool {
+        if self.is_beside(a, b) {
             return false;
         }
         let half = [(self.max[0] - self.min[0]) * 0.5, (self.max[1] - self.min[1]) * 0.5];

@@ -136,16 +136,15 @@ fn crossings(ring: &Ring) -> Option<(usize, Vertex)> {
     for edge in 0..ring.edge_count() {
         let (a, b) = ring.edge(edge);
         let bounds = Bounds::of(&[a, b]);
-        ring.edges_where(
-            |run| run.meets(&bounds),
-            |other| {
+        ring.runs_meeting(&bounds, |run| {
+            for other in run.start.max(edge + 2)..run.end {
                 let (c, d) = ring.edge(other);
-                if other > edge + 1 && bounds.meets(&Bounds::of(&[c, d])) && properly_cross(a, b, c, d) {
+                if bounds.meets(&Bounds::of(&[c, d])) && properly_cross(a, b, c, d) {
                     times += 1;
                     near.get_or_insert(Vertex { lat: a[1], lon: a[0] });
                 }
-            },
-        );
+            }
+        });
     }
     near.map(|near| (times, near))
 }

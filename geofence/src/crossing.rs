@@ -1,5 +1,7 @@
 //! Where on a vehicle's straight line it crossed a zone's border.
 
+use smallvec::SmallVec;
+
 use crate::bounds::Bounds;
 use crate::circle::Circle;
 use crate::position::Position;
@@ -15,18 +17,39 @@ pub enum Side {
     Exit,
 }
 
+/// Most lines cross a border once.
+type Cuts = SmallVec<[f64; 8]>;
+
 /// Shorter stretches of the line between two crossings are rounding, not geometry.
 const STRETCH_MIN: f64 = 1e-12;
 /// Halvings until a fraction has no further bits.
 const HALVINGS: usize = 54;
 
-/// See [`crate::Zones::crossing`].
-pub(crate) fn crossing(shape: &Shape, from: Position, to: Position, side: Side) -> f64 {
+/// See [`crate::Zones::crossing`]. `holds` answers whether the shape holds a place.
+pub(crate) fn crossing(
+    shape: &Shape,
+    from: Position,
+    to: Position,
+    side: Side,
+    holds: impl Fn([f64; 2]) -> bool,
+) -> f64 {
     let (a, b) = ([from.lon(), from.lat()], [to.lon(), to.lat()]);
     match shape {
         Shape::Polygons(polygons) => {
             let cuts = cuts(polygons, a, b);
-            let inside = |t: f64| shape.holds(from.towards(to, t));
+            let inside = |t: f64| {
+                let at = from.towards(to, t);
+                holds([at.lon(), at.lat()])
+            };
+            // Over one edge of a ring the winding number changes by one, so one side is outside only if the other is not.
+            if let ([Polygon { holes, .. }], [_, t, _]) = (&polygons[..], &cuts[..])
+                && holes.is_empty()
+                && *t > STRETCH_MIN
+                && 1.0 - *t > STRETCH_MIN
+                && !inside(if side == Side::Enter { t * 0.5 } else { t + (1.0 - t) * 0.5 })
+            {
+                return *t;
+            }
             match side {
                 Side::Enter => last_outside(&cuts, inside),
                 Side::Exit => first_outside(&cuts, inside),
@@ -37,16 +60,19 @@ pub(crate) fn crossing(shape: &Shape, from: Position, to: Position, side: Side) 
 }
 
 /// The fractions at which the line from `a` to `b` meets any edge, ascending, from 0 to 1 inclusive.
-fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Vec<f64> {
+fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Cuts {
     let line = Bounds::of(&[a, b]);
-    let mut cuts = vec![0.0, 1.0];
+    let mut cuts = Cuts::from_slice(&[0.0, 1.0]);
     for ring in polygons.iter().flat_map(Polygon::rings) {
-        ring.edges_where(
-            |bounds| bounds.meets(&line) && bounds.may_touch(a, b),
-            |edge| {
-                let (c, d) = ring.edge(edge);
-                if Bounds::of(&[c, d]).meets(&line) {
-                    push_cuts(a, b, c, d, &mut cuts);
+        ring.runs_where(
+            &line,
+            |bounds| bounds.may_touch(a, b),
+            |run| {
+                for edge in run {
+                    let (c, d) = ring.edge(edge);
+                    if !line.is_beside(c, d) {
+                        push_cuts(a, b, c, d, &mut cuts);
+                    }
                 }
             },
         );
@@ -55,7 +81,7 @@ fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Vec<f64> {
     cuts
 }
 
-fn push_cuts(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2], cuts: &mut Vec<f64>) {
+fn push_cuts(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2], cuts: &mut Cuts) {
     let same_side = |p: f64, q: f64| (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0);
     let (of_a, of_b) = (orientation(c, d, a), orientation(c, d, b));
     if same_side(of_a, of_b) || same_side(orientation(a, b, c), orientation(a, b, d)) {

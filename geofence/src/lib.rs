@@ -21,7 +21,6 @@
 //! ```
 
 mod bounds;
-mod changes;
 mod check;
 mod circle;
 mod coordinates;
@@ -31,10 +30,10 @@ mod index;
 mod position;
 mod problem;
 mod ring;
+mod runs;
 mod zone;
 mod zones;
 
-pub use changes::{Change, changes};
 pub use circle::{Circle, EARTH_RADIUS_M};
 pub use crossing::Side;
 pub use index::IndexStats;

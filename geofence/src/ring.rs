@@ -1,13 +1,13 @@
-//! A closed ring of vertices with a tree of boxes over runs of its edges, and the exact question "on which side".
+//! A closed ring of vertices with boxes over runs of its edges, and the exact question "on which side".
 //!
 //! Every predicate here is exact on the given doubles: comparisons, and `robust::orient2d` for sides of an edge.
+
+use std::ops::Range;
 
 use robust::{Coord, orient2d};
 
 use crate::bounds::Bounds;
-
-/// Edges (or boxes) under one box of the tree.
-const FAN_OUT: usize = 16;
+use crate::runs::{FAN_OUT, Runs};
 
 /// Where a point lies in relation to one ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub(crate) enum Side {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring {
     vertices: Vec<[f64; 2]>,
-    /// Boxes of runs of `FAN_OUT` edges, then of runs of those, up to one box.
-    boxes: Vec<Bounds>,
-    levels: Vec<usize>,
+    bounds: Bounds,
+    /// Boxes of runs of `FAN_OUT` edges.
+    runs: Runs,
 }
 
 impl Ring {
@@ -34,22 +34,10 @@ impl Ring {
     pub(crate) fn new(vertices: Vec<[f64; 2]>) -> Ring {
         debug_assert!(vertices.len() >= 2 && vertices.first() == vertices.last());
         let edges = vertices.len() - 1;
-        let mut boxes: Vec<Bounds> =
-            (0..edges).step_by(FAN_OUT).map(|i| Bounds::of(&vertices[i..=(i + FAN_OUT).min(edges)])).collect();
-        let mut levels = vec![0];
-        let mut start = 0;
-        while boxes.len() - start > 1 {
-            let end = boxes.len();
-            for i in (start..end).step_by(FAN_OUT) {
-                let mut joined = Bounds::EMPTY;
-                boxes[i..(i + FAN_OUT).min(end)].iter().for_each(|b| joined.join(b));
-                boxes.push(joined);
-            }
-            start = end;
-            levels.push(start);
-        }
-        boxes.shrink_to_fit();
-        Ring { vertices, boxes, levels }
+        let run = |start: usize| Bounds::of(&vertices[start..=(start + FAN_OUT).min(edges)]);
+        let runs: Vec<Bounds> = (0..edges).step_by(FAN_OUT).map(run).collect();
+        let bounds = runs.iter().fold(Bounds::EMPTY, |all, b| all.joined(b));
+        Ring { vertices, bounds, runs: Runs::new(runs) }
     }
 
     /// `[longitude, latitude]` in degrees; the last equals the first.
@@ -67,29 +55,25 @@ impl Ring {
     }
 
     pub(crate) fn bounds(&self) -> &Bounds {
-        &self.boxes[self.boxes.len() - 1]
+        &self.bounds
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.vertices.capacity() * 16 + self.boxes.capacity() * size_of::<Bounds>() + self.levels.capacity() * 8
+        self.vertices.capacity() * 16 + self.runs.memory_bytes()
     }
 
-    /// Calls `on` for every edge in a box that `keep` keeps. Cost: about `FAN_OUT` steps a level a kept run.
+    /// Calls `on` for every edge of every run whose box meets `window`, and for no edge of the others, a run at a time.
     #[inline]
-    pub(crate) fn edges_where(&self, keep: impl Fn(&Bounds) -> bool, mut on: impl FnMut(usize)) {
-        self.descend(self.levels.len() - 1, 0, &keep, &mut on);
+    pub(crate) fn runs_meeting(&self, window: &Bounds, on: impl FnMut(Range<usize>)) {
+        self.runs_where(window, |_| true, on);
     }
 
-    fn descend(&self, level: usize, at: usize, keep: &impl Fn(&Bounds) -> bool, on: &mut impl FnMut(usize)) {
-        if !keep(&self.boxes[self.levels[level] + at]) {
-            return;
-        }
-        let children = at * FAN_OUT..(at + 1) * FAN_OUT;
-        if level == 0 {
-            (children.start..children.end.min(self.edge_count())).for_each(on);
-        } else {
-            let below = self.levels[level] - self.levels[level - 1];
-            (children.start..children.end.min(below)).for_each(|child| self.descend(level - 1, child, keep, on));
+    /// As [`runs_meeting`](Self::runs_meeting), without runs in a box that is not to `keep`.
+    #[inline]
+    pub(crate) fn runs_where(&self, window: &Bounds, keep: impl Fn(&Bounds) -> bool, mut on: impl FnMut(Range<usize>)) {
+        if self.bounds.meets(window) {
+            let edges = |run: usize| run * FAN_OUT..((run + 1) * FAN_OUT).min(self.edge_count());
+            self.runs.meeting(window, keep, |run| on(edges(run)));
         }
     }
 
@@ -97,26 +81,28 @@ impl Ring {
     /// right), so that it is defined on the boundary too.
     pub(crate) fn winding(&self, p: [f64; 2]) -> i32 {
         let mut winding = 0;
-        self.edges_where(
-            |b| b.min[1] <= p[1] && p[1] <= b.max[1] && p[0] <= b.max[0],
-            |edge| winding += self.passes_right(edge, p),
-        );
+        self.runs_meeting(&right_of(p), |run| {
+            winding += run.map(|edge| self.passes_right(edge, p)).sum::<i32>();
+        });
         winding
     }
 
-    /// The winding number around `p` from that around `corner`, which lies below and right of it: `edges` are (at
-    /// least) all edges that touch the upright from the corner and the level line from there to `p`.
-    pub(crate) fn winding_from(&self, corner: [f64; 2], winding: i32, edges: &[u32], p: [f64; 2]) -> i32 {
-        let turn = [corner[0], p[1]];
-        let step = |edge: &u32| {
+    /// By how much the winding number grows on the way from `from` to `to`, level with it: `edges` are (at least) all
+    /// edges that touch the line between them.
+    pub(crate) fn level_turns(&self, edges: &[u32], from: [f64; 2], to: [f64; 2]) -> i32 {
+        edges.iter().map(|edge| self.passes_right(*edge as usize, to) - self.passes_right(*edge as usize, from)).sum()
+    }
+
+    /// The same for a place `to` above `from`.
+    pub(crate) fn upright_turns(&self, edges: &[u32], from: [f64; 2], to: [f64; 2]) -> i32 {
+        let turn = |edge: &u32| {
             let (a, b) = self.edge(*edge as usize);
-            let level = self.passes_right(*edge as usize, p) - self.passes_right(*edge as usize, turn);
-            let crosses = (a[0] <= turn[0]) != (b[0] <= turn[0]);
+            let crosses = (a[0] <= to[0]) != (b[0] <= to[0]);
             // Upwards over an edge that runs east: from its right side to its left.
-            let upright = crosses && passes_above(a, b, corner) && !passes_above(a, b, turn);
-            level + if upright { if b[0] > a[0] { 1 } else { -1 } } else { 0 }
+            let upright = crosses && passes_above(a, b, from) && !passes_above(a, b, to);
+            if upright { if b[0] > a[0] { 1 } else { -1 } } else { 0 }
         };
-        winding + edges.iter().map(step).sum::<i32>()
+        edges.iter().map(turn).sum()
     }
 
     /// What an edge adds to the winding number: 1 when it passes right of `p` upwards, -1 downwards.
@@ -137,13 +123,12 @@ impl Ring {
         }
         let mut winding = 0;
         let mut boundary = false;
-        self.edges_where(
-            |b| b.min[1] <= p[1] && p[1] <= b.max[1] && p[0] <= b.max[0],
-            |i| {
-                let (a, b) = self.edge(i);
-                let (low, high) = (a[1].min(b[1]), a[1].max(b[1]));
-                if p[1] < low || p[1] > high {
-                    return;
+        let right = right_of(p);
+        self.runs_meeting(&right, |run| {
+            for edge in run {
+                let (a, b) = self.edge(edge);
+                if right.is_beside(a, b) {
+                    continue;
                 }
                 let side = orientation(a, b, p);
                 if side == 0.0 {
@@ -153,14 +138,19 @@ impl Ring {
                 } else if b[1] <= p[1] && p[1] < a[1] && side < 0.0 {
                     winding -= 1;
                 }
-            },
-        );
+            }
+        });
         match (boundary, winding) {
             (true, _) => Side::Boundary,
             (false, 0) => Side::Outside,
             (false, _) => Side::Inside,
         }
     }
+}
+
+/// The level line from `p` to the right.
+fn right_of(p: [f64; 2]) -> Bounds {
+    Bounds { min: p, max: [f64::INFINITY, p[1]] }
 }
 
 /// Positive when `p` lies left of the line from `a` to `b`, negative right of it, zero exactly on it.

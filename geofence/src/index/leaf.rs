@@ -47,32 +47,31 @@ pub(crate) fn resolve(words: &[u32], sets: &[u32], x: f32, y: f32, exact: impl F
     let start = out.len();
     push_inside(CellWord(words[1]), sets, out);
     let inside = out.len();
-    push_border(words, entries, x, y, exact, out);
+    each_border(words, entries, x, y, |zone, holds, close| {
+        if if close { exact(zone) } else { holds } {
+            out.push(zone);
+        }
+    });
     if inside > start && out.len() > inside {
         out[start..].sort_unstable();
     }
 }
 
-/// Words of a short leaf: its head, one entry, one group.
-pub(crate) const SHORT_WORDS: usize = 4 + GROUP_WORDS;
-
-/// A short leaf's zones: inside, at the border (each as an inside state), ascending.
-#[inline(always)]
-pub(crate) fn resolve_short(words: &[u32; SHORT_WORDS], x: f32, y: f32, exact: impl Fn(u32) -> bool) -> [CellWord; 2] {
-    let [_, inside, head, counts, group @ ..] = words;
-    let (turns, close) = count_group(group, x, y);
-    let zone = head >> 3;
-    let mut holds = turns + (*counts as i32 >> 16) != 0;
-    if close {
-        holds = exact(zone);
-    }
-    let border = CellWord(if holds { zone << 3 | CellWord::TAG_ONE } else { CellWord::OUTSIDE.0 });
-    // Words of one zone order as their zones do.
-    [CellWord((*inside).min(border.0)), CellWord((*inside).max(border.0))]
+/// Whether one zone of the leaf holds the point; `exact` as above, for that zone.
+pub(crate) fn holds(words: &[u32], sets: &[u32], zone: u32, x: f32, y: f32, exact: impl Fn() -> bool) -> bool {
+    let mut found = inside_has(CellWord(words[1]), sets, zone);
+    each_border(words, words[0] >> 5, x, y, |other, holds, close| {
+        if other == zone {
+            found = if close { exact() } else { holds };
+        }
+    });
+    found
 }
 
-/// Entries of one zone stand together, and a piece's shell before its holes.
-fn push_border(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) -> bool, out: &mut Vec<u32>) {
+/// Calls `on` for every zone of the entries, ascending, with whether it holds the point and whether that is too close to
+/// be sure. Entries of one zone stand together, and a piece's shell before its holes.
+#[inline]
+fn each_border(words: &[u32], entries: u32, x: f32, y: f32, mut on: impl FnMut(u32, bool, bool)) {
     let mut at = 2;
     let mut left = entries;
     while left > 0 {
@@ -94,9 +93,7 @@ fn push_border(words: &[u32], entries: u32, x: f32, y: f32, exact: impl Fn(u32) 
             }
             holds |= piece;
         }
-        if if close { exact(zone) } else { holds } {
-            out.push(zone);
-        }
+        on(zone, holds, close);
     }
 }
 
@@ -110,6 +107,18 @@ pub(crate) fn push_inside(inside: CellWord, sets: &[u32], out: &mut Vec<u32>) {
             out.extend_from_slice(&sets[at + 1..at + 1 + sets[at] as usize]);
         }
         _ => {}
+    }
+}
+
+/// Whether an inside state names the zone.
+pub(crate) fn inside_has(inside: CellWord, sets: &[u32], zone: u32) -> bool {
+    match inside.state() {
+        CellState::InsideOne(one) => one == zone,
+        CellState::InsideSet(at) => {
+            let at = at as usize;
+            sets[at + 1..at + 1 + sets[at] as usize].binary_search(&zone).is_ok()
+        }
+        _ => false,
     }
 }
 
@@ -129,19 +138,32 @@ fn count(entry: &[u32], x: f32, y: f32) -> Counted {
 
 #[inline(always)]
 fn count_group(group: &[u32; GROUP_WORDS], x: f32, y: f32) -> (i32, bool) {
+    let [a, b, c, d, e, f, g, h] = *group;
+    let (turns, close) = test_edges([a, b, c, d], [e, f, g, h], x, y);
+    (turns.iter().sum(), close.iter().sum::<i32>() != 0)
+}
+
+/// What each of four edges adds to the winding number around a point, and 1 where it is too close to be sure.
+#[inline(always)]
+pub(crate) fn test_edges(
+    starts: [u32; GROUP_EDGES],
+    ends: [u32; GROUP_EDGES],
+    x: f32,
+    y: f32,
+) -> ([i32; GROUP_EDGES], [i32; GROUP_EDGES]) {
     let low = |w: u32| ((w << 16) as i32 >> 16) as f32;
     let high = |w: u32| (w as i32 >> 16) as f32;
-    let mut winding = [0i32; GROUP_EDGES];
+    let mut turns = [0i32; GROUP_EDGES];
     let mut close = [0i32; GROUP_EDGES];
     for i in 0..GROUP_EDGES {
-        let (ax, ay) = (low(group[i]), high(group[i]));
-        let (bx, by) = (low(group[i + GROUP_EDGES]), high(group[i + GROUP_EDGES]));
+        let (ax, ay) = (low(starts[i]), high(starts[i]));
+        let (bx, by) = (low(ends[i]), high(ends[i]));
         let (dx, dy) = (bx - ax, by - ay);
         // Positive when the point lies left of the edge.
         let cross = dx * (y - ay) - dy * (x - ax);
         let up = (ay <= y) & (y < by) & (cross > 0.0);
         let down = (by <= y) & (y < ay) & (cross < 0.0);
-        winding[i] = i32::from(up) - i32::from(down);
+        turns[i] = i32::from(up) - i32::from(down);
         close[i] = i32::from(
             (cross.abs() <= TOO_CLOSE * (dx.abs() + dy.abs()))
                 & (x >= ax.min(bx) - TOO_CLOSE)
@@ -150,5 +172,5 @@ fn count_group(group: &[u32; GROUP_WORDS], x: f32, y: f32) -> (i32, bool) {
                 & (y <= ay.max(by) + TOO_CLOSE),
         );
     }
-    (winding.iter().sum(), close.iter().sum::<i32>() != 0)
+    (turns, close)
 }
