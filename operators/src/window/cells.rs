@@ -1,14 +1,16 @@
-//! What a window keeps for each aggregate: a few `f64` cells, which merge.
+//! What a window keeps for each aggregate: a few words, which merge. Merging is commutative and associative to the
+//! last bit, so that neither lanes nor shards nor batches show in a result.
 
 use super::config::Aggregate;
+use super::sum;
 
-/// How one aggregate lies in the cells, and which input it reads.
+/// How one aggregate lies in the words, and which input it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub kind: Kind,
-    /// Of the first of its cells.
-    pub cell: usize,
-    /// Into the values gathered from the batch; unused by count.
+    /// Its first word.
+    pub at: usize,
+    /// Into the inputs gathered from the batch; unused by count.
     pub input: usize,
 }
 
@@ -16,22 +18,26 @@ pub struct Layout {
 pub enum Kind {
     /// count
     Count,
-    /// value; NaN before the first
+    /// value, as `ordered` has it
     Min,
     Max,
-    /// sum, count of values
+    /// as `sum` has it
     Sum,
     Avg,
-    /// time (bits of an i64), value; NaN before the first
+    /// time, value, both ordered
     First,
     Last,
 }
 
 impl Kind {
-    pub fn cells(self) -> usize {
+    /// Words of a window that has seen nothing.
+    fn empty(self) -> &'static [u64] {
         match self {
-            Kind::Count | Kind::Min | Kind::Max => 1,
-            Kind::Sum | Kind::Avg | Kind::First | Kind::Last => 2,
+            Kind::Count | Kind::Max => &[0],
+            Kind::Min => &[u64::MAX],
+            Kind::Sum | Kind::Avg => &sum::EMPTY,
+            Kind::First => &[u64::MAX, u64::MAX],
+            Kind::Last => &[0, 0],
         }
     }
 }
@@ -40,9 +46,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Layouts {
     pub all: Vec<Layout>,
-    pub cells: usize,
-    /// Cells of a window that has seen nothing.
-    pub empty: Vec<f64>,
+    /// Words of a window that has seen nothing.
+    pub empty: Vec<u64>,
     /// Columns to gather, by name; `None` is the distance from the vehicle's frame before.
     pub inputs: Vec<Option<String>>,
 }
@@ -64,14 +69,8 @@ impl Layouts {
                 Kind::Count => 0,
                 _ => layouts.input(aggregate.column().map(str::to_owned)),
             };
-            layouts.all.push(Layout { kind, cell: layouts.cells, input });
-            layouts.cells += kind.cells();
-            layouts.empty.extend(match kind {
-                Kind::Count => &[0.0][..],
-                Kind::Min | Kind::Max => &[f64::NAN],
-                Kind::Sum | Kind::Avg => &[0.0, 0.0],
-                Kind::First | Kind::Last => &[0.0, f64::NAN],
-            });
+            layouts.all.push(Layout { kind, at: layouts.empty.len(), input });
+            layouts.empty.extend(kind.empty());
         }
         layouts
     }
@@ -86,13 +85,18 @@ impl Layouts {
         }
     }
 
+    /// Words of a group.
+    pub fn width(&self) -> usize {
+        self.empty.len()
+    }
+
     /// Takes one frame. `value` gives an input's value, NaN for null.
     #[inline]
-    pub fn add(&self, cells: &mut [f64], time: i64, value: impl Fn(usize) -> f64) {
+    pub fn add(&self, words: &mut [u64], time: i64, value: impl Fn(usize) -> f64) {
         for layout in &self.all {
-            let at = layout.cell;
+            let at = layout.at;
             if layout.kind == Kind::Count {
-                cells[at] += 1.0;
+                words[at] += 1;
                 continue;
             }
             let value = value(layout.input);
@@ -101,67 +105,138 @@ impl Layouts {
             }
             match layout.kind {
                 Kind::Count => {}
-                Kind::Min => cells[at] = cells[at].min(value),
-                Kind::Max => cells[at] = cells[at].max(value),
-                Kind::Sum | Kind::Avg => {
-                    cells[at] += value;
-                    cells[at + 1] += 1.0;
-                }
-                // Of frames of one time the first to arrive is first, the last to arrive is last.
-                Kind::First if cells[at + 1].is_nan() || time < time_of(cells[at]) => set(cells, at, time, value),
-                Kind::Last if cells[at + 1].is_nan() || time >= time_of(cells[at]) => set(cells, at, time, value),
-                Kind::First | Kind::Last => {}
+                Kind::Min => words[at] = words[at].min(ordered(value)),
+                Kind::Max => words[at] = words[at].max(ordered(value)),
+                Kind::Sum | Kind::Avg => sum::add(&mut words[at..at + sum::WORDS], value),
+                Kind::First => keep(words, at, [ordered_time(time), ordered(value)], |new, old| new < old),
+                Kind::Last => keep(words, at, [ordered_time(time), ordered(value)], |new, old| new > old),
             }
         }
     }
 
-    /// Puts a part to the parts before it, which are of lower lanes.
-    pub fn merge(&self, cells: &mut [f64], part: &[f64]) {
+    /// Adds what another part of the window has seen.
+    #[inline]
+    pub fn merge(&self, words: &mut [u64], part: &[u64]) {
         for layout in &self.all {
-            let at = layout.cell;
+            let at = layout.at;
             match layout.kind {
-                Kind::Count => cells[at] += part[at],
-                Kind::Min => cells[at] = cells[at].min(part[at]),
-                Kind::Max => cells[at] = cells[at].max(part[at]),
+                Kind::Count => words[at] += part[at],
+                Kind::Min => words[at] = words[at].min(part[at]),
+                Kind::Max => words[at] = words[at].max(part[at]),
                 Kind::Sum | Kind::Avg => {
-                    cells[at] += part[at];
-                    cells[at + 1] += part[at + 1];
+                    sum::merge(&mut words[at..at + sum::WORDS], &part[at..at + sum::WORDS]);
                 }
-                Kind::First | Kind::Last if part[at + 1].is_nan() => {}
-                Kind::First if cells[at + 1].is_nan() || time_of(part[at]) < time_of(cells[at]) => {
-                    copy(cells, part, at);
-                }
-                Kind::Last if cells[at + 1].is_nan() || time_of(part[at]) >= time_of(cells[at]) => {
-                    copy(cells, part, at);
-                }
-                Kind::First | Kind::Last => {}
+                Kind::First => keep(words, at, [part[at], part[at + 1]], |new, old| new < old),
+                Kind::Last => keep(words, at, [part[at], part[at + 1]], |new, old| new > old),
             }
         }
     }
 
-    /// The result of one aggregate; `None` is null.
-    pub fn result(&self, aggregate: usize, cells: &[f64]) -> Option<f64> {
-        let Layout { kind, cell, .. } = self.all[aggregate];
-        let known = |value: f64| (!value.is_nan()).then_some(value);
+    /// The result of an aggregate other than count; `None` is null.
+    pub fn result(&self, layout: Layout, words: &[u64]) -> Option<f64> {
+        let Layout { kind, at, .. } = layout;
+        let known = |word: u64| (word != kind.empty()[0]).then(|| disordered(word));
         match kind {
-            Kind::Count => Some(cells[cell]),
-            Kind::Min | Kind::Max => known(cells[cell]),
-            Kind::Sum => (cells[cell + 1] > 0.0).then_some(cells[cell]),
-            Kind::Avg => (cells[cell + 1] > 0.0).then(|| cells[cell] / cells[cell + 1]),
-            Kind::First | Kind::Last => known(cells[cell + 1]),
+            Kind::Count => Some(words[at] as f64),
+            Kind::Min | Kind::Max => known(words[at]),
+            Kind::Sum | Kind::Avg if sum::count(&words[at..]) == 0 => None,
+            Kind::Sum => Some(sum::total(&words[at..])),
+            Kind::Avg => Some(sum::total(&words[at..]) / sum::count(&words[at..]) as f64),
+            Kind::First | Kind::Last => known(words[at + 1]),
         }
+    }
+
+    /// When the frame was that a first or last is of.
+    pub fn time(&self, layout: Layout, words: &[u64]) -> Option<i64> {
+        let word = words[layout.at + 1];
+        (word != layout.kind.empty()[1]).then(|| (words[layout.at] ^ SIGN) as i64)
     }
 }
 
-fn time_of(cell: f64) -> i64 {
-    cell.to_bits() as i64
+#[inline]
+fn keep(words: &mut [u64], at: usize, new: [u64; 2], wins: impl Fn([u64; 2], [u64; 2]) -> bool) {
+    if wins(new, [words[at], words[at + 1]]) {
+        words[at..at + 2].copy_from_slice(&new);
+    }
 }
 
-fn set(cells: &mut [f64], at: usize, time: i64, value: f64) {
-    cells[at] = f64::from_bits(time as u64);
-    cells[at + 1] = value;
+const SIGN: u64 = 1 << 63;
+
+/// A word that compares as the float does; -0 below 0. No float but a NaN gives 0 or the highest word.
+#[inline]
+fn ordered(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-fn copy(cells: &mut [f64], part: &[f64], at: usize) {
-    cells[at..at + 2].copy_from_slice(&part[at..at + 2]);
+#[inline]
+fn disordered(word: u64) -> f64 {
+    f64::from_bits(if word & SIGN != 0 { word ^ SIGN } else { !word })
+}
+
+#[inline]
+fn ordered_time(time: i64) -> u64 {
+    time as u64 ^ SIGN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn layouts() -> Layouts {
+        let texts = ["count", "min(x)", "max(x)", "avg(x)", "sum(x)", "first(x)", "last(x)"];
+        let all: Vec<Aggregate> = texts.iter().map(|text| Aggregate::parse(text).expect("an aggregate")).collect();
+        Layouts::of(all.iter())
+    }
+
+    fn fold(layouts: &Layouts, frames: &[(i64, f64)]) -> Vec<u64> {
+        let mut words = layouts.empty.clone();
+        frames.iter().for_each(|(time, value)| layouts.add(&mut words, *time, |_| *value));
+        words
+    }
+
+    fn check(frames: &[(i64, f64)], expected: [Option<f64>; 7]) {
+        let layouts = layouts();
+        let words = fold(&layouts, frames);
+        let found: Vec<Option<f64>> = layouts.all.iter().map(|layout| layouts.result(*layout, &words)).collect();
+        assert_eq!(found, expected, "{frames:?}");
+    }
+
+    #[test]
+    fn aggregates_are_of_the_values_that_there_are() {
+        check(&[], [Some(0.0), None, None, None, None, None, None]);
+        check(&[(7, f64::NAN)], [Some(1.0), None, None, None, None, None, None]);
+        check(
+            &[(7, 2.0), (9, f64::NAN), (8, -5.0)],
+            [Some(3.0), Some(-5.0), Some(2.0), Some(-1.5), Some(-3.0), Some(2.0), Some(-5.0)],
+        );
+    }
+
+    #[test]
+    fn of_one_time_first_is_the_smaller_and_last_the_larger() {
+        for frames in [[(5, 1.0), (5, 3.0)], [(5, 3.0), (5, 1.0)]] {
+            check(&frames, [Some(2.0), Some(1.0), Some(3.0), Some(2.0), Some(4.0), Some(1.0), Some(3.0)]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merging_in_any_order_is_adding_in_any_order(
+            frames in prop::collection::vec((-5_i64..5, prop::option::of(-1e3..1e3_f64)), 0..30), cut in 0_usize..30, by in 0_usize..30,
+        ) {
+            let layouts = layouts();
+            let mut frames: Vec<(i64, f64)> = frames.into_iter().map(|(t, v)| (t, v.unwrap_or(f64::NAN))).collect();
+            let whole = fold(&layouts, &frames);
+            let by = by.min(frames.len());
+            frames.rotate_left(by);
+            let (left, right) = frames.split_at(cut.min(frames.len()));
+            let (mut ab, mut ba) = (fold(&layouts, left), fold(&layouts, right));
+            let (a, b) = (ab.clone(), ba.clone());
+            layouts.merge(&mut ab, &b);
+            layouts.merge(&mut ba, &a);
+            prop_assert_eq!(&ab, &whole);
+            prop_assert_eq!(&ba, &whole);
+        }
+    }
 }

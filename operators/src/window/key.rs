@@ -3,9 +3,10 @@
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt32Type};
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::vehicle::Vehicles;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// One value of a key column.
@@ -22,22 +23,36 @@ pub enum Value {
 /// The values of all key columns.
 pub type Key = Box<[Value]>;
 
+/// Keys that a table may hold beside those that are in use, before it lets go of those that are not: trips and the
+/// like never come again.
+pub const KEYS_SPARE: usize = 1 << 16;
+
 /// Numbers for keys, as they come.
 #[derive(Debug, Default)]
 pub struct Keys {
-    by_values: HashMap<Key, u32>,
+    numbers: HashTable<u32>,
     values: Vec<Key>,
+    hasher: foldhash::fast::RandomState,
+    /// At so many keys it is time to let go of some; less than `KEYS_SPARE` means never asked.
+    full_at: usize,
 }
 
 impl Keys {
     pub fn number(&mut self, key: &[Value]) -> u32 {
-        if let Some(number) = self.by_values.get(key) {
+        let Keys { numbers, values, hasher, .. } = self;
+        let hash = hasher.hash_one(key);
+        let is_it = |number: &u32| *values[*number as usize] == *key;
+        if let Some(number) = numbers.find(hash, is_it) {
             return *number;
         }
-        let number = self.values.len() as u32;
-        self.values.push(key.into());
-        self.by_values.insert(key.into(), number);
+        let number = values.len() as u32;
+        values.push(key.into());
+        numbers.insert_unique(hash, number, |number| hasher.hash_one(&*values[*number as usize]));
         number
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len()
     }
 
     pub fn values(&self, number: u32) -> &Key {
@@ -48,20 +63,40 @@ impl Keys {
     pub fn since(&self, from: usize) -> &[Key] {
         &self.values[from..]
     }
+
+    pub fn clear(&mut self) {
+        self.numbers.clear();
+        self.values.clear();
+    }
+
+    /// Whether it holds so many keys that those not in use should go.
+    pub fn is_full(&self) -> bool {
+        self.values.len() >= self.full_at.max(KEYS_SPARE)
+    }
+
+    /// Lets go of all keys that `used` does not say, and gives the new numbers of the others, by old number.
+    pub fn compact(&mut self, used: &[bool]) -> Vec<u32> {
+        let old = std::mem::take(&mut self.values);
+        self.numbers.clear();
+        let new = old.iter().zip(used).map(|(key, used)| if *used { self.number(key) } else { UNKNOWN }).collect();
+        self.full_at = 2 * self.values.len() + KEYS_SPARE;
+        new
+    }
 }
 
 /// Gives each row of a batch the numbers of its keys: one, or with `zone_id` one for each of its zones.
 #[derive(Debug, Default)]
 pub struct RowKeys {
-    keys: Keys,
+    pub keys: Keys,
     columns: Vec<String>,
-    /// By vehicle slot or zone ordinal, where that alone is the key; `u32::MAX` before it is known.
+    /// By vehicle slot or zone ordinal, where that alone is the key; `UNKNOWN` before it is known.
     dense: Vec<u32>,
     /// The zone ids that `dense` was made for.
     zone_ids: Option<Arc<StringArray>>,
 }
 
-const UNKNOWN: u32 = u32::MAX;
+/// No number.
+pub const UNKNOWN: u32 = u32::MAX;
 pub const VEHICLE: &str = "vehicle_id";
 pub const ZONE: &str = "zone_id";
 
@@ -70,16 +105,15 @@ impl RowKeys {
         RowKeys { columns, ..RowKeys::default() }
     }
 
-    pub fn values(&self, number: u32) -> &Key {
-        self.keys.values(number)
+    /// Whether keys are zones and nothing else: there are no more than zones.
+    pub fn are_zones(&self) -> bool {
+        matches!(&self.columns[..], [only] if only == ZONE)
     }
 
-    pub fn number(&mut self, key: &[Value]) -> u32 {
-        self.keys.number(key)
-    }
-
-    pub fn since(&self, from: usize) -> &[Key] {
-        self.keys.since(from)
+    /// To be called when numbers have changed.
+    pub fn forget(&mut self) {
+        self.dense.clear();
+        self.zone_ids = None;
     }
 
     /// Fills `offsets` (rows + 1, from 0) and `numbers`.

@@ -1,162 +1,218 @@
-//! Putting together what the lanes found. Results are the fold of the lanes' parts in order of lane, so that neither
-//! the number of shards nor the order in which parts came shows, not even in the last bit of a sum.
+//! Putting together what the shards found. Adding is commutative to the last bit, so that neither the number of shards
+//! nor the order in which their deltas came shows.
 
-use super::key::{Key, RowKeys};
+use super::deltas::Deltas;
+use super::key::Keys;
+use super::panes::Panes;
 use super::rows::{RowPlan, Rows};
 use super::state::{self, Stored};
 use arrow::array::RecordBatch;
-use hashbrown::HashMap;
 use rhumb_engine::operator::Merger;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::EventTime;
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a batch closed, in columns: each row is what one lane has in one window for one key so far, and replaces what
-/// the lane said of it before.
-#[derive(Debug, Default)]
-pub struct Parts {
-    pub shard: usize,
-    /// Keys that the shard had not named before: their numbers go on from those before.
-    pub new_keys: Vec<Key>,
-    pub lanes: Vec<u16>,
-    pub starts: Vec<i64>,
-    /// Numbers of keys, of the shard's own count.
-    pub keys: Vec<u32>,
-    /// Cells of all rows, one after the other.
-    pub cells: Vec<f64>,
-}
+/// The lane that a merger's state belongs to: the lowest of its engine. Whoever takes that lane over adopts what is
+/// open, as the part that it was.
+const HOME_LANE: u16 = 0;
 
-/// One window.
-#[derive(Debug, Default)]
-struct Merged {
-    by_key_and_lane: HashMap<(u32, u16), u32, foldhash::fast::RandomState>,
-    parts: Vec<(u32, u16)>,
-    /// Cells of all parts, one after the other.
-    cells: Vec<f64>,
-    /// Keys that changed since the last result, some more than once.
-    dirty: Vec<u32>,
-    /// Of the next result; 0 where there is none.
-    revisions: HashMap<u32, u32, foldhash::fast::RandomState>,
-}
+/// Parts of one engine differ by multiples of this: its own, then those for windows that it had let go.
+const PART_STEP: i32 = 1 << 16;
+/// Most parts of one engine; from then on the last one takes what comes.
+const PARTS_MAX: i32 = 1 << 14;
 
-impl Merged {
-    fn take(&mut self, key: u32, lane: u16, cells: &[f64]) {
-        self.dirty.push(key);
-        match self.by_key_and_lane.entry((key, lane)) {
-            hashbrown::hash_map::Entry::Occupied(part) => {
-                let at = *part.get() as usize * cells.len();
-                self.cells[at..at + cells.len()].copy_from_slice(cells);
-            }
-            hashbrown::hash_map::Entry::Vacant(place) => {
-                place.insert(self.parts.len() as u32);
-                self.parts.push((key, lane));
-                self.cells.extend_from_slice(cells);
-            }
-        }
-    }
-
-    /// Tells the result of every dirty key, with its revision.
-    fn fire(&mut self, plan: &RowPlan, mut tell: impl FnMut(u32, &[f64], u32)) {
-        self.dirty.sort_unstable();
-        self.dirty.dedup();
-        let mut of_dirty: Vec<u32> = (0..self.parts.len() as u32)
-            .filter(|part| self.dirty.binary_search(&self.parts[*part as usize].0).is_ok())
-            .collect();
-        of_dirty.sort_unstable_by_key(|part| self.parts[*part as usize]);
-        let width = plan.layouts.cells;
-        for of_key in of_dirty.chunk_by(|a, b| self.parts[*a as usize].0 == self.parts[*b as usize].0) {
-            let mut cells = plan.layouts.empty.clone();
-            for part in of_key {
-                let at = *part as usize * width;
-                plan.layouts.merge(&mut cells, &self.cells[at..at + width]);
-            }
-            let key = self.parts[of_key[0] as usize].0;
-            let revision = self.revisions.entry(key).or_default();
-            tell(key, &cells, *revision);
-            *revision += 1;
-        }
-        self.dirty.clear();
-    }
+/// Windows that are told together: no part knows what another has told.
+struct Part {
+    id: i32,
+    /// What takes no more frames at this watermark has been let go.
+    floor: i64,
+    panes: Panes,
 }
 
 pub struct WindowMerger {
     plan: Arc<RowPlan>,
-    keys: RowKeys,
+    direct: bool,
+    keys: Keys,
     /// By shard, then by the shard's number of a key: our number.
     numbers: Vec<Vec<u32>>,
-    /// By start.
-    windows: BTreeMap<i64, Merged>,
+    /// Our own first, then more of ours, then those taken over, which get no more frames.
+    parts: Vec<Part>,
+    /// Parts of ours that there have been, beside the first.
+    more: i32,
 }
 
 impl WindowMerger {
-    pub fn new(plan: Arc<RowPlan>) -> WindowMerger {
-        WindowMerger { plan, keys: RowKeys::default(), numbers: Vec::new(), windows: BTreeMap::new() }
+    /// `part`: which engine this is. `direct`: keys are few, and most of them in most windows.
+    pub fn new(plan: Arc<RowPlan>, part: i32, direct: bool) -> WindowMerger {
+        let own = Part { id: part, floor: i64::MIN, panes: Panes::new(direct) };
+        WindowMerger { plan, direct, keys: Keys::default(), numbers: Vec::new(), parts: vec![own], more: 0 }
+    }
+
+    fn part(&mut self, id: i32) -> &mut Part {
+        let at = self.parts.iter().position(|part| part.id == id).unwrap_or_else(|| {
+            self.parts.push(Part { id, floor: i64::MIN, panes: Panes::new(self.direct) });
+            self.parts.len() - 1
+        });
+        &mut self.parts[at]
+    }
+
+    /// The part for a window that our own has let go. A lane that is first heard of when others have gone on starts with
+    /// its own clock, and its frames are not late: they are told as a part of their own.
+    #[cold]
+    fn part_for(&mut self, gone_at: i64) -> usize {
+        let own = self.parts[0].id;
+        let is_ours = |part: &Part| (part.id - own) % PART_STEP == 0;
+        if let Some(at) = self.parts.iter().position(|part| is_ours(part) && part.floor < gone_at) {
+            return at;
+        }
+        self.more = (self.more + 1).min(PARTS_MAX - 1);
+        let id = own + self.more * PART_STEP;
+        self.part(id);
+        self.parts.iter().position(|part| part.id == id).expect("it was made if it was not there")
+    }
+
+    /// Lets go of keys that no open window has and no shard may name again.
+    fn compact(&mut self) {
+        let mut used = vec![false; self.keys.len()];
+        self.numbers.iter().flatten().for_each(|number| used[*number as usize] = true);
+        self.parts.iter().for_each(|part| part.panes.mark(&mut used));
+        let new = self.keys.compact(&used);
+        self.numbers.iter_mut().flatten().for_each(|number| *number = new[*number as usize]);
+        self.parts.iter_mut().for_each(|part| part.panes.renumber(&new));
     }
 }
 
 impl Merger for WindowMerger {
-    fn accept(&mut self, parts: Box<dyn Any + Send>) {
-        let parts = *parts.downcast::<Parts>().expect("parts come from this window's shards");
-        if self.numbers.len() <= parts.shard {
-            self.numbers.resize_with(parts.shard + 1, Vec::new);
+    fn accept(&mut self, deltas: Box<dyn Any + Send>) {
+        let deltas = *deltas.downcast::<Deltas>().expect("deltas come from this window's shards");
+        if self.numbers.len() <= deltas.shard {
+            self.numbers.resize_with(deltas.shard + 1, Vec::new);
         }
-        let numbers = &mut self.numbers[parts.shard];
-        numbers.extend(parts.new_keys.iter().map(|key| self.keys.number(key)));
-        let width = self.plan.layouts.cells;
-        for (row, lane) in parts.lanes.iter().enumerate() {
-            let window = self.windows.entry(parts.starts[row]).or_default();
-            window.take(numbers[parts.keys[row] as usize], *lane, &parts.cells[row * width..(row + 1) * width]);
+        let numbers = &mut self.numbers[deltas.shard];
+        if deltas.anew {
+            numbers.clear();
+        }
+        numbers.extend(deltas.new_keys.iter().map(|key| self.keys.number(key)));
+        let plan = self.plan.clone();
+        let RowPlan { layouts, widths, .. } = &*plan;
+        let rows = deltas.starts.iter().zip(&deltas.keys).zip(deltas.words.chunks_exact(layouts.width()));
+        for ((start, key), delta) in rows {
+            let gone_at = widths.gone_at(*start);
+            let part = if gone_at > self.parts[0].floor { 0 } else { self.part_for(gone_at) };
+            let key = self.numbers[deltas.shard][*key as usize];
+            // Results are told at barriers only, so that when they are due does not matter here.
+            let words = self.parts[part].panes.words(*start, key, i64::MIN, widths, layouts);
+            layouts.merge(words, delta);
         }
     }
 
     fn fire(&mut self, clock: EventTime) -> Vec<RecordBatch> {
-        let widths = self.plan.widths;
-        let watermark = widths.watermark(clock.0);
-        let mut rows = Rows::new(self.plan.clone());
-        for (start, window) in self.windows.iter_mut().take_while(|(start, _)| widths.end_of(**start) <= watermark) {
-            window.fire(&self.plan, |key, cells, revision| rows.push(*start, self.keys.values(key), cells, revision));
+        let plan = &self.plan;
+        let mut rows = Rows::new(plan.clone());
+        let watermark = plan.widths.watermark(clock.0);
+        for part in &mut self.parts {
+            part.panes.fire(watermark, &plan.widths, &plan.layouts, |group| {
+                rows.push(part.id, &group, self.keys.values(group.key));
+            });
+            if clock != EventTime::MAX {
+                part.floor = part.floor.max(watermark);
+            }
         }
-        // No lane is behind `clock`, so none will ever speak of these again.
-        while clock != EventTime::MAX
-            && let Some(first) = self.windows.first_entry().filter(|w| widths.gone_at(*w.key()) <= watermark)
-        {
-            first.remove();
+        let own = self.parts[0].id;
+        self.parts.retain(|part| part.id == own || !part.panes.is_empty());
+        if self.keys.is_full() {
+            self.compact();
         }
         if rows.is_empty() { Vec::new() } else { vec![rows.finish()] }
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
-        let width = self.plan.layouts.cells;
-        let stored = self.windows.iter().flat_map(|(start, window)| {
-            window.parts.iter().enumerate().map(move |(part, (key, lane))| Stored {
-                lane: *lane,
-                start: *start,
-                closed: false,
-                key: self.keys.values(*key),
-                revision: window.revisions.get(key).copied().unwrap_or_default(),
-                dirty: window.dirty.contains(key),
-                cells: &window.cells[part * width..(part + 1) * width],
+        let stored = self.parts.iter().flat_map(|part| {
+            part.panes.groups(&self.plan.layouts).map(|group| Stored {
+                lane: HOME_LANE,
+                part: part.id,
+                key: self.keys.values(group.key),
+                group,
             })
         });
         state::put(state, stored);
+        state::put_parts(state, HOME_LANE, self.more, self.parts.iter().map(|part| (part.id, part.floor)));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
-        for rows in state.rows(state::TABLE, state::VERSION)? {
-            state::read(&rows, |stored| {
-                let key = self.keys.number(stored.key);
-                let window = self.windows.entry(stored.start).or_default();
-                window.take(key, stored.lane, stored.cells);
-                if !stored.dirty {
-                    window.dirty.pop();
-                }
-                if stored.revision > 0 {
-                    window.revisions.insert(key, stored.revision);
-                }
-            })?;
+        let own = self.parts[0].id;
+        state::read_parts(state, |id, floor, more| {
+            self.part(id).floor = floor;
+            if id == own {
+                self.more = more;
+            }
+        })?;
+        let plan = self.plan.clone();
+        state::read(state, plan.layouts.width(), |stored| {
+            let key = self.keys.number(stored.key);
+            self.part(stored.part).panes.put_back(stored.group.of_key(key), &plan.layouts);
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{Aggregate, WindowConfig};
+    use super::super::key::{KEYS_SPARE, Key, Value};
+    use super::*;
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+
+    fn key(n: usize) -> Key {
+        [Value::Text(format!("trip {n}").into())].into()
+    }
+
+    /// One frame each for the given keys, of which the shard names those that are new to it.
+    fn deltas(start: i64, anew: bool, new: impl Iterator<Item = usize>, keys: Vec<u32>) -> Box<dyn Any + Send> {
+        let new_keys = new.map(key).collect();
+        let (starts, words) = (vec![start; keys.len()], vec![1; keys.len()]);
+        Box::new(Deltas { shard: 0, anew, new_keys, starts, keys, words })
+    }
+
+    fn counts(fired: &[RecordBatch]) -> Vec<(String, i64)> {
+        let rows = |batch: &RecordBatch| {
+            let counts = batch.column(3).as_primitive::<Int64Type>().values().to_vec();
+            let keys = batch.column(2).as_string::<i32>().iter().map(|key| key.unwrap_or_default().to_owned());
+            keys.zip(counts).collect::<Vec<_>>()
+        };
+        let mut counts: Vec<_> = fired.iter().flat_map(rows).collect();
+        counts.sort();
+        counts
+    }
+
+    #[test]
+    fn keys_that_are_no_more_are_let_go_and_the_others_stay_right() {
+        let config = WindowConfig {
+            name: "w".to_owned(),
+            every_us: 10,
+            key: vec!["trip_id".to_owned()],
+            aggregates: vec![("n".to_owned(), Aggregate::Count)],
+            lateness_us: 5,
+        };
+        let mut merger = WindowMerger::new(Arc::new(RowPlan::new(&config, &[])), 0, false);
+        let many = KEYS_SPARE + 1;
+        merger.accept(deltas(0, false, 0..many, (0..many as u32).collect()));
+        merger.accept(deltas(10, false, 0..0, vec![7]));
+        assert_eq!(merger.fire(EventTime(20)).iter().map(RecordBatch::num_rows).sum::<usize>(), many);
+        assert_eq!(merger.keys.len(), many, "the shard may name all of them");
+        merger.accept(deltas(10, true, 5..9, vec![2, 3]));
+        merger.keys.number(&key(many));
+        let mut keys = many;
+        while !merger.keys.is_full() {
+            keys += 1;
+            merger.keys.number(&key(keys));
         }
-        Ok(())
+        let told = merger.fire(EventTime(25));
+        assert_eq!(counts(&told), [("trip 7".to_owned(), 2), ("trip 8".to_owned(), 1)]);
+        assert_eq!(merger.keys.len(), 4);
+        merger.accept(deltas(10, false, 9..10, vec![4, 0]));
+        let told = merger.fire(EventTime(26));
+        assert_eq!(counts(&told), [("trip 5".to_owned(), 1), ("trip 9".to_owned(), 1)]);
     }
 }

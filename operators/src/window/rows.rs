@@ -1,19 +1,19 @@
 //! The table of a window: its columns, and rows for it.
 
-use super::cells::{Kind, Layouts};
+use super::cells::{Kind, Layout, Layouts};
 use super::config::WindowConfig;
 use super::key::{Key, VEHICLE, Value, ZONE};
-use super::open::Widths;
+use super::panes::Group;
+use super::sum;
+use super::widths::Widths;
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Array, Int64Builder, RecordBatch, StringBuilder,
+    ArrayRef, BooleanBuilder, Float64Array, Float64Builder, Int32Array, Int64Array, Int64Builder, RecordBatch,
+    StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use rhumb_engine::frame::{timestamp, timestamps};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Which engine wrote a row: with several instances each writes its own part. One instance writes this.
-pub const PART: i32 = 0;
 
 /// Metadata of the schema: the key columns, by which a reader puts revisions and parts together.
 const KEYS: &str = "rhumb.keys";
@@ -62,64 +62,70 @@ pub struct Rows {
     plan: Arc<RowPlan>,
     starts: Vec<i64>,
     keys: Vec<KeyColumn>,
-    /// Cells of all rows, one after the other.
-    cells: Vec<f64>,
-    revisions: Int32Builder,
+    /// Of all rows, one after the other.
+    words: Vec<u64>,
+    revisions: Vec<i32>,
+    parts: Vec<i32>,
 }
 
 impl Rows {
     pub fn new(plan: Arc<RowPlan>) -> Rows {
         let keys = (0..plan.keys).map(|at| KeyColumn::of(plan.schema.field(2 + at).data_type())).collect();
-        Rows { plan, starts: Vec::new(), keys, cells: Vec::new(), revisions: Int32Builder::new() }
+        Rows { plan, starts: Vec::new(), keys, words: Vec::new(), revisions: Vec::new(), parts: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
-    pub fn push(&mut self, start: i64, key: &Key, cells: &[f64], revision: u32) {
-        self.starts.push(start);
+    /// Adds a result of a part, which is the engine that found it.
+    pub fn push(&mut self, part: i32, group: &Group, key: &Key) {
+        self.starts.push(group.start);
         self.keys.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
-        self.cells.extend_from_slice(cells);
-        self.revisions.append_value(revision as i32);
+        self.words.extend_from_slice(group.words);
+        self.revisions.push(group.revision as i32);
+        self.parts.push(part);
     }
 
     pub fn finish(mut self) -> RecordBatch {
-        let plan = &self.plan;
-        let rows = self.starts.len();
+        let plan = self.plan.clone();
         let ends: Vec<i64> = self.starts.iter().map(|start| plan.widths.end_of(*start)).collect();
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(timestamps(self.starts.clone())), Arc::new(timestamps(ends))];
+        let starts = std::mem::take(&mut self.starts);
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(timestamps(starts)), Arc::new(timestamps(ends))];
         arrays.extend(self.keys.iter_mut().map(KeyColumn::finish));
-        let cells = |row: usize| &self.cells[row * plan.layouts.cells..(row + 1) * plan.layouts.cells];
-        for (at, layout) in plan.layouts.all.iter().enumerate() {
-            let results = (0..rows).map(|row| plan.layouts.result(at, cells(row)));
-            let cell = layout.cell;
-            match layout.kind {
-                Kind::Count => {
-                    arrays.push(Arc::new(Int64Array::from_iter_values(results.map(|r| r.unwrap_or_default() as i64))));
-                    continue;
-                }
-                _ => arrays.push(Arc::new(results.collect::<arrow::array::Float64Array>())),
-            }
-            match layout.kind {
-                Kind::Avg => {
-                    let sums = (0..rows).map(|row| cells(row)[cell]);
-                    arrays.push(Arc::new(arrow::array::Float64Array::from_iter_values(sums)));
-                    let counts = (0..rows).map(|row| cells(row)[cell + 1] as i64);
-                    arrays.push(Arc::new(Int64Array::from_iter_values(counts)));
-                }
-                Kind::First | Kind::Last => {
-                    let time = |row: usize| (!cells(row)[cell + 1].is_nan()).then(|| cells(row)[cell].to_bits() as i64);
-                    let times = (0..rows).map(time).collect::<arrow::array::TimestampMicrosecondArray>();
-                    arrays.push(Arc::new(times.with_timezone("UTC")));
-                }
-                _ => {}
-            }
+        for layout in &plan.layouts.all {
+            self.push_aggregate(*layout, &mut arrays);
         }
-        arrays.push(Arc::new(self.revisions.finish()));
-        arrays.push(Arc::new(arrow::array::Int32Array::from(vec![PART; rows])));
+        arrays.push(Arc::new(Int32Array::from(self.revisions)));
+        arrays.push(Arc::new(Int32Array::from(self.parts)));
         RecordBatch::try_new(plan.schema.clone(), arrays).expect("arrays as the schema says")
     }
+
+    fn push_aggregate(&self, layout: Layout, arrays: &mut Vec<ArrayRef>) {
+        let layouts = &self.plan.layouts;
+        let rows = || self.words.chunks_exact(layouts.width());
+        if layout.kind == Kind::Count {
+            arrays.push(Arc::new(Int64Array::from_iter_values(rows().map(|words| words[layout.at] as i64))));
+            return;
+        }
+        arrays.push(Arc::new(rows().map(|words| layouts.result(layout, words)).collect::<Float64Array>()));
+        match layout.kind {
+            Kind::Avg => {
+                arrays.push(Arc::new(Float64Array::from_iter_values(rows().map(|w| sum::total(sum_of(w, layout))))));
+                arrays
+                    .push(Arc::new(Int64Array::from_iter_values(rows().map(|w| sum::count(sum_of(w, layout)) as i64))));
+            }
+            Kind::First | Kind::Last => {
+                let times = rows().map(|words| layouts.time(layout, words));
+                arrays.push(Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC")));
+            }
+            Kind::Count | Kind::Min | Kind::Max | Kind::Sum => {}
+        }
+    }
+}
+
+fn sum_of(words: &[u64], layout: Layout) -> &[u64] {
+    &words[layout.at..layout.at + sum::WORDS]
 }
 
 /// The type that a key column has in the table.

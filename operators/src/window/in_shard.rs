@@ -1,0 +1,159 @@
+//! Windows keyed by vehicle: every frame of a vehicle is in one lane, so they close in their shard.
+
+use super::WindowPlan;
+use super::inputs::Inputs;
+use super::key::RowKeys;
+use super::panes::Panes;
+use super::rows::{RowPlan, Rows};
+use super::state::{self, Stored};
+use rhumb_engine::effects::{Effects, TableRows};
+use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::lane::Lane;
+use rhumb_engine::operator::{Operator, ShardContext};
+use rhumb_engine::state::{StateError, StateReader, StateWriter};
+use rhumb_engine::time::EventTime;
+use rhumb_engine::vehicle::Vehicles;
+use std::sync::Arc;
+
+/// Rows of windows that close in a shard have this part whichever engine runs it: only one at a time has the lane.
+const PART: i32 = 0;
+
+/// The machine of one shard.
+pub struct InShard {
+    table: Arc<str>,
+    too_late: String,
+    plan: Arc<RowPlan>,
+    vehicles: Arc<Vehicles>,
+    inputs: Inputs,
+    keys: RowKeys,
+    /// By lane.
+    lanes: Vec<Panes>,
+    /// Keys of the batch at hand; their memory is used again.
+    offsets: Vec<u32>,
+    numbers: Vec<u32>,
+}
+
+impl InShard {
+    pub fn new(of: &WindowPlan, context: &ShardContext) -> InShard {
+        InShard {
+            table: of.table.clone(),
+            too_late: of.too_late(),
+            plan: of.rows.clone(),
+            vehicles: context.vehicles.clone(),
+            inputs: Inputs::new(of.rows.layouts.inputs.clone(), context.vehicles.clone()),
+            keys: RowKeys::new(of.config.key.clone()),
+            lanes: Vec::new(),
+            offsets: Vec::new(),
+            numbers: Vec::new(),
+        }
+    }
+
+    fn reach(&mut self, lane: usize) {
+        if self.lanes.len() <= lane {
+            self.lanes.resize_with(lane + 1, || Panes::new(false));
+        }
+    }
+
+    #[cold]
+    fn fire(&mut self, lane: usize, watermark: i64, rows: &mut Option<Rows>) {
+        let rows = rows.get_or_insert_with(|| Rows::new(self.plan.clone()));
+        let keys = &self.keys.keys;
+        self.lanes[lane].fire(watermark, &self.plan.widths, &self.plan.layouts, |group| {
+            rows.push(PART, &group, keys.values(group.key));
+        });
+    }
+
+    fn tell(&self, rows: Option<Rows>, effects: &mut Effects) {
+        if let Some(rows) = rows.filter(|rows| !rows.is_empty()) {
+            effects.rows.push(TableRows { table: self.table.clone(), rows: rows.finish() });
+        }
+    }
+
+    /// Lets go of keys that no open window has.
+    fn compact(&mut self) {
+        let mut used = vec![false; self.keys.keys.len()];
+        self.lanes.iter().for_each(|panes| panes.mark(&mut used));
+        let new = self.keys.keys.compact(&used);
+        self.lanes.iter_mut().for_each(|panes| panes.renumber(&new));
+        self.keys.forget();
+    }
+}
+
+impl Operator for InShard {
+    fn process(&mut self, frames: FrameBatch, effects: &mut Effects) -> FrameBatch {
+        if self.keys.keys.is_full() {
+            self.compact();
+        }
+        let plan = self.plan.clone();
+        let (layouts, widths) = (&plan.layouts, &plan.widths);
+        self.inputs.gather(&frames);
+        let (mut offsets, mut numbers) = (std::mem::take(&mut self.offsets), std::mem::take(&mut self.numbers));
+        self.keys.of_batch(&frames, &self.vehicles, &mut offsets, &mut numbers);
+        self.reach(frames.lane.values().iter().copied().max().map_or(0, usize::from));
+        let mut rows = None;
+        let mut too_late = 0;
+        for row in 0..frames.len() {
+            let lane = usize::from(frames.lane.values()[row]);
+            let watermark = widths.watermark(frames.lane_clock[row]);
+            if watermark >= self.lanes[lane].due {
+                self.fire(lane, watermark, &mut rows);
+            }
+            let time = frames.times()[row];
+            let start = widths.start_of(time);
+            let keys = &numbers[offsets[row] as usize..offsets[row + 1] as usize];
+            if widths.gone_at(start) <= watermark {
+                too_late += keys.len() as u64;
+                continue;
+            }
+            for key in keys {
+                let words = self.lanes[lane].words(start, *key, watermark, widths, layouts);
+                layouts.add(words, time, |input| self.inputs.value(input, row));
+            }
+        }
+        (self.offsets, self.numbers) = (offsets, numbers);
+        effects.count(&self.too_late, too_late);
+        self.tell(rows, effects);
+        frames
+    }
+
+    fn advance(&mut self, lane: Lane, now: EventTime, effects: &mut Effects) {
+        let lane = usize::from(lane.0);
+        self.reach(lane);
+        let watermark = self.plan.widths.watermark(now.0);
+        if watermark >= self.lanes[lane].due || now == EventTime::MAX {
+            let mut rows = None;
+            self.fire(lane, watermark, &mut rows);
+            self.tell(rows, effects);
+        }
+    }
+
+    fn snapshot(&self, state: &mut StateWriter) {
+        let stored = self.lanes.iter().enumerate().flat_map(|(lane, panes)| {
+            panes.groups(&self.plan.layouts).map(move |group| Stored {
+                lane: lane as u16,
+                part: PART,
+                key: self.keys.keys.values(group.key),
+                group,
+            })
+        });
+        state::put(state, stored);
+        let open = self.lanes.iter().enumerate().filter(|(_, panes)| !panes.is_empty());
+        state::put_dues(state, open.map(|(lane, panes)| (lane as u16, panes.due)));
+        self.inputs.snapshot(state);
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
+        let plan = self.plan.clone();
+        state::read(state, plan.layouts.width(), |stored| {
+            let lane = usize::from(stored.lane);
+            self.reach(lane);
+            let key = self.keys.keys.number(stored.key);
+            self.lanes[lane].put_back(stored.group.of_key(key), &plan.layouts);
+        })?;
+        state::read_dues(state, |lane, due| {
+            self.reach(usize::from(lane));
+            self.lanes[usize::from(lane)].due = due;
+        })?;
+        self.inputs.restore(state)
+    }
+}
