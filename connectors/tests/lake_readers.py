@@ -101,8 +101,10 @@ def with_pyarrow():
                 if column.path_in_schema == "vehicle_id":
                     check(f"{path}: bloom filter", getattr(column, "bloom_filter_offset", 1) is not None, True)
                     check(f"{path}: vehicle dictionary", column.has_dictionary_page, True)
-        rows = list(zip(*(file.read(columns=["vehicle_id", "event_time"]).to_pydict().values())))
-        check(f"{path}: rows are sorted", rows == sorted(rows), True)
+        for group in range(file.num_row_groups):
+            columns = file.read_row_group(group, columns=["vehicle_id", "event_time"])
+            rows = list(zip(*columns.to_pydict().values()))
+            check(f"{path}: rows of group {group} are sorted", rows == sorted(rows), True)
 
 
 for read in [with_duckdb, with_polars, with_deltalake, with_pyarrow]:

@@ -317,7 +317,7 @@ impl Entry {
         }
         let from = (f64::from_bits(self.lat.load(Ordering::Relaxed)), f64::from_bits(self.lon.load(Ordering::Relaxed)));
         let seconds = (event_time - before) as f64 / SECOND_US as f64;
-        (crate::sphere::distance_m(from, (lat, lon)) / seconds) as f32
+        (crate::sphere::near_distance_m(from, (lat, lon)) / seconds) as f32
     }
 }
 

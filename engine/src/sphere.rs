@@ -14,6 +14,17 @@ pub fn distance_m(from: (f64, f64), to: (f64, f64)) -> f64 {
     2.0 * EARTH_RADIUS_M * h.min(1.0).sqrt().asin()
 }
 
+/// `distance_m` to within a thousandth, for a third of the time where the two are near each other: the earth is flat over
+/// a degree, away from the poles.
+pub fn near_distance_m(from: (f64, f64), to: (f64, f64)) -> f64 {
+    let (lat, lon) = (to.0 - from.0, to.1 - from.1);
+    if lat.abs() > 1.0 || lon.abs() > 1.0 || from.0.abs() > 80.0 {
+        return distance_m(from, to);
+    }
+    let east = lon * ((from.0 + to.0) * 0.5).to_radians().cos();
+    (lat * lat + east * east).sqrt() * METRES_PER_DEGREE
+}
+
 /// A lower bound of `distance_m` that needs no trigonometry: the part along the meridian alone.
 pub fn meridian_distance_m(from: (f64, f64), to: (f64, f64)) -> f64 {
     (to.0 - from.0).abs() * METRES_PER_DEGREE
@@ -50,6 +61,7 @@ mod tests {
             let to = ((from.0 + draw(1.0)).clamp(-90.0, 90.0), (from.1 + draw(1.0)).clamp(-180.0, 180.0));
             let d = distance_m(from, to);
             assert!(meridian_distance_m(from, to) <= d * (1.0 + 1e-9) + 1e-6, "{from:?} {to:?}");
+            assert!((near_distance_m(from, to) - d).abs() <= d * 1e-3 + 1e-6, "{from:?} {to:?}");
             assert!(d <= distance_bound_m(from, to) * (1.0 + 1e-9) + 1e-6, "{from:?} {to:?}");
         }
     }

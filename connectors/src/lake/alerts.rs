@@ -1,7 +1,7 @@
 //! The alerts on their way into segments.
 
-use super::gather::{Dictionaries, repeating};
-use super::order::{Part, Row};
+use super::gather::{Dictionaries, Pick, pick, repeating};
+use super::order::Part;
 use super::table::SortedColumns;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
@@ -73,26 +73,33 @@ pub struct AlertColumns<'a> {
 }
 
 impl SortedColumns for AlertColumns<'_> {
-    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef {
-        match self.schema.field(column).name().as_str() {
-            "alert_id" => self.ids(rows, |b, r| b.id[r]),
-            "visit_id" => self.ids(rows, |b, r| b.visit[r]),
-            "sequence" => self.sequence(rows),
-            "kind" => repeating(self.pick(rows, |b, r| u32::from(b.kind[r].number())), self.kinds.clone()),
-            "vehicle_id" => repeating(vehicles.to_vec(), ids.clone()),
-            "zone_id" => self.of_zone(rows, &self.zones, &self.joint.0),
-            "zone_attributes" => self.of_zone(rows, &self.attributes, &self.joint.1),
-            "event_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.event_time[r]))),
-            "frame_time" => Arc::new(timestamps(self.pick(rows, |b, r| b.frame_time[r]))),
-            "received_at" => Arc::new(timestamps(self.pick(rows, |b, r| b.received_at[r]))),
-            "lat" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lat[r]))),
-            "lon" => Arc::new(Float64Array::from(self.pick(rows, |b, r| b.lon[r]))),
-            "late" => Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)),
-            "zone_version" => Arc::new(Int64Array::from(self.pick(rows, |b, _| b.zones.version))),
-            "epoch" => Arc::new(Int64Array::from_value(self.epoch, rows.len())),
+    fn column(&self, column: usize) -> Option<Pick<'_>> {
+        Some(match self.schema.field(column).name().as_str() {
+            "vehicle_id" => return None,
+            "alert_id" => self.ids(|b| &b.id),
+            "visit_id" => self.ids(|b| &b.visit),
+            "sequence" => self.sequence(),
+            "kind" => {
+                let kinds = self.batches.iter().flat_map(|b| b.kind.iter().map(|kind| u32::from(kind.number())));
+                keys(kinds.collect(), self.kinds.clone())
+            }
+            "zone_id" => self.of_zone(&self.zones, &self.joint.0),
+            "zone_attributes" => self.of_zone(&self.attributes, &self.joint.1),
+            "event_time" => self.times(|b| &b.event_time),
+            "frame_time" => self.times(|b| &b.frame_time),
+            "received_at" => self.times(|b| &b.received_at),
+            "lat" => self.degrees(|b| &b.lat),
+            "lon" => self.degrees(|b| &b.lon),
+            "late" => Box::new(|rows| Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None))),
+            "zone_version" => {
+                let of = |b: &&AlertBatch| std::iter::repeat_n(b.zones.version, b.len());
+                let all: Vec<i64> = self.batches.iter().flat_map(of).collect();
+                Box::new(move |rows| Arc::new(Int64Array::from(pick(&all, rows))))
+            }
+            "epoch" => Box::new(|rows| Arc::new(Int64Array::from_value(self.epoch, rows.len()))),
             // What no operator says yet: why, and what it corrects.
-            _ => new_null_array(&DataType::Utf8, rows.len()),
-        }
+            _ => Box::new(|rows| new_null_array(&DataType::Utf8, rows.len())),
+        })
     }
 
     fn constant(&self, column: usize) -> Option<i64> {
@@ -108,29 +115,55 @@ impl SortedColumns for AlertColumns<'_> {
 }
 
 impl AlertColumns<'_> {
-    fn pick<T>(&self, rows: &[Row], value: impl Fn(&AlertBatch, usize) -> T) -> Vec<T> {
-        rows.iter().map(|r| value(self.batches[r.part as usize], r.row as usize)).collect()
+    /// A column of all batches.
+    fn all<T: Copy>(&self, column: impl Fn(&AlertBatch) -> &[T]) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.batches.iter().map(|b| b.len()).sum());
+        self.batches.iter().for_each(|b| all.extend_from_slice(column(b)));
+        all
+    }
+
+    fn times(&self, column: impl Fn(&AlertBatch) -> &[i64]) -> Pick<'static> {
+        let all = self.all(column);
+        Box::new(move |rows| Arc::new(timestamps(pick(&all, rows))))
+    }
+
+    fn degrees(&self, column: impl Fn(&AlertBatch) -> &[f64]) -> Pick<'static> {
+        let all = self.all(column);
+        Box::new(move |rows| Arc::new(Float64Array::from(pick(&all, rows))))
     }
 
     /// Ids as text.
-    fn ids(&self, rows: &[Row], id: impl Fn(&AlertBatch, usize) -> AlertId) -> ArrayRef {
-        let digits = |row: &Row| id(self.batches[row.part as usize], row.row as usize).digits();
-        let text: Vec<[u8; ALERT_ID_DIGITS]> = rows.iter().map(digits).collect();
-        let offsets = OffsetBuffer::from_repeated_length(ALERT_ID_DIGITS, rows.len());
-        Arc::new(StringArray::new(offsets, Buffer::from_vec(text.into_flattened()), None))
+    fn ids(&self, column: impl Fn(&AlertBatch) -> &[AlertId]) -> Pick<'static> {
+        let all = self.all(column);
+        Box::new(move |rows| {
+            let text: Vec<[u8; ALERT_ID_DIGITS]> = rows.iter().map(|row| all[*row as usize].digits()).collect();
+            let offsets = OffsetBuffer::from_repeated_length(ALERT_ID_DIGITS, rows.len());
+            Arc::new(StringArray::new(offsets, Buffer::from_vec(text.into_flattened()), None))
+        })
     }
 
-    fn sequence(&self, rows: &[Row]) -> ArrayRef {
-        if self.batches.iter().all(|b| b.sequence.is_some()) {
-            let value = |r: &Row| self.batches[r.part as usize].sequence.as_ref().map(|s| s.values()[r.row as usize]);
-            return Arc::new(Int64Array::from_iter_values(rows.iter().filter_map(value)));
+    fn sequence(&self) -> Pick<'static> {
+        let unnumbered = |b: &&AlertBatch| b.sequence.is_none();
+        if self.batches.iter().any(|b| unnumbered(&b)) {
+            let of = |b: &&AlertBatch| -> Vec<Option<i64>> {
+                (0..b.len()).map(|row| b.sequence.as_ref().map(|s| s.value(row))).collect()
+            };
+            let all: Vec<Option<i64>> = self.batches.iter().flat_map(of).collect();
+            return Box::new(move |rows| Arc::new(Int64Array::from(pick(&all, rows))));
         }
-        let value = |r: &Row| self.batches[r.part as usize].sequence.as_ref().map(|s| s.value(r.row as usize));
-        Arc::new(rows.iter().map(value).collect::<Int64Array>())
+        let all = self.all(|b| b.sequence.as_ref().map_or(&[][..], |s| s.values()));
+        Box::new(move |rows| Arc::new(Int64Array::from(pick(&all, rows))))
     }
 
-    fn of_zone(&self, rows: &[Row], dictionaries: &Dictionaries, joint: &ArrayRef) -> ArrayRef {
-        let key = |r: &Row| self.batches[r.part as usize].zone[r.row as usize] + dictionaries.start(r.part);
-        repeating(rows.iter().map(key).collect(), joint.clone())
+    fn of_zone(&self, dictionaries: &Dictionaries, joint: &ArrayRef) -> Pick<'static> {
+        let of = |(part, b): (u32, &&AlertBatch)| {
+            let start = dictionaries.start(part);
+            b.zone.iter().map(move |zone| zone + start).collect::<Vec<u32>>()
+        };
+        keys((0..).zip(&self.batches).flat_map(of).collect(), joint.clone())
     }
+}
+
+fn keys(all: Vec<u32>, values: ArrayRef) -> Pick<'static> {
+    Box::new(move |rows| repeating(pick(&all, rows), values.clone()))
 }

@@ -1,31 +1,41 @@
-//! Columns of many batches as one column in another order.
+//! Columns of many batches as one column in another order. The parts of a column are first put one after the other: rows
+//! are then picked from one stretch of memory that fits into the processor's cache.
 
-use super::order::Row;
 use super::segment::constant;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, ListArray, PrimitiveArray,
     StringArray, UInt32Array, downcast_primitive, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
-use arrow::compute::interleave;
+use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use rhumb_engine::frame::ZoneLists;
 use std::sync::Arc;
+
+/// Gives the values of rows, which are numbered through all parts.
+pub type Pick<'a> = Box<dyn Fn(&[u32]) -> ArrayRef + 'a>;
+
+/// The values of these rows.
+pub fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+    rows.iter().map(|row| values[*row as usize]).collect()
+}
 
 /// One column in parts; `None` where a part has no values.
 pub struct Column {
     field: FieldRef,
     parts: Vec<Option<ArrayRef>>,
+    /// Rows of each part.
+    rows: Vec<usize>,
 }
 
 impl Column {
     /// # Panics
     /// If a part is of another type than the field.
-    pub fn new(field: FieldRef, parts: Vec<Option<ArrayRef>>) -> Column {
+    pub fn new(field: FieldRef, parts: Vec<Option<ArrayRef>>, rows: Vec<usize>) -> Column {
         for part in parts.iter().flatten() {
             assert_eq!(part.data_type(), field.data_type(), "column {} keeps its type", field.name());
         }
-        Column { field, parts }
+        Column { field, parts, rows }
     }
 
     /// The number or time that all rows have.
@@ -35,65 +45,52 @@ impl Column {
         parts.all(|part| part == Some(first)).then_some(first)
     }
 
-    /// The values of these rows.
-    pub fn gather(&self, rows: &[Row]) -> ArrayRef {
+    pub fn picker(&self) -> Pick<'_> {
         let data_type = self.field.data_type();
         if self.parts.iter().all(Option::is_none) {
-            return new_null_array(data_type, rows.len());
+            return Box::new(move |rows| new_null_array(data_type, rows.len()));
         }
         macro_rules! typed {
             ($t:ty) => {
-                Arc::new(primitives::<$t>(&self.parts, rows).with_data_type(data_type.clone()))
+                primitives::<$t>(data_type, &self.parts)
             };
         }
-        downcast_primitive! {
+        let quick = downcast_primitive! {
             data_type => (typed),
-            DataType::Boolean => Arc::new(booleans(&self.parts, rows)),
-            _ => any(data_type, &self.parts, rows),
-        }
+            DataType::Boolean => all_false(&self.parts),
+            _ => None,
+        };
+        quick.unwrap_or_else(|| any(data_type, &self.parts, &self.rows))
     }
 }
 
-fn primitives<T: ArrowPrimitiveType>(parts: &[Option<ArrayRef>], rows: &[Row]) -> PrimitiveArray<T> {
-    let parts: Vec<Option<&PrimitiveArray<T>>> =
-        parts.iter().map(|p| p.as_ref().map(|a| a.as_primitive::<T>())).collect();
-    if parts.iter().all(|p| p.is_some_and(|a| a.null_count() == 0)) {
-        let values: Vec<&[T::Native]> = parts.iter().flatten().map(|a| &a.values()[..]).collect();
-        let values: Vec<T::Native> = rows.iter().map(|r| values[r.part as usize][r.row as usize]).collect();
-        return PrimitiveArray::new(values.into(), None);
+/// Numbers, if there are no nulls.
+fn primitives<'a, T: ArrowPrimitiveType>(data_type: &'a DataType, parts: &[Option<ArrayRef>]) -> Option<Pick<'a>> {
+    let mut all: Vec<T::Native> = Vec::new();
+    for part in parts {
+        let part = part.as_ref().filter(|part| part.null_count() == 0)?;
+        all.extend_from_slice(part.as_primitive::<T>().values());
     }
-    rows.iter()
-        .map(|r| {
-            let part = parts[r.part as usize]?;
-            part.is_valid(r.row as usize).then(|| part.value(r.row as usize))
-        })
-        .collect()
+    Some(Box::new(move |rows| {
+        Arc::new(PrimitiveArray::<T>::new(pick(&all, rows).into(), None).with_data_type(data_type.clone()))
+    }))
 }
 
-fn booleans(parts: &[Option<ArrayRef>], rows: &[Row]) -> BooleanArray {
-    let parts: Vec<Option<&BooleanArray>> = parts.iter().map(|p| p.as_ref().map(|a| a.as_boolean())).collect();
-    let plain = |p: &Option<&BooleanArray>| p.is_some_and(|a| a.null_count() == 0);
-    if !parts.iter().all(plain) {
-        let value =
-            |r: &Row| parts[r.part as usize].and_then(|p| p.is_valid(r.row as usize).then(|| p.value(r.row as usize)));
-        return rows.iter().map(value).collect();
-    }
-    let parts: Vec<&BooleanArray> = parts.into_iter().flatten().collect();
-    // What is nearly always so costs nothing: no frame is late.
-    if parts.iter().all(|p| !p.has_true()) {
-        return BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None);
-    }
-    let value = |i: usize| parts[rows[i].part as usize].value(rows[i].row as usize);
-    BooleanArray::new(BooleanBuffer::collect_bool(rows.len(), value), None)
+/// What is nearly always so costs nothing: no frame is late.
+fn all_false(parts: &[Option<ArrayRef>]) -> Option<Pick<'static>> {
+    let none = |part: &ArrayRef| part.null_count() == 0 && !part.as_boolean().has_true();
+    let nothing: Pick = Box::new(|rows| Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)));
+    parts.iter().all(|part| part.as_ref().is_some_and(none)).then_some(nothing)
 }
 
-/// Columns of operators, of whatever type.
-fn any(data_type: &DataType, parts: &[Option<ArrayRef>], rows: &[Row]) -> ArrayRef {
-    let nothing = new_null_array(data_type, 1);
-    let arrays: Vec<&dyn Array> = parts.iter().map(|p| p.as_deref().unwrap_or(nothing.as_ref())).collect();
-    let place = |r: &Row| (r.part as usize, if parts[r.part as usize].is_some() { r.row as usize } else { 0 });
-    let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
-    interleave(&arrays, &places).expect("parts of one type, rows that exist")
+/// Columns of whatever type.
+fn any(data_type: &DataType, parts: &[Option<ArrayRef>], rows: &[usize]) -> Pick<'static> {
+    let absent = |rows: usize| new_null_array(data_type, rows);
+    let arrays: Vec<ArrayRef> =
+        parts.iter().zip(rows).map(|(part, rows)| part.clone().unwrap_or_else(|| absent(*rows))).collect();
+    let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
+    let all = concat(&arrays).expect("parts of one type");
+    Box::new(move |rows| take(&all, &UInt32Array::from(rows.to_vec()), None).expect("rows that exist"))
 }
 
 /// Strings that repeat, in parts: each part has a dictionary of its own, which it may share with others.
@@ -142,12 +139,14 @@ pub fn repeating(keys: Vec<u32>, values: ArrayRef) -> ArrayRef {
 /// The zones of many batches; `None` where no operator looked for zones.
 pub struct ZoneColumn<'a> {
     parts: Vec<Option<&'a ZoneLists>>,
+    /// Rows of each part.
+    rows: Vec<usize>,
     dictionaries: Dictionaries,
     joint: ArrayRef,
 }
 
 impl<'a> ZoneColumn<'a> {
-    pub fn new(parts: Vec<Option<&'a ZoneLists>>) -> ZoneColumn<'a> {
+    pub fn new(parts: Vec<Option<&'a ZoneLists>>, rows: Vec<usize>) -> ZoneColumn<'a> {
         let mut dictionaries = Dictionaries::default();
         for part in &parts {
             match part {
@@ -156,24 +155,38 @@ impl<'a> ZoneColumn<'a> {
             }
         }
         let joint = dictionaries.joint();
-        ZoneColumn { parts, dictionaries, joint }
+        ZoneColumn { parts, rows, dictionaries, joint }
     }
 
-    pub fn gather(&self, rows: &[Row]) -> ArrayRef {
-        let mut offsets = Vec::with_capacity(rows.len() + 1);
-        let mut keys = Vec::new();
-        offsets.push(0);
-        for row in rows {
-            if let Some(zones) = self.parts[row.part as usize] {
-                let start = self.dictionaries.start(row.part);
-                keys.extend(zones.of(row.row as usize).iter().map(|zone| zone + start));
-            }
-            offsets.push(keys.len() as i32);
+    pub fn picker(&self) -> Pick<'_> {
+        let (mut all, mut looked) = (Vec::new(), Vec::new());
+        let mut ends: Vec<u32> = vec![0];
+        for (part, (zones, rows)) in self.parts.iter().zip(&self.rows).enumerate() {
+            let Some(zones) = zones else {
+                ends.resize(ends.len() + rows, all.len() as u32);
+                looked.resize(looked.len() + rows, false);
+                continue;
+            };
+            let (from, start) = (all.len() as i32 - zones.offsets[0], self.dictionaries.start(part as u32));
+            all.extend(zones.zones[zones.offsets[0] as usize..].iter().map(|zone| zone + start));
+            ends.extend(zones.offsets[1..].iter().map(|end| (end + from) as u32));
+            looked.resize(looked.len() + rows, true);
         }
-        let looked = |r: &Row| self.parts[r.part as usize].is_some();
-        let nulls = self.parts.iter().any(Option::is_none).then(|| NullBuffer::from_iter(rows.iter().map(looked)));
+        let has_nulls = self.parts.iter().any(Option::is_none);
         let item = Arc::new(Field::new("element", super::schema::repeating(), false));
-        Arc::new(ListArray::new(item, OffsetBuffer::new(offsets.into()), repeating(keys, self.joint.clone()), nulls))
+        Box::new(move |rows| {
+            let mut offsets = Vec::with_capacity(rows.len() + 1);
+            let mut keys = Vec::with_capacity(rows.len());
+            offsets.push(0);
+            for row in rows {
+                let row = *row as usize;
+                keys.extend_from_slice(&all[ends[row] as usize..ends[row + 1] as usize]);
+                offsets.push(keys.len() as i32);
+            }
+            let nulls = has_nulls.then(|| NullBuffer::from_iter(rows.iter().map(|row| looked[*row as usize])));
+            let lists = repeating(keys, self.joint.clone());
+            Arc::new(ListArray::new(item.clone(), OffsetBuffer::new(offsets.into()), lists, nulls))
+        })
     }
 }
 
@@ -182,41 +195,37 @@ mod tests {
     use super::*;
     use arrow::array::{Float32Array, Int64Array};
 
-    fn rows(places: &[(u32, u32)]) -> Vec<Row> {
-        places.iter().map(|(part, row)| Row { time: 0, part: *part, row: *row }).collect()
-    }
-
-    fn column(parts: Vec<Option<ArrayRef>>) -> Column {
+    fn column(parts: Vec<Option<ArrayRef>>, rows: &[usize]) -> Column {
         let data_type = parts.iter().flatten().next().map_or(DataType::Float32, |a| a.data_type().clone());
-        Column::new(Arc::new(Field::new("c", data_type, true)), parts)
+        Column::new(Arc::new(Field::new("c", data_type, true)), parts, rows.to_vec())
     }
 
     #[test]
     fn parts_without_values_give_nulls() {
         let some: ArrayRef = Arc::new(Float32Array::from(vec![Some(1.0), None]));
-        let found = column(vec![Some(some), None]).gather(&rows(&[(1, 0), (0, 1), (0, 0)]));
+        let found = column(vec![Some(some), None], &[2, 1]).picker()(&[2, 1, 0]);
         assert_eq!(found.as_primitive(), &Float32Array::from(vec![None, None, Some(1.0)]));
-        assert_eq!(column(vec![None]).gather(&rows(&[(0, 0)])).null_count(), 1);
+        assert_eq!(column(vec![None], &[1]).picker()(&[0]).null_count(), 1);
     }
 
     #[test]
     fn full_parts_give_no_nulls() {
         let parts = [vec![1, 2], vec![3]].map(|v| Some(Arc::new(Int64Array::from(v)) as ArrayRef));
-        let found = column(parts.to_vec()).gather(&rows(&[(1, 0), (0, 1), (0, 0)]));
+        let found = column(parts.to_vec(), &[2, 1]).picker()(&[2, 1, 0]);
         assert_eq!(found.as_primitive(), &Int64Array::from(vec![3, 2, 1]));
     }
 
     #[test]
     fn strings_of_operators_come_in_order() {
         let some: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
-        let found = column(vec![Some(some), None]).gather(&rows(&[(0, 1), (1, 7), (0, 0)]));
+        let found = column(vec![Some(some), None], &[2, 8]).picker()(&[1, 9, 0]);
         assert_eq!(found.as_string::<i32>(), &StringArray::from(vec![Some("b"), None, Some("a")]));
     }
 
     #[test]
     fn late_flags_keep_their_rows() {
         let parts = [vec![false, true], vec![false]].map(|v| Some(Arc::new(BooleanArray::from(v)) as ArrayRef));
-        let found = column(parts.to_vec()).gather(&rows(&[(0, 1), (1, 0), (0, 0)]));
+        let found = column(parts.to_vec(), &[2, 1]).picker()(&[1, 2, 0]);
         assert_eq!(found.as_boolean(), &BooleanArray::from(vec![true, false, false]));
     }
 
@@ -228,8 +237,8 @@ mod tests {
             ids: Arc::new(StringArray::from(ids.to_vec())),
         };
         let (old, new) = (lists(&["a", "b"], vec![0, 2, 2], vec![0, 1]), lists(&["c"], vec![0, 1], vec![0]));
-        let column = ZoneColumn::new(vec![Some(&old), Some(&new), None]);
-        let found = column.gather(&rows(&[(1, 0), (2, 0), (0, 0), (0, 1)]));
+        let column = ZoneColumn::new(vec![Some(&old), Some(&new), None], vec![2, 1, 1]);
+        let found = column.picker()(&[2, 3, 0, 1]);
         let found = found.as_list::<i32>();
         let of = |row: usize| -> Option<Vec<String>> {
             let ids = found.is_valid(row).then(|| arrow::compute::cast(&found.value(row), &DataType::Utf8).unwrap())?;

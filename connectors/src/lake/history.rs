@@ -1,10 +1,10 @@
 //! The history on its way into segments: batches are kept as they are until a segment's worth is there, then sorted
 //! and put together column by column.
 
-use super::gather::{Column, ZoneColumn, repeating};
-use super::order::{Part, Row};
+use super::gather::{Column, Pick, ZoneColumn, pick, repeating};
+use super::order::Part;
 use super::table::SortedColumns;
-use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::datatypes::SchemaRef;
 use rhumb_engine::frame::FrameBatch;
 use std::sync::Arc;
@@ -42,17 +42,18 @@ impl History {
     }
 
     pub fn columns(&self, schema: &SchemaRef, epoch: i64) -> HistoryColumns<'_> {
+        let rows = || self.batches.iter().map(|(_, b)| b.len()).collect();
         let of = |name: &str| match name {
             "vehicle_id" => Source::Vehicle,
             "source" => Source::Origin(OriginColumn::new(&self.batches)),
             "epoch" => Source::Epoch,
             "zone_ids" if self.batches.iter().any(|(_, b)| b.zones.is_some()) => {
-                Source::Zones(ZoneColumn::new(self.batches.iter().map(|(_, b)| b.zones.as_ref()).collect()))
+                Source::Zones(ZoneColumn::new(self.batches.iter().map(|(_, b)| b.zones.as_ref()).collect(), rows()))
             }
-            "zone_ids" => Source::Any(Column::new(field(schema, name), vec![None; self.batches.len()])),
+            "zone_ids" => Source::Any(Column::new(field(schema, name), vec![None; self.batches.len()], rows())),
             _ => {
                 let parts = self.batches.iter().map(|(_, b)| b.column(name)).collect();
-                Source::Any(Column::new(field(schema, name), parts))
+                Source::Any(Column::new(field(schema, name), parts, rows()))
             }
         };
         HistoryColumns { epoch, sources: schema.fields().iter().map(|f| of(f.name())).collect() }
@@ -78,14 +79,14 @@ pub struct HistoryColumns<'a> {
 }
 
 impl SortedColumns for HistoryColumns<'_> {
-    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef {
-        match &self.sources[column] {
-            Source::Vehicle => repeating(vehicles.to_vec(), ids.clone()),
-            Source::Origin(column) => column.gather(rows),
-            Source::Epoch => Arc::new(Int64Array::from_value(self.epoch, rows.len())),
-            Source::Zones(column) => column.gather(rows),
-            Source::Any(column) => column.gather(rows),
-        }
+    fn column(&self, column: usize) -> Option<Pick<'_>> {
+        Some(match &self.sources[column] {
+            Source::Vehicle => return None,
+            Source::Origin(column) => column.picker(),
+            Source::Epoch => Box::new(|rows| Arc::new(Int64Array::from_value(self.epoch, rows.len()))),
+            Source::Zones(column) => column.picker(),
+            Source::Any(column) => column.picker(),
+        })
     }
 
     fn constant(&self, column: usize) -> Option<i64> {
@@ -100,7 +101,7 @@ impl SortedColumns for HistoryColumns<'_> {
 /// The source's name, which is the same for all rows of a batch.
 struct OriginColumn {
     names: ArrayRef,
-    /// By part.
+    /// By row; empty if there is one name.
     keys: Vec<u32>,
 }
 
@@ -114,15 +115,18 @@ impl OriginColumn {
                 names.len() as u32 - 1
             }
         };
-        let keys = batches.iter().map(|(_, b)| key(&b.origin.source)).collect();
+        let mut keys: Vec<u32> =
+            batches.iter().flat_map(|(_, b)| std::iter::repeat_n(key(&b.origin.source), b.len())).collect();
+        if names.len() == 1 {
+            keys.clear();
+        }
         OriginColumn { names: Arc::new(StringArray::from_iter_values(names)), keys }
     }
 
-    fn gather(&self, rows: &[Row]) -> ArrayRef {
-        let keys = match self.names.len() {
-            1 => vec![0; rows.len()],
-            _ => rows.iter().map(|r| self.keys[r.part as usize]).collect(),
-        };
-        repeating(keys, self.names.clone())
+    fn picker(&self) -> Pick<'_> {
+        Box::new(|rows| {
+            let keys = if self.keys.is_empty() { vec![0; rows.len()] } else { pick(&self.keys, rows) };
+            repeating(keys, self.names.clone())
+        })
     }
 }

@@ -5,14 +5,6 @@ use arrow::array::StringArray;
 use rhumb_engine::vehicle::{Slot, Vehicles};
 use std::sync::Arc;
 
-/// A row of one of several parts, with the time it sorts by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Row {
-    pub time: i64,
-    pub part: u32,
-    pub row: u32,
-}
-
 /// The columns of a part that rows are sorted by, of equal length.
 pub struct Part<'a> {
     pub shard: usize,
@@ -20,19 +12,31 @@ pub struct Part<'a> {
     pub times: &'a [i64],
 }
 
-/// Rows by vehicle id and time; rows of one vehicle and time in the order in which they came.
+/// A row while it is sorted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Timed {
+    time: i64,
+    row: u32,
+}
+
+/// Rows by vehicle id and time; rows of one vehicle and time in the order in which they came. A row is numbered through
+/// all parts.
 #[derive(Debug)]
 pub struct Sorted {
-    pub rows: Vec<Row>,
+    pub rows: Vec<u32>,
+    /// Of each row, in the same order.
+    pub times: Vec<i64>,
     /// For each row, its vehicle as an index into `ids`.
     pub vehicles: Vec<u32>,
     /// Ids of the vehicles that have rows, ascending.
     pub ids: Arc<StringArray>,
+    timed: Vec<Timed>,
 }
 
 impl Default for Sorted {
     fn default() -> Sorted {
-        Sorted { rows: Vec::new(), vehicles: Vec::new(), ids: Arc::new(StringArray::new_null(0)) }
+        let ids = Arc::new(StringArray::new_null(0));
+        Sorted { rows: Vec::new(), times: Vec::new(), vehicles: Vec::new(), ids, timed: Vec::new() }
     }
 }
 
@@ -58,13 +62,17 @@ impl VehicleOrder {
         self.learn(parts);
         self.count(parts);
         let runs = self.place_runs(sorted);
-        self.place_rows(parts, &mut sorted.rows);
+        self.place_rows(parts, &mut sorted.timed);
         for run in runs.windows(2) {
-            let run = &mut sorted.rows[run[0] as usize..run[1] as usize];
-            if !run.is_sorted_by_key(|r| (r.time, r.part, r.row)) {
-                run.sort_unstable_by_key(|r| (r.time, r.part, r.row));
+            let run = &mut sorted.timed[run[0] as usize..run[1] as usize];
+            if !run.is_sorted_by_key(|r| (r.time, r.row)) {
+                run.sort_unstable_by_key(|r| (r.time, r.row));
             }
         }
+        sorted.rows.clear();
+        sorted.rows.extend(sorted.timed.iter().map(|r| r.row));
+        sorted.times.clear();
+        sorted.times.extend(sorted.timed.iter().map(|r| r.time));
     }
 
     /// Takes up vehicles that were not seen before.
@@ -122,14 +130,16 @@ impl VehicleOrder {
         starts
     }
 
-    fn place_rows(&mut self, parts: &[Part], rows: &mut Vec<Row>) {
-        rows.resize(parts.iter().map(|p| p.slots.len()).sum(), Row::default());
-        for (p, part) in parts.iter().enumerate() {
+    fn place_rows(&mut self, parts: &[Part], rows: &mut Vec<Timed>) {
+        rows.resize(parts.iter().map(|p| p.slots.len()).sum(), Timed::default());
+        let mut row = 0;
+        for part in parts {
             let next = &mut self.counts[part.shard];
-            for (row, (slot, time)) in part.slots.iter().zip(part.times).enumerate() {
+            for (slot, time) in part.slots.iter().zip(part.times) {
                 let place = &mut next[*slot as usize];
-                rows[*place as usize] = Row { time: *time, part: p as u32, row: row as u32 };
+                rows[*place as usize] = Timed { time: *time, row };
                 *place += 1;
+                row += 1;
             }
         }
     }
@@ -164,19 +174,12 @@ mod tests {
             let parts: Vec<Part> =
                 columns.iter().map(|(shard, slots, times)| Part { shard: *shard, slots, times }).collect();
             order.sort(&parts, &mut sorted);
-            let mut expected: Vec<(String, Row)> = Vec::new();
-            for (p, rows) in batches.iter().enumerate() {
-                for (n, r) in rows.iter().enumerate() {
-                    expected.push((format!("v{}", r.1), Row { time: r.2, part: p as u32, row: n as u32 }));
-                }
-            }
-            expected.sort_by(|a, b| (&a.0, a.1.time).cmp(&(&b.0, b.1.time)));
-            let found: Vec<(String, Row)> = sorted
-                .rows
-                .iter()
-                .zip(&sorted.vehicles)
-                .map(|(row, vehicle)| (sorted.ids.value(*vehicle as usize).to_owned(), *row))
-                .collect();
+            let mut expected: Vec<(String, i64, u32)> =
+                (0..).zip(batches.iter().flatten()).map(|(row, r)| (format!("v{}", r.1), r.2, row)).collect();
+            expected.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+            let id = |vehicle: &u32| sorted.ids.value(*vehicle as usize).to_owned();
+            let found = sorted.rows.iter().zip(&sorted.times).zip(&sorted.vehicles);
+            let found: Vec<(String, i64, u32)> = found.map(|((row, time), v)| (id(v), *time, *row)).collect();
             assert_eq!(found, expected);
         }
     }

@@ -60,12 +60,14 @@ pub struct Shape<'a> {
     pub has_bloom: bool,
 }
 
+/// Gives some rows of a column.
+pub type Read<'a> = Box<dyn Fn(Range<usize>) -> ArrayRef + 'a>;
+
 /// Rows whose columns are made as they are wanted.
 pub trait Rows {
     fn len(&self) -> usize;
 
-    /// Some rows of a column.
-    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef;
+    fn column(&self, column: usize) -> Read<'_>;
 
     /// The number or time that all rows of a column have, if that is known without looking at each.
     fn constant(&self, column: usize) -> Option<i64>;
@@ -79,8 +81,9 @@ impl Rows for RecordBatch {
         self.num_rows()
     }
 
-    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
-        RecordBatch::column(self, column).slice(rows.start, rows.len())
+    fn column(&self, column: usize) -> Read<'_> {
+        let column = RecordBatch::column(self, column);
+        Box::new(|rows| column.slice(rows.start, rows.len()))
     }
 
     fn constant(&self, column: usize) -> Option<i64> {
@@ -225,19 +228,19 @@ fn chunk(
     }
     match field.data_type() {
         DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let mut values = Vec::with_capacity(rows.len());
+            let (mut values, read) = (Vec::with_capacity(rows.len()), rows.column(c));
             for chunk in chunks(rows.len()) {
-                let column = rows.column(c, chunk);
+                let column = read(chunk);
                 let Some(numbers) = numbers(&column) else { return Ok(None) };
                 values.extend_from_slice(numbers);
             }
             deltas::encode(&plan(Compression::UNCOMPRESSED), &values).map(Some)
         }
         DataType::Dictionary(..) => {
-            let mut keys = Vec::with_capacity(rows.len());
-            let Some(values) = dictionary(&rows.column(c, 0..1), rows.len()) else { return Ok(None) };
+            let (mut keys, read) = (Vec::with_capacity(rows.len()), rows.column(c));
+            let Some(values) = dictionary(&read(0..1), rows.len()) else { return Ok(None) };
             for chunk in chunks(rows.len()) {
-                let column = rows.column(c, chunk);
+                let column = read(chunk);
                 let Some(of) = keys_of(&column) else { return Ok(None) };
                 keys.extend_from_slice(of);
             }
@@ -253,9 +256,9 @@ fn lists(plan: &ChunkPlan, rows: &impl Rows, c: usize) -> ParquetResult<Option<C
     let (mut keys, mut offsets) = (Vec::new(), Vec::with_capacity(rows.len() + 1));
     let mut valid = NullBufferBuilder::new(rows.len());
     offsets.push(0);
-    let mut values = None;
+    let (mut values, read) = (None, rows.column(c));
     for chunk in chunks(rows.len()) {
-        let column = rows.column(c, chunk);
+        let column = read(chunk);
         let list = column.as_list::<i32>();
         if values.is_none() {
             values = dictionary(list.values(), rows.len());
@@ -295,8 +298,9 @@ fn write_values<W: Write + Send>(
     column: usize,
     mut look: impl FnMut(&ArrayRef),
 ) -> ParquetResult<()> {
+    let read = rows.column(column);
     for chunk in chunks(rows.len()) {
-        let values = rows.column(column, chunk);
+        let values = read(chunk);
         look(&values);
         for leaf in compute_leaves(field, &values)? {
             encoder.write(&leaf)?;

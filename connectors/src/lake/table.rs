@@ -2,9 +2,10 @@
 
 use super::alerts::Alerts;
 use super::durable::{create_folder, failed, sync_folder};
+use super::gather::{Pick, repeating};
 use super::history::History;
-use super::order::{Row, Sorted, VehicleOrder};
-use super::segment::{Rows, SAMPLE_ROWS, SegmentWriter, Shape};
+use super::order::{Sorted, VehicleOrder};
+use super::segment::{Read, Rows, SAMPLE_ROWS, SegmentWriter, Shape};
 use super::{date_text, schema, sorted_by, tables};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -15,7 +16,6 @@ use rhumb_engine::sink::{Segment, SinkContext, SinkError};
 use rhumb_engine::time::EventTime;
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -263,8 +263,8 @@ impl OperatorRows {
 
 /// Columns of many batches, from which rows are picked.
 pub trait SortedColumns {
-    /// These rows of a column, whose vehicles are given as indices into `ids`.
-    fn column(&self, column: usize, rows: &[Row], vehicles: &[u32], ids: &Arc<StringArray>) -> ArrayRef;
+    /// `None`: the column is the vehicles' ids.
+    fn column(&self, column: usize) -> Option<Pick<'_>>;
 
     /// The number or time that all rows of a column have.
     fn constant(&self, column: usize) -> Option<i64>;
@@ -273,7 +273,7 @@ pub trait SortedColumns {
 /// Rows of one date, by vehicle and time.
 struct OfDate<'a, C> {
     columns: &'a C,
-    rows: &'a [Row],
+    rows: &'a [u32],
     vehicles: &'a [u32],
     ids: &'a Arc<StringArray>,
 }
@@ -283,8 +283,11 @@ impl<C: SortedColumns> Rows for OfDate<'_, C> {
         self.rows.len()
     }
 
-    fn column(&self, column: usize, rows: Range<usize>) -> ArrayRef {
-        self.columns.column(column, &self.rows[rows.clone()], &self.vehicles[rows], self.ids)
+    fn column(&self, column: usize) -> Read<'_> {
+        match self.columns.column(column) {
+            Some(pick) => Box::new(move |rows| pick(&self.rows[rows])),
+            None => Box::new(|rows| repeating(self.vehicles[rows].to_vec(), self.ids.clone())),
+        }
     }
 
     fn constant(&self, column: usize) -> Option<i64> {
@@ -293,9 +296,11 @@ impl<C: SortedColumns> Rows for OfDate<'_, C> {
 
     fn sample(&self, column: usize) -> ArrayRef {
         let every = self.rows.len().div_ceil(SAMPLE_ROWS).max(1);
-        let rows: Vec<Row> = self.rows.iter().step_by(every).copied().collect();
-        let vehicles: Vec<u32> = self.vehicles.iter().step_by(every).copied().collect();
-        self.columns.column(column, &rows, &vehicles, self.ids)
+        let of = |all: &[u32]| all.iter().step_by(every).copied().collect::<Vec<u32>>();
+        match self.columns.column(column) {
+            Some(pick) => pick(&of(self.rows)),
+            None => repeating(of(self.vehicles), self.ids.clone()),
+        }
     }
 }
 
@@ -307,18 +312,18 @@ fn write_sorted(
     epoch: u64,
     columns: &impl SortedColumns,
 ) -> Result<(), SinkError> {
-    let mut write = |date: i32, rows: &[Row], vehicles: &[u32]| {
+    let mut write = |date: i32, rows: &[u32], vehicles: &[u32]| {
         let shape = Shape { schema: schema.clone(), sorted_by: &["vehicle_id", "event_time"], has_bloom: true };
         table.append(date, epoch, &shape, &OfDate { columns, rows, vehicles, ids: &sorted.ids })
     };
-    let (first, last) = sorted.rows.iter().fold((i64::MAX, i64::MIN), |(f, l), r| (f.min(r.time), l.max(r.time)));
+    let (first, last) = sorted.times.iter().fold((i64::MAX, i64::MIN), |(f, l), t| (f.min(*t), l.max(*t)));
     let (first, last) = (EventTime(first).date(), EventTime(last).date());
     if first == last {
         return write(first, &sorted.rows, &sorted.vehicles);
     }
-    let mut dates: BTreeMap<i32, (Vec<Row>, Vec<u32>)> = BTreeMap::new();
-    for (row, vehicle) in sorted.rows.iter().zip(&sorted.vehicles) {
-        let (rows, vehicles) = dates.entry(EventTime(row.time).date()).or_default();
+    let mut dates: BTreeMap<i32, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
+    for ((row, time), vehicle) in sorted.rows.iter().zip(&sorted.times).zip(&sorted.vehicles) {
+        let (rows, vehicles) = dates.entry(EventTime(*time).date()).or_default();
         rows.push(*row);
         vehicles.push(*vehicle);
     }
