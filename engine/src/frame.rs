@@ -40,6 +40,14 @@ pub struct Origin {
     pub partition: Arc<str>,
 }
 
+/// Which of several partitions, merged into one, each frame of a batch comes from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub names: Arc<[Arc<str>]>,
+    /// Place of its name in `names`.
+    pub part: UInt16Array,
+}
+
 /// Zones that each frame is in, as ordinals into `ids`; ascending within a frame.
 #[derive(Debug, Clone)]
 pub struct ZoneLists {
@@ -87,6 +95,8 @@ pub struct FrameBatch {
     pub no_fix: Option<BooleanArray>,
     /// Where the frame stands in its partition.
     pub offset: Int64Array,
+    /// `None`: every frame comes from the partition of `origin`.
+    pub parts: Option<Parts>,
     /// Older than the newest accepted frame of its vehicle. Set by `Timeline`; all false before it.
     pub late: BooleanArray,
     /// The lane's clock when the frame was accepted, the frame included. Set by `Timeline`.
@@ -126,6 +136,7 @@ impl FrameBatch {
             satellites: None,
             no_fix: None,
             offset: Vec::<i64>::new().into(),
+            parts: None,
             late: Vec::<bool>::new().into(),
             lane_clock: Vec::new().into(),
             zones: None,
@@ -177,6 +188,7 @@ impl FrameBatch {
             satellites: self.satellites.map(|a| filter(by, &a)),
             no_fix: self.no_fix.map(|a| filter(by, &a)),
             offset: filter(by, &self.offset),
+            parts: self.parts.map(|p| Parts { part: filter(by, &p.part), ..p }),
             late: filter(by, &self.late),
             lane_clock: filter(by, &clock).values().clone(),
             zones: self.zones.map(|z| z.filter(&keep)),
@@ -186,6 +198,11 @@ impl FrameBatch {
                 .map(|(f, a)| (f, by.filter(&a).expect("columns are as long as the batch")))
                 .collect(),
         }
+    }
+
+    /// Name of the partition that a row comes from.
+    pub fn partition(&self, row: usize) -> &Arc<str> {
+        self.parts.as_ref().map_or(&self.origin.partition, |parts| &parts.names[usize::from(parts.part.value(row))])
     }
 
     /// The frame in a row, with its vehicle's id.
