@@ -1,4 +1,5 @@
-# `make demo` and `make test` are all the set-up there is. Both need a Rust toolchain and a C compiler with cmake.
+# `make demo` and `make test` are all the set-up there is. tests/needs.sh says what the machine must have for them, and
+# installs it where it may.
 
 .PHONY: demo test bench dist tools advisories
 
@@ -6,11 +7,13 @@ CARGO_TARGET_DIR ?= $(HOME)/.cache/rhumb-target
 export CARGO_TARGET_DIR
 
 demo:
+	tests/needs.sh
 	cargo build --release --locked -p rhumb
 	pipelines/demo.sh $(CARGO_TARGET_DIR)/release/rhumb
 
 # Python with the libraries that tests hold Rhumb against.
 tools:
+	tests/needs.sh python
 	tests/tools.sh
 
 test: tools

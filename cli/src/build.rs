@@ -46,7 +46,8 @@ pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
     })
 }
 
-fn operators(means: &[OperatorMeans]) -> Vec<Arc<dyn OperatorPlan>> {
+/// In the order in which they stand.
+pub fn operators(means: &[OperatorMeans]) -> Vec<Arc<dyn OperatorPlan>> {
     let mut columns = core_columns();
     let mut plans: Vec<Arc<dyn OperatorPlan>> = Vec::new();
     for operator in means {
@@ -88,7 +89,7 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
     })
 }
 
-fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
+pub(crate) fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
     let mut fields = FieldsConfig::default();
     for field in &means.fields {
         map(&mut fields, field).map_err(anyhow::Error::msg)?;

@@ -1,7 +1,7 @@
 //! The arrows of docs/ARCHITECTURE.md: who may import whom, and where threads, the clock and heavy crates may appear.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -57,6 +57,25 @@ fn there_is_one_arrow() {
         .filter_map(|package| package["version"].as_str())
         .collect();
     assert_eq!(versions.len(), 1, "versions of arrow: {versions:?}");
+}
+
+/// Packages of a part of the workspace, with the features that each is compiled with.
+fn built(part: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let form = ["tree", "--locked", "--prefix", "none", "--format", "{p} with {f}"];
+    let output = Command::new(cargo).args(form).args(part).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("text");
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// A feature that only one of them switches on would have DataFusion and all else above it compiled twice.
+#[test]
+fn demo_and_tests_are_built_on_the_same_dependencies() {
+    let demo = built(&["--package", "rhumb", "--edges", "normal,build"]);
+    let tests = built(&["--workspace", "--edges", "normal,build,dev"]);
+    let only_demo: Vec<&String> = demo.difference(&tests).collect();
+    assert!(demo.len() > 100 && only_demo.is_empty(), "raise features in [workspace.dependencies]: {only_demo:#?}");
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,6 +1,7 @@
 //! The configuration as its users meet it: every message, the document, the plan.
 
 use expect_test::{expect, expect_file};
+use rhumb::build::operators;
 use rhumb::config::{Checked, Mistake, OperatorKind, Severity, document, explain, load};
 use rhumb_operators::validate::ValidateConfig;
 use std::collections::BTreeSet;
@@ -134,7 +135,7 @@ const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
 #[test]
 fn plan_names_everything_and_no_secret() {
     let (checked, folder) = checked(FLEET, &[KEY]);
-    let plan = explain(&checked).replace(&folder, "");
+    let plan = explain(&checked, &operators(&checked.operators)).expect("a plan").replace(&folder, "");
     assert!(!plan.contains(KEY.1));
     expect![[r#"
         pipeline fleet, from fleet.toml
@@ -192,9 +193,10 @@ fn plan_names_everything_and_no_secret() {
                         offset, raw, detail, epoch, event_date
           alerts
             columns     alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon,
-                        visit_id, reason, late, supersedes, zone_version, attributes, epoch, event_date
+                        visit_id, reason, late, supersedes, zone_version, zone_attributes, epoch, event_date
           windows_zone_speed
-            columns     window_start, window_end, zone_id, fleet, speed_avg, frames, far, revision, part, epoch, event_date
+            columns     window_start, window_end, zone_id, fleet, speed_avg, speed_avg__sum, speed_avg__count, frames, far,
+                        revision, part, epoch, event_date
 
         data
             checkpoints data/fleet

@@ -1,14 +1,15 @@
 //! `FrameBuilder`: what codecs push frames into. A frame goes straight into the columns of the shard that will
 //! run it, so that reading, interning and routing are one pass.
 
-use crate::frame::{Frame, FrameBatch, Origin, timestamps};
+use crate::frame::{Frame, FrameBatch, Origin, Parts, timestamps};
 use crate::lane::{Lane, hash_of};
 use crate::reject::{Reason, Reject};
+use crate::steady::SteadyClock;
 use crate::time::{EventTime, ROLLOVER_AFTER_US, ROLLOVER_US, SECOND_US};
 use crate::vehicle::{Slot, VehicleCache, Vehicles};
 use arrow::array::{ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{Float32Type, Int16Type};
+use arrow::datatypes::{Float32Type, Int16Type, UInt16Type};
 use std::sync::Arc;
 
 /// Longer ids are refused: no device has one, and a bound keeps a stranger from filling memory with a few datagrams.
@@ -73,6 +74,7 @@ struct Columns {
     satellites: Optional<i16>,
     no_fix: Vec<bool>,
     offset: Vec<i64>,
+    part: Optional<u16>,
 }
 
 impl Columns {
@@ -89,7 +91,7 @@ impl Columns {
         }
     }
 
-    fn finish(&mut self, origin: Origin) -> FrameBatch {
+    fn finish(&mut self, origin: Origin, parts: &Arc<[Arc<str>]>) -> FrameBatch {
         let rows = self.vehicle.len();
         let mut columns = std::mem::replace(self, Columns::with_capacity(rows));
         let no_fix = (!columns.no_fix.is_empty()).then(|| {
@@ -112,6 +114,7 @@ impl Columns {
             satellites: columns.satellites.finish::<Int16Type>(rows),
             no_fix,
             offset: PrimitiveArray::new(columns.offset.into(), None),
+            parts: columns.part.finish::<UInt16Type>(rows).map(|part| Parts { names: parts.clone(), part }),
             late: BooleanArray::new(BooleanBuffer::new_unset(rows), None),
             lane_clock: ScalarBuffer::from(vec![i64::MIN; rows]),
             zones: None,
@@ -141,6 +144,9 @@ pub struct ClockRules {
 /// Collects the frames and rejects of one partition, split by shard.
 pub struct FrameBuilder {
     origin: Origin,
+    /// Of merged partitions: their names, and the one that is pushed from now.
+    parts: Arc<[Arc<str>]>,
+    part: Option<u16>,
     caches: Vec<VehicleCache>,
     columns: Vec<Columns>,
     rejects: Vec<Reject>,
@@ -151,7 +157,7 @@ pub struct FrameBuilder {
     received_at: EventTime,
     offset: i64,
     frames: usize,
-    newest: EventTime,
+    newest: SteadyClock,
 }
 
 impl FrameBuilder {
@@ -159,6 +165,8 @@ impl FrameBuilder {
     pub fn new(directories: &[Arc<Vehicles>], origin: Origin, clocks: ClockRules) -> FrameBuilder {
         FrameBuilder {
             origin,
+            parts: Arc::new([]),
+            part: None,
             caches: directories.iter().map(|d| VehicleCache::new(d.clone())).collect(),
             columns: directories.iter().map(|_| Columns::default()).collect(),
             rejects: Vec::new(),
@@ -168,7 +176,7 @@ impl FrameBuilder {
             received_at: EventTime::MIN,
             offset: 0,
             frames: 0,
-            newest: EventTime::MIN,
+            newest: SteadyClock::default(),
         }
     }
 
@@ -177,6 +185,20 @@ impl FrameBuilder {
         assert!(self.is_empty(), "a batch comes from one partition");
         self.origin.partition = partition;
         self.lane = lane;
+        self.part = None;
+    }
+
+    /// Frames and rejects from here on come from several partitions, merged into one of this name; `at_part` says
+    /// which. Only between two calls of `finish`.
+    pub fn set_parts(&mut self, merged: Arc<str>, parts: Arc<[Arc<str>]>) {
+        self.set_partition(merged, None);
+        self.parts = parts;
+    }
+
+    /// What is pushed next comes from this one of the parts.
+    pub fn at_part(&mut self, part: u16) {
+        assert!(usize::from(part) < self.parts.len(), "one of the parts");
+        self.part = Some(part);
     }
 
     /// Place and time of receipt of what is pushed next.
@@ -194,9 +216,9 @@ impl FrameBuilder {
         self.len() == 0
     }
 
-    /// Newest event time of all frames so far that passed the clock rules.
+    /// Newest event time of all frames so far that passed the clock rules; one frame far ahead of all does not count.
     pub fn newest(&self) -> EventTime {
-        self.newest
+        self.newest.now()
     }
 
     /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
@@ -213,7 +235,7 @@ impl FrameBuilder {
         if event_time.0 > received_at.0.saturating_add(self.clocks.skew_max_us) {
             return self.reject_future(frame, received_at);
         }
-        self.newest = self.newest.max(event_time);
+        self.newest.see(event_time.0);
         let hash = hash_of(frame.vehicle.as_bytes());
         let lane = self.lane.unwrap_or(Lane::of_hash(hash));
         let shard = if self.columns.len() == 1 { 0 } else { lane.shard(self.columns.len()) };
@@ -238,6 +260,7 @@ impl FrameBuilder {
             columns.no_fix.push(true);
         }
         columns.offset.push(self.offset);
+        columns.part.push(row, self.part);
         self.frames += 1;
     }
 
@@ -248,12 +271,17 @@ impl FrameBuilder {
             reason,
             received_at: self.received_at,
             source: self.origin.source.clone(),
-            partition: self.origin.partition.clone(),
+            partition: self.partition(),
             offset: self.offset,
             raw: raw.into(),
             detail: detail.into(),
             ..Reject::default()
         });
+    }
+
+    /// Takes over what another builder has rejected, with its partition and place.
+    pub fn forward(&mut self, reject: &Reject) {
+        self.keep(Reject { source: self.origin.source.clone(), ..reject.clone() });
     }
 
     #[cold]
@@ -277,6 +305,10 @@ impl FrameBuilder {
         self.keep(reject);
     }
 
+    fn partition(&self) -> Arc<str> {
+        self.part.map_or(&self.origin.partition, |part| &self.parts[usize::from(part)]).clone()
+    }
+
     fn keep(&mut self, reject: Reject) {
         self.rejects.push(reject);
         self.rejected_after.push(self.frames);
@@ -291,7 +323,7 @@ impl FrameBuilder {
             lat: Some(frame.lat),
             lon: Some(frame.lon),
             source: self.origin.source.clone(),
-            partition: self.origin.partition.clone(),
+            partition: self.partition(),
             offset: self.offset,
             raw: crate::reject::frame_as_json(frame).into_bytes().into(),
             ..Reject::default()
@@ -302,12 +334,16 @@ impl FrameBuilder {
     /// because they need no state, only a place in the epoch.
     pub fn finish(&mut self) -> Vec<Delivery> {
         self.frames = 0;
-        let origin = &self.origin;
+        let (origin, parts) = (&self.origin, &self.parts);
         self.caches.iter_mut().zip(&mut self.columns).for_each(|(cache, columns)| cache.answer(&mut columns.vehicle));
         let mut deliveries: Vec<Delivery> = self
             .columns
             .iter_mut()
-            .map(|c| Delivery { frames: c.finish(origin.clone()), rejects: Vec::new(), rejected_after: Vec::new() })
+            .map(|c| Delivery {
+                frames: c.finish(origin.clone(), parts),
+                rejects: Vec::new(),
+                rejected_after: Vec::new(),
+            })
             .collect();
         deliveries[0].rejects = std::mem::take(&mut self.rejects);
         deliveries[0].rejected_after = std::mem::take(&mut self.rejected_after);

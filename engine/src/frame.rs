@@ -41,6 +41,14 @@ pub struct Origin {
     pub partition: Arc<str>,
 }
 
+/// Which of several partitions, merged into one, each frame of a batch comes from.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub names: Arc<[Arc<str>]>,
+    /// Place of its name in `names`.
+    pub part: UInt16Array,
+}
+
 /// Zones that each frame is in, as ordinals into `ids`; ascending within a frame.
 #[derive(Debug, Clone)]
 pub struct ZoneLists {
@@ -88,6 +96,8 @@ pub struct FrameBatch {
     pub no_fix: Option<BooleanArray>,
     /// Where the frame stands in its partition.
     pub offset: Int64Array,
+    /// `None`: every frame comes from the partition of `origin`.
+    pub parts: Option<Parts>,
     /// Older than the newest accepted frame of its vehicle. Set by `Timeline`; all false before it.
     pub late: BooleanArray,
     /// The lane's clock when the frame was accepted, the frame included. Set by `Timeline`.
@@ -127,6 +137,7 @@ impl FrameBatch {
             satellites: None,
             no_fix: None,
             offset: Vec::<i64>::new().into(),
+            parts: None,
             late: Vec::<bool>::new().into(),
             lane_clock: Vec::new().into(),
             zones: None,
@@ -177,6 +188,7 @@ impl FrameBatch {
             satellites: self.satellites.map(|a| by.of(a)),
             no_fix: self.no_fix.map(|a| by.filtered(&a)),
             offset: by.of(self.offset),
+            parts: self.parts.map(|p| Parts { part: by.of(p.part), ..p }),
             late: by.filtered(&self.late),
             lane_clock: by.of(clock).values().clone(),
             zones: self.zones.map(|z| z.filter(&by.keep)),
@@ -188,7 +200,13 @@ impl FrameBatch {
     pub fn forget_position(&mut self) {
         self.lane = Vec::<u16>::new().into();
         self.offset = Vec::<i64>::new().into();
+        self.parts = None;
         self.lane_clock = Vec::new().into();
+    }
+
+    /// Name of the partition that a row comes from.
+    pub fn partition(&self, row: usize) -> &Arc<str> {
+        self.parts.as_ref().map_or(&self.origin.partition, |parts| &parts.names[usize::from(parts.part.value(row))])
     }
 
     /// The frame in a row, with its vehicle's id.

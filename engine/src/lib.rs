@@ -22,6 +22,7 @@ pub mod sink;
 pub mod source;
 pub mod sphere;
 pub mod state;
+mod steady;
 pub mod store;
 mod threads;
 pub mod time;

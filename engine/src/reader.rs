@@ -15,6 +15,9 @@ pub type ToShard = Message<Delivery, Arc<ReaderReport>>;
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 /// A recording's clock is told to silent lanes after so many frames.
 const TICK_FRAMES: u64 = 65_536;
+/// A live source that is told to stop is polled at most so often for what has arrived already: a few million frames,
+/// more than a socket's buffer holds. Whoever keeps sending does not keep it from stopping.
+const LAST_POLLS_MAX: usize = 256;
 
 /// What the run hears from its readers.
 pub enum ReaderEvent {
@@ -62,6 +65,9 @@ impl Reader {
                 false => self.control.ordered_after(self.epoch),
             };
             if let Some(barrier) = ordered {
+                if barrier.kind != BarrierKind::Epoch && !ended {
+                    frames_in += self.take_what_has_arrived()?;
+                }
                 last_tick = self.now().max(last_tick);
                 self.send_tick(last_tick)?;
                 self.send_barrier(barrier, frames_in)?;
@@ -80,11 +86,10 @@ impl Reader {
             let frames = self.builder.len() as u64;
             if frames > 0 {
                 frames_in += frames;
-                let all = self.control.add_frames(frames);
+                let all = self.deliver(frames)?;
                 if all - frames < epoch_start + self.epoch_rows && all >= epoch_start + self.epoch_rows {
                     self.tell(ReaderEvent::EpochFull)?;
                 }
-                self.deliver()?;
             }
             match polled {
                 Ok(Polled::Some | Polled::Nothing) => {}
@@ -117,13 +122,32 @@ impl Reader {
         self.events.send(event).map_err(|_| Gone)
     }
 
-    fn deliver(&mut self) -> Result<(), Gone> {
+    /// What a live source holds when it is told to stop has been sent to us and would be lost; a recording keeps it.
+    /// Says how many frames that was. An error of the source has no one left to act on it.
+    fn take_what_has_arrived(&mut self) -> Result<u64, Gone> {
+        let mut taken = 0;
+        for _ in 0..LAST_POLLS_MAX {
+            if self.tempo != Tempo::Live
+                || !matches!(self.source.poll(&mut self.builder, Duration::ZERO), Ok(Polled::Some))
+            {
+                break;
+            }
+            let frames = self.builder.len() as u64;
+            self.deliver(frames)?;
+            taken += frames;
+        }
+        Ok(taken)
+    }
+
+    /// Sends what the builder holds and says how many frames all readers have come to.
+    fn deliver(&mut self, frames: u64) -> Result<u64, Gone> {
+        let all = self.control.add_frames(frames);
         for (shard, delivery) in self.shards.iter().zip(self.builder.finish()) {
             if !delivery.frames.is_empty() || !delivery.rejects.is_empty() {
                 shard.send(Message::Data(delivery)).map_err(|_| Gone)?;
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     fn send_tick(&self, now: EventTime) -> Result<(), Gone> {

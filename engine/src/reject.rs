@@ -122,7 +122,7 @@ impl Reject {
             lat: Some(frame.lat),
             lon: Some(frame.lon),
             source: frames.origin.source.clone(),
-            partition: frames.origin.partition.clone(),
+            partition: frames.partition(row).clone(),
             offset: frames.offset.value(row),
             raw: frame_as_json(&frame).into_bytes().into(),
             ..Reject::default()

@@ -36,13 +36,13 @@ impl Store {
 
     pub fn get(&self, path: &str) -> Result<Vec<u8>, StoreError> {
         let read = async { self.objects.get(&Path::from(path)).await?.bytes().await };
-        self.runtime.block_on(read).map(|b| b.to_vec()).map_err(|cause| failed("read", path, cause))
+        self.runtime.block_on(read).map(|b| b.to_vec()).map_err(|cause| self.failed("read", path, cause))
     }
 
     pub fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         let at = Path::from(path);
         let write = self.objects.put(&at, PutPayload::from(bytes));
-        self.runtime.block_on(write).map_err(|cause| failed("write", path, cause))?;
+        self.runtime.block_on(write).map_err(|cause| self.failed("write", path, cause))?;
         self.sync(path)
     }
 
@@ -54,7 +54,7 @@ impl Store {
         match self.runtime.block_on(write) {
             Ok(_) => self.sync(path).map(|()| true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-            Err(cause) => Err(failed("create", path, cause)),
+            Err(cause) => Err(self.failed("create", path, cause)),
         }
     }
 
@@ -64,7 +64,7 @@ impl Store {
         let file = folder.join(path);
         let sync = |path: &std::path::Path| std::fs::File::open(path)?.sync_all();
         sync(&file).and_then(|()| file.parent().map_or(Ok(()), sync)).map_err(|cause| {
-            failed("sync", path, object_store::Error::Generic { store: "local disk", source: cause.into() })
+            self.failed("sync", path, object_store::Error::Generic { store: "local disk", source: cause.into() })
         })
     }
 
@@ -73,20 +73,40 @@ impl Store {
         use futures::TryStreamExt;
         let found = self.objects.list(Some(&Path::from(folder))).map_ok(|o| o.location.to_string());
         let mut found: Vec<String> =
-            self.runtime.block_on(found.try_collect()).map_err(|cause| failed("list", folder, cause))?;
+            self.runtime.block_on(found.try_collect()).map_err(|cause| self.failed("list", folder, cause))?;
         found.sort_unstable();
         Ok(found)
+    }
+
+    fn failed(&self, verb: &str, path: &str, cause: object_store::Error) -> StoreError {
+        let at = self.folder.as_ref().map_or(path.into(), |folder| folder.join(path));
+        StoreError { action: format!("{verb} {}{}", at.display(), advice(&cause)), cause }
     }
 
     /// Deleting what is not there is no error.
     pub fn delete(&self, path: &str) -> Result<(), StoreError> {
         match self.runtime.block_on(self.objects.delete(&Path::from(path))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(failed("delete", path, cause)),
+            Err(cause) => Err(self.failed("delete", path, cause)),
         }
     }
 }
 
-fn failed(verb: &str, path: &str, cause: object_store::Error) -> StoreError {
-    StoreError { action: format!("{verb} {path}"), cause }
+/// What helps against an error of the disk, however deep it is behind this one; empty if we know of nothing.
+pub fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    use std::io::ErrorKind;
+    let mut next = Some(error);
+    let mut kind = None;
+    while let Some(error) = next {
+        kind = kind.or_else(|| error.downcast_ref::<std::io::Error>().map(std::io::Error::kind));
+        next = error.source();
+    }
+    match kind {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            ": the disk is full; free some space and start again, the last commit is whole"
+        }
+        Some(ErrorKind::PermissionDenied) => ": not permitted; the user who runs rhumb must own the data folder",
+        Some(ErrorKind::ReadOnlyFilesystem) => ": the disk is read-only; mount it writable or choose another `data`",
+        _ => "",
+    }
 }

@@ -6,9 +6,10 @@ use crate::frame::FrameBatch;
 use crate::lane::Lane;
 use crate::operator::{Operator, ShardContext};
 use crate::state::{StateError, StateReader, StateWriter};
+use crate::steady::SteadyClock;
 use crate::time::EventTime;
 use crate::vehicle::{Slot, Vehicles};
-use arrow::array::{BooleanArray, StringArray};
+use arrow::array::{BooleanArray, Int64Array, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ pub struct Timeline {
     vehicles: Arc<Vehicles>,
     /// By slot: newest accepted event time.
     newest: Vec<i64>,
-    /// By lane: newest accepted event time, or how far silence has carried it.
-    clocks: Vec<i64>,
+    /// By lane: newest accepted event time, one frame far ahead of all others apart, or how far silence has carried it.
+    clocks: Vec<SteadyClock>,
     /// Lanes whose clock moved since `moved` was last called.
     moved: Vec<Lane>,
     is_moved: Vec<bool>,
@@ -45,8 +46,7 @@ impl Timeline {
     pub fn tick(&mut self, now: EventTime) {
         let floor = now.minus(self.idle_after_us).0;
         for lane in 0..self.clocks.len() {
-            if self.clocks[lane] != i64::MIN && self.clocks[lane] < floor {
-                self.clocks[lane] = floor;
+            if !self.clocks[lane].now().is_unset() && self.clocks[lane].reach(floor) {
                 self.mark_moved(lane);
             }
         }
@@ -55,15 +55,15 @@ impl Timeline {
     /// Lanes whose clock moved since the last call, with their clocks, in order of lane.
     pub fn moved(&mut self) -> Vec<(Lane, EventTime)> {
         self.moved.sort_unstable();
-        let moved = self.moved.drain(..).map(|lane| (lane, EventTime(self.clocks[usize::from(lane.0)]))).collect();
+        let moved = self.moved.drain(..).map(|lane| (lane, self.clocks[usize::from(lane.0)].now())).collect();
         self.is_moved.fill(false);
         moved
     }
 
     /// Clocks of all lanes that have seen a frame.
     pub fn clocks(&self) -> Vec<(Lane, EventTime)> {
-        let seen = self.clocks.iter().enumerate().filter(|(_, clock)| **clock != i64::MIN);
-        seen.map(|(lane, clock)| (Lane(lane as u16), EventTime(*clock))).collect()
+        let clocks = self.clocks.iter().map(SteadyClock::now).enumerate();
+        clocks.filter(|(_, clock)| !clock.is_unset()).map(|(lane, clock)| (Lane(lane as u16), clock)).collect()
     }
 
     fn mark_moved(&mut self, lane: usize) {
@@ -78,7 +78,7 @@ impl Timeline {
             self.newest.resize(slots, i64::MIN);
         }
         if self.clocks.len() < lanes {
-            self.clocks.resize(lanes, i64::MIN);
+            self.clocks.resize(lanes, SteadyClock::default());
             self.is_moved.resize(lanes, false);
         }
     }
@@ -95,11 +95,10 @@ impl Operator for Timeline {
             late.push(*time < *newest);
             *newest = (*newest).max(*time);
             let lane = usize::from(*lane);
-            if *time > self.clocks[lane] {
-                self.clocks[lane] = *time;
+            if self.clocks[lane].see(*time) {
                 self.mark_moved(lane);
             }
-            lane_clock.push(self.clocks[lane]);
+            lane_clock.push(self.clocks[lane].now().0);
         }
         frames.late = BooleanArray::new(BooleanBuffer::from(late), None);
         frames.lane_clock = lane_clock.into();
@@ -112,9 +111,11 @@ impl Operator for Timeline {
         let ids = StringArray::from_iter_values(seen.iter().map(|s| self.vehicles.id(*s)));
         let newest = crate::frame::timestamps(seen.iter().map(|s| self.newest[*s as usize]).collect::<Vec<_>>());
         state.put("newest", VERSION, lanes, vec![("vehicle_id", Arc::new(ids)), ("event_time", Arc::new(newest))]);
-        let (lanes, clocks): (Vec<u16>, Vec<i64>) =
-            self.clocks().into_iter().map(|(lane, clock)| (lane.0, clock.0)).unzip();
-        state.put("clocks", VERSION, lanes, vec![("clock", Arc::new(arrow::array::Int64Array::from(clocks)))]);
+        let seen = self.clocks();
+        let held = seen.iter().map(|(lane, _)| self.clocks[usize::from(lane.0)].held().0).collect::<Int64Array>();
+        let clocks = seen.iter().map(|(_, clock)| clock.0).collect::<Int64Array>();
+        let lanes = seen.iter().map(|(lane, _)| lane.0).collect();
+        state.put("clocks", VERSION, lanes, vec![("clock", Arc::new(clocks)), ("held", Arc::new(held))]);
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
@@ -129,10 +130,11 @@ impl Operator for Timeline {
         }
         for rows in state.rows("clocks", VERSION)? {
             let (lanes, clocks) = (rows.lanes()?, rows.primitive::<Int64Type>("clock")?);
+            let held = rows.primitive::<Int64Type>("held")?;
             for row in 0..rows.len() {
                 let lane = usize::from(lanes.value(row));
                 self.reach(0, lane + 1);
-                self.clocks[lane] = clocks.value(row);
+                self.clocks[lane] = SteadyClock::restored(EventTime(clocks.value(row)), EventTime(held.value(row)));
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `rhumb decode`: what the bytes of a device mean.
 
-use super::{Exit, print_line};
+use super::{Exit, print_line, usage};
 use anyhow::{Context, bail};
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::decode::{Transport, decode};
@@ -25,7 +25,8 @@ pub struct Decode {
 impl Decode {
     pub fn run(self) -> anyhow::Result<Exit> {
         let Some(codec) = CodecConfig::named(&self.codec) else {
-            bail!("there is no codec \"{}\"; there are {}", self.codec, CodecConfig::NAMES.join(", "));
+            let names = CodecConfig::NAMES.join(", ");
+            return Ok(usage(format!("there is no codec \"{}\"; there are {names}", self.codec)));
         };
         let mut bytes = match &self.file {
             Some(path) => std::fs::read(path).with_context(|| format!("read {}", path.display()))?,

@@ -1,6 +1,7 @@
 //! `rhumb explain`: what a pipeline will do.
 
 use super::{Exit, load_pipeline, print_line};
+use crate::build;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -12,7 +13,9 @@ pub struct Explain {
 impl Explain {
     pub fn run(self) -> anyhow::Result<Exit> {
         let Some(checked) = load_pipeline(&self.pipeline) else { return Ok(Exit::Configuration) };
-        print_line(crate::config::explain(&checked).trim_end())?;
+        let plan =
+            crate::config::explain(&checked, &build::operators(&checked.operators)).map_err(anyhow::Error::msg)?;
+        print_line(plan.trim_end())?;
         Ok(Exit::Done)
     }
 }

@@ -87,6 +87,12 @@ fn print_mistakes(mistakes: &[Mistake]) {
     mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
 }
 
+/// Says what does not fit together in what was typed, where clap cannot see it.
+fn usage(what: impl std::fmt::Display) -> Exit {
+    eprintln!("error: {what}\n\nFor more information, try '--help'.");
+    Exit::Usage
+}
+
 /// Writes a line to standard output. A reader that has gone (`| head`) is no error.
 fn print_line(line: &str) -> anyhow::Result<bool> {
     match writeln!(std::io::stdout(), "{line}") {

@@ -1,7 +1,7 @@
 //! `rhumb query`: SQL over a lake.
 
-use super::{Exit, load_pipeline};
-use anyhow::{Context, bail};
+use super::{Exit, load_pipeline, usage};
+use anyhow::Context;
 use rhumb_engine::manifest;
 use rhumb_engine::state::LANE;
 use rhumb_engine::store::Store;
@@ -25,7 +25,7 @@ pub struct Query {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Give up after so many seconds
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_s: u64,
 }
 
@@ -37,8 +37,12 @@ impl Query {
                 Some(checked) => (checked.data, sql),
                 None => return Ok(Exit::Configuration),
             },
-            (Some(_), _) => bail!("with --data there is one more word: the SQL, in quotes"),
-            (None, _) => bail!("say which lake: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL"),
+            (Some(_), _) => return Ok(usage("with --data there is one more word: the SQL, in quotes")),
+            (None, _) => {
+                return Ok(usage(
+                    "say which lake, and what to ask: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL",
+                ));
+            }
         };
         let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
         let mut session = Session::open(&data, limits)?;

@@ -1,7 +1,7 @@
 //! `rhumb simulate`: a fleet that drives like one, to UDP, a file or standard output.
 
-use super::Exit;
-use anyhow::{Context, bail};
+use super::{Exit, usage};
+use anyhow::Context;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
 use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
 use rhumb_engine::frame::Frame;
@@ -27,10 +27,10 @@ pub struct Simulate {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
     to_udp: Option<SocketAddr>,
     /// Send as fast as the socket takes it, not as time goes
-    #[arg(long, requires = "to_udp")]
+    #[arg(long, requires = "to_udp", conflicts_with = "output")]
     max: bool,
     /// Frames in a datagram
-    #[arg(long, default_value_t = 1, requires = "to_udp")]
+    #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output")]
     frames_per_datagram: usize,
     /// Write to this file; standard output without it
     #[arg(short, long, value_name = "FILE")]
@@ -115,7 +115,7 @@ impl Simulate {
         }
         let problems = config.problems();
         if !problems.is_empty() {
-            bail!("{}", problems.join("; "));
+            return Ok(usage(problems.join("; ")));
         }
         let rate_per_s = config.rate_per_s;
         let fleet = Fleet::new(config);
@@ -127,9 +127,10 @@ impl Simulate {
 
     fn send(&self, fleet: Fleet, to: SocketAddr, rate_per_s: f64) -> anyhow::Result<Exit> {
         let mut encode: Box<dyn Encode> = match self.codec.as_str() {
-            "csv" => bail!("a datagram of csv has no header line; send json or binary"),
+            "csv" => return Ok(usage("a datagram of csv has no header line; send json or binary")),
             "binary" if self.frames_per_datagram > 1 => {
-                bail!("binary sends one frame a datagram here; leave --frames-per-datagram out, or send json")
+                let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
+                return Ok(usage(what));
             }
             "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
             _ => Box::new(Ndjson::default()),

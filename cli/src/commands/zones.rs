@@ -1,9 +1,11 @@
 //! `rhumb zones`: what is wrong with a file of zones, what is in it, which of them hold a point.
 
-use super::{Exit, print_line};
-use anyhow::{Context, bail};
+use super::{Exit, print_line, usage};
+use anyhow::Context;
+use rhumb_connectors::file::Unpacked;
 use rhumb_engine::sphere::METRES_PER_DEGREE;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -24,7 +26,7 @@ enum What {
 
 #[derive(clap::Args)]
 struct File {
-    /// GeoJSON
+    /// GeoJSON, plain or packed with gzip or zstd
     file: PathBuf,
     /// Property that holds the id of a zone
     #[arg(long)]
@@ -76,8 +78,9 @@ impl Zones {
 impl File {
     /// The zones, or `None` after saying all that is wrong with them.
     fn load(&self) -> anyhow::Result<Option<ZoneSet>> {
-        let text =
-            std::fs::read_to_string(&self.file).with_context(|| format!("read zones from {}", self.file.display()))?;
+        let mut text = String::new();
+        let read = Unpacked::open(&self.file).and_then(|mut file| file.read_to_string(&mut text));
+        read.with_context(|| format!("read zones from {}", self.file.display()))?;
         let options = ZoneOptions { id_property: self.id_property.clone() };
         let (zones, problems) = match ZoneSet::from_geojson(&text, &options) {
             Ok((zones, warnings)) => (Some(zones), warnings),
@@ -135,13 +138,17 @@ impl At {
             (Some(path), _) => at_points(zones, path),
             (None, Some((lat, lon))) => {
                 let mut found = Vec::new();
-                zones.containing(Position::new(lat, lon)?, &mut found);
+                let at = match Position::new(lat, lon) {
+                    Ok(at) => at,
+                    Err(cause) => return Ok(usage(cause)),
+                };
+                zones.containing(at, &mut found);
                 for zone in found {
                     print_line(zones.id(zone))?;
                 }
                 Ok(Exit::Done)
             }
-            (None, None) => bail!("say which points: a CSV file, or --lat and --lon"),
+            (None, None) => Ok(usage("say which points: a CSV file, or --lat and --lon")),
         }
     }
 }

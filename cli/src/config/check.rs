@@ -14,10 +14,9 @@ use super::mistake::{Location, Mistakes};
 use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
-pub use file::reason;
+pub use file::{reason, text};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-pub use window::OWN_COLUMNS;
 
 /// What the checks of a component need to know of the rest.
 struct Check {
@@ -152,8 +151,8 @@ impl Check {
             let what = format!("a second {key}, the first is in line {}; a pipeline has one: {advice}", first.line());
             self.error(at, component, what);
         } else if key == "validate" && !seen.is_empty() {
-            let what = "stands after other operators, which then work on frames that it refuses; move it up, to be the first [[operator]]";
-            self.mistakes.warning(at, component, what);
+            let what = "stands below another operator, and what it refuses must reach none; move it up, to be the first [[operator]]";
+            self.error(at, component, what);
         }
     }
 }

@@ -1,23 +1,22 @@
 //! What a pipeline will do, in words: `rhumb explain`.
 
-use super::check::OWN_COLUMNS;
 use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
 use super::value::{Speed, bytes_text, duration_text};
+use arrow::datatypes::FieldRef;
+use rhumb_connectors::lake::stored_tables;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
+use rhumb_engine::operator::{OperatorPlan, TablePlan};
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::{Aggregate, WindowConfig};
 use std::fmt::Write;
+use std::sync::Arc;
 
-/// Columns of the alerts table, without those that the lake adds.
-const ALERTS: &str = "alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon, visit_id, reason, late, supersedes, zone_version, attributes";
-const REJECTS: &str = "reason, measured, threshold, vehicle_id, event_time, received_at, lat, lon, source, partition, offset, raw, detail";
-
-/// Columns that the lake adds to every table.
-const LAKE_COLUMNS: [&str; 2] = ["epoch", "event_date"];
-
-/// Lines of at most about 110 characters; the same pipeline gives the same text.
-pub fn explain(checked: &Checked) -> String {
+/// Lines of at most about 110 characters; the same pipeline gives the same text. `plans` are those of its operators.
+///
+/// # Errors
+/// If the lake cannot hold what an operator gives.
+pub fn explain(checked: &Checked, plans: &[Arc<dyn OperatorPlan>]) -> Result<String, String> {
     let mut out = Page::default();
     out.line(0, format!("pipeline {}, from {}", checked.name, checked.file.display()));
     out.heading("sources");
@@ -25,21 +24,29 @@ pub fn explain(checked: &Checked) -> String {
     out.heading("lanes and shards");
     explain_engine(&checked.engine, &mut out);
     out.heading("operators, in this order");
-    let mut columns: Vec<String> = core_columns().iter().map(|field| field.name().clone()).collect();
-    out.field("columns in", columns.join(", "));
+    let mut columns = core_columns();
+    out.field("columns in", names(&columns));
     for (number, operator) in checked.operators.iter().enumerate() {
         explain_operator(number + 1, operator, &mut out);
-        columns.extend(operator.adds.iter().map(|field| field.name().clone()));
     }
     if checked.operators.is_empty() {
         out.line(1, "none: every frame that can be read goes to the lake as it is".to_owned());
     }
     out.heading("tables");
-    explain_tables(checked, &columns, &mut out);
+    columns.extend(plans.iter().flat_map(|plan| plan.columns()));
+    let of_operators: Vec<TablePlan> = plans.iter().flat_map(|plan| plan.tables()).collect();
+    for (name, stored) in stored_tables(&columns, &of_operators)? {
+        out.line(1, name);
+        out.field("columns", names(stored.fields()));
+    }
     out.heading("data");
     out.field("checkpoints", checked.data.display().to_string());
     out.field("lake", checked.data.join("lake").display().to_string());
-    out.text
+    Ok(out.text)
+}
+
+fn names(columns: &[FieldRef]) -> String {
+    columns.iter().map(|column| column.name().as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn explain_source(source: &SourceMeans, out: &mut Page) {
@@ -139,9 +146,8 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
         }
         OperatorKind::Window(config) => explain_window(config, out),
     }
-    let added: Vec<&str> = operator.adds.iter().map(|field| field.name().as_str()).collect();
-    if !added.is_empty() {
-        out.field("adds", added.join(", "));
+    if !operator.adds.is_empty() {
+        out.field("adds", names(&operator.adds));
     }
 }
 
@@ -190,29 +196,6 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
         Aggregate::Last(_) => "last",
     };
     aggregate.column().map_or(name.to_owned(), |column| format!("{name}({column})"))
-}
-
-fn explain_tables(checked: &Checked, columns: &[String], out: &mut Page) {
-    let mut table = |name: &str, columns: &str| {
-        out.line(1, name.to_owned());
-        out.field("columns", format!("{columns}, {}", LAKE_COLUMNS.join(", ")));
-    };
-    table("history", &columns.join(", "));
-    table("rejects", REJECTS);
-    for operator in &checked.operators {
-        match &operator.kind {
-            OperatorKind::Geofence(_) => table("alerts", ALERTS),
-            OperatorKind::Window(config) => table(&format!("windows_{}", config.name), &window_columns(config)),
-            OperatorKind::Validate(_) | OperatorKind::Enrich(_) => {}
-        }
-    }
-}
-
-fn window_columns(config: &WindowConfig) -> String {
-    let [start, end, after @ ..] = OWN_COLUMNS;
-    let named = config.key.iter().chain(config.aggregates.iter().map(|(name, _)| name)).map(String::as_str);
-    let after = after.iter().copied().filter(|name| !LAKE_COLUMNS.contains(name));
-    [start, end].into_iter().chain(named).chain(after).collect::<Vec<_>>().join(", ")
 }
 
 /// A text that grows line by line.

@@ -139,8 +139,12 @@ impl Mistakes {
         self.found.push(Mistake { severity, at: at.clone(), component: component.to_owned(), what: what.into() });
     }
 
+    pub fn errors(&self) -> usize {
+        self.found.iter().filter(|m| m.severity == Severity::Error).count()
+    }
+
     pub fn any_error(&self) -> bool {
-        self.found.iter().any(|m| m.severity == Severity::Error)
+        self.errors() > 0
     }
 
     pub fn keep(&mut self, keep: impl Fn(&Mistake) -> bool) {

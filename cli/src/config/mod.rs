@@ -28,16 +28,12 @@ use std::sync::Arc;
 pub fn load(path: &Path, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let name = path.display().to_string();
-    let content = match std::fs::read_to_string(path) {
+    let content = match std::fs::read(path).map_err(|cause| check::reason(&cause)).and_then(check::text) {
         Ok(content) => content,
-        Err(cause) => {
+        Err(why) => {
             let text = Arc::new(Text { name: name.clone(), ..Text::default() });
             let mut mistakes = Mistakes::default();
-            mistakes.error(
-                &Location::new(&text, 0..0),
-                "pipeline",
-                format!("cannot read the file: {}", check::reason(&cause)),
-            );
+            mistakes.error(&Location::new(&text, 0..0), "pipeline", format!("cannot read the file: {why}"));
             return Err(mistakes.sorted(&name));
         }
     };

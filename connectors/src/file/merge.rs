@@ -35,7 +35,9 @@ pub(super) enum Stopped {
 }
 
 pub(super) struct Merge {
-    pub name: Arc<str>,
+    name: Arc<str>,
+    /// Names of the files, as the tracks stand.
+    files: Arc<[Arc<str>]>,
     tracks: Vec<Track>,
     /// Files that have a next record, the one that goes next on top.
     order: BinaryHeap<Reverse<(EventTime, usize)>>,
@@ -53,6 +55,7 @@ impl Merge {
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
         Merge {
             name: name.into(),
+            files: recordings.iter().map(|recording| recording.name.as_str().into()).collect(),
             order: BinaryHeap::with_capacity(recordings.len()),
             tracks: recordings.into_iter().map(Track::new).collect(),
             begun: false,
@@ -89,6 +92,9 @@ impl Merge {
         out: &mut FrameBuilder,
     ) -> Stopped {
         self.begin(received_at);
+        if out.is_empty() {
+            out.set_parts(self.name.clone(), self.files.clone());
+        }
         let before = out.len();
         let now = pace.as_ref().map(|pace| pace.now());
         while let Some(top) = self.order.peek_mut() {
@@ -104,6 +110,7 @@ impl Merge {
                 }
             }
             self.reached = top.0.0;
+            out.at_part(file as u16);
             track.hand_on(&self.vehicles, out);
             replace(top, track.advance(&mut self.private, received_at), file);
         }

@@ -1,7 +1,7 @@
 //! The file source: recordings, plain or compressed, one or many, as fast as they can be read or at a chosen pace.
 //!
-//! One file is one partition. Many files are merged by event time into one stream of frames, named after the pattern,
-//! while the position stays one of each file: see `merge`.
+//! One file is one partition. Many files are merged by event time into one stream of frames, in which each frame and
+//! reject still names its file; the position is one of each file: see `merge`.
 
 mod merge;
 mod pace;
@@ -24,8 +24,9 @@ use recording::Recording;
 use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
 use rhumb_engine::time::Clock;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use stream::Stream;
 
 /// Files that are read at the same time, and so files that one pattern may match.
 pub const FILES_MAX: usize = 256;
@@ -40,6 +41,21 @@ pub struct FileConfig {
     /// A file, or a pattern such as `day-*/*.csv.gz` (`*`, `?`, `[a-z]`, `**`).
     pub path: PathBuf,
     pub speed: Speed,
+}
+
+/// A file that is read as a whole, such as zones or a table: unpacked as recordings are.
+pub struct Unpacked(Stream);
+
+impl Unpacked {
+    pub fn open(path: &Path) -> io::Result<Unpacked> {
+        Stream::open(path).map(Unpacked)
+    }
+}
+
+impl io::Read for Unpacked {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.0.read(room)
+    }
 }
 
 /// Why a file cannot be read on. What was whole before has been delivered.

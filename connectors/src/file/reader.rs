@@ -44,12 +44,7 @@ impl FileReader {
                 let pushed = out.len() > before;
                 Ok(if pushed || more { Polled::Some } else { Polled::End })
             }
-            Reading::Merged(merge, pace) => {
-                if out.is_empty() {
-                    out.set_partition(merge.name.clone(), None);
-                }
-                play(merge, pace.as_mut(), self.received_at, out, timeout)
-            }
+            Reading::Merged(merge, pace) => play(merge, pace.as_mut(), self.received_at, out, timeout),
         }
     }
 }

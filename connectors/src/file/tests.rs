@@ -4,7 +4,7 @@ use super::*;
 use crate::line::LineCodec;
 use proptest::prelude::*;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
-use rhumb_engine::frame::Origin;
+use rhumb_engine::frame::{FrameBatch, Origin};
 use rhumb_engine::source::{Polled, Position};
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_engine::vehicle::Vehicles;
@@ -296,9 +296,18 @@ fn damaged_file_of_many_does_not_keep_the_others_from_being_read() {
 fn rejects_of_merged_files_name_their_file_and_keep_their_place() {
     let folder = folder_of(&[("a", b"a,1,2,3\nnonsense\na,5,2,3\n"), ("b", b"b,3,2,3\n,4,2,3\n")]);
     let mut source = open(&folder.path().join("?"));
-    let rejects: Vec<Row> = source.rest().0.into_iter().filter(|(vehicle, ..)| vehicle.starts_with('!')).collect();
-    let expected = [("!a: not a line of four fields", 8), ("!b: the vehicle id is empty", 8)];
-    assert_eq!(rejects, expected.map(|(detail, offset)| (detail.to_owned(), 0, offset)));
+    source.reader.poll(&mut source.out, Duration::ZERO).unwrap();
+    let delivery = source.out.finish().remove(0);
+    let rejects = delivery.rejects.iter().map(|reject| (&*reject.partition, &*reject.detail, reject.offset));
+    let expected = [("a", "not a line of four fields", 8), ("b", "the vehicle id is empty", 8)];
+    assert_eq!(rejects.collect::<Vec<_>>(), expected);
+    // What operators reject later can name its file, too.
+    let frames = &delivery.frames;
+    let places = |f: &FrameBatch| (0..f.len()).map(|r| format!("{}:{}", f.partition(r), f.offset.value(r))).collect();
+    let all: Vec<String> = places(frames);
+    assert_eq!(all, ["a:0", "b:0", "a:17"]);
+    let kept: Vec<String> = places(&frames.clone().retain(&[false, true, true]));
+    assert_eq!(kept, all[1..]);
 }
 
 /// The order that the merge promises, by sorting: each record by the newest time of its file so far, files in order.

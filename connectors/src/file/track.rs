@@ -3,7 +3,6 @@
 use super::Failure;
 use super::recording::Recording;
 use rhumb_engine::builder::{Delivery, FrameBuilder};
-use rhumb_engine::reject::Reject;
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 
@@ -108,14 +107,8 @@ impl Track {
             self.next_row += 1;
         }
         while let Some(reject) = batch.rejects.get(self.next_reject).filter(|reject| reject.offset == head.offset) {
-            hand_on_reject(reject, &self.recording.name, out);
+            out.forward(reject);
             self.next_reject += 1;
         }
     }
-}
-
-/// The merged stream is one partition, so the file is named in the detail.
-fn hand_on_reject(reject: &Reject, file: &str, out: &mut FrameBuilder) {
-    out.at(reject.offset, reject.received_at);
-    out.reject(reject.reason, &reject.raw, format!("{file}: {}", reject.detail));
 }

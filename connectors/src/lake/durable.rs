@@ -1,9 +1,10 @@
 //! Files that survive a power cut, and errors that say what to do about the disk.
 
 use rhumb_engine::sink::SinkError;
+use rhumb_engine::store::advice;
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Turns an error into one that says what was being done to which path, and what helps.
@@ -11,30 +12,9 @@ pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(verb: &str, path: &Path) ->
     let action = format!("{verb} {}", path.display());
     move |cause| {
         let cause = cause.into();
-        let advice = match io_kind(cause.as_ref()) {
-            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-                ": the disk is full; free some space and start again, the last commit is whole"
-            }
-            Some(ErrorKind::PermissionDenied) => ": not permitted; the user who runs rhumb must own the data folder",
-            Some(ErrorKind::ReadOnlyFilesystem) => {
-                ": the disk is read-only; mount it writable or choose another `data`"
-            }
-            _ => "",
-        };
+        let advice = advice(cause.as_ref());
         SinkError::new(format!("{action}{advice}"), cause)
     }
-}
-
-/// What kind of I/O error is behind an error, however deep.
-fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// Makes names in a folder durable: what was created in it, moved into it, or deleted from it.
@@ -107,7 +87,7 @@ mod tests {
 
     #[test]
     fn full_disk_says_what_to_do() {
-        let cause = parquet::errors::ParquetError::External(Box::new(io::Error::from(ErrorKind::StorageFull)));
+        let cause = parquet::errors::ParquetError::External(Box::new(std::io::Error::from(ErrorKind::StorageFull)));
         let error = failed("write", Path::new("lake/x.parquet"))(cause);
         assert!(error.action.starts_with("write lake/x.parquet: the disk is full"), "{}", error.action);
     }

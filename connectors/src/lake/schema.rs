@@ -94,6 +94,17 @@ pub fn table(plan: &TablePlan) -> Result<SchemaRef, String> {
     Ok(Arc::new(columns.as_ref().clone().with_metadata(plan.schema.metadata().clone())))
 }
 
+/// The tables of a lake with these columns of frames and these tables of operators: name and stored columns of each.
+///
+/// # Errors
+/// If a column is of a type that the lake cannot hold.
+pub fn tables(frames: &[FieldRef], operators: &[TablePlan]) -> Result<Vec<(String, Schema)>, String> {
+    let core = [("history", history(frames)), ("rejects", rejects()), ("alerts", alerts())];
+    let mut tables: Vec<_> = core.map(|(name, written)| Ok((name.to_owned(), stored(&written)?))).into();
+    tables.extend(operators.iter().map(|plan| Ok((plan.name.to_string(), stored(table(plan)?.as_ref())?))));
+    tables.into_iter().collect()
+}
+
 /// A table's columns as Delta has them, `event_date` last.
 pub fn stored(written: &Schema) -> Result<Schema, String> {
     let mut columns = Vec::with_capacity(written.fields().len() + 1);

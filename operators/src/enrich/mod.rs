@@ -39,7 +39,7 @@ impl OperatorPlan for EnrichPlan {
     }
 
     fn columns(&self) -> Vec<FieldRef> {
-        let of_table = self.config.table.iter().flat_map(|t| t.columns()).map(|(field, _)| field.clone());
+        let of_table = self.config.table.iter().flat_map(|t| t.columns()).map(|(field, _)| picked(field));
         of_table.chain(self.config.add.iter().map(|added| added.field())).collect()
     }
 
@@ -79,7 +79,7 @@ impl Operator for Enrich {
     fn process(&mut self, mut frames: FrameBatch, _: &mut Effects) -> FrameBatch {
         if let Some(table) = self.config.table.clone() {
             let rows = self.table_rows(&table, frames.slots());
-            frames.extra.extend(table.columns().iter().map(|(field, values)| (field.clone(), pick(values, &rows))));
+            frames.extra.extend(table.columns().iter().map(|(field, values)| (picked(field), pick(values, &rows))));
         }
         if !self.config.add.is_empty() {
             let steps = self.steps(&frames);
@@ -152,6 +152,17 @@ impl Enrich {
             }
         }
         steps
+    }
+}
+
+/// A column of the table as frames have it.
+fn picked(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
+        DataType::Utf8 => {
+            let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+            Arc::new(Field::new(field.name(), text, field.is_nullable()))
+        }
+        _ => field.clone(),
     }
 }
 

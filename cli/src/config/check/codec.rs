@@ -3,6 +3,7 @@
 use super::Check;
 use crate::config::describe::{BINARY, CSV, FIELDS};
 use crate::config::means::{BinaryMeans, CodecKind, CodecMeans, CsvMeans, FieldMeans, KeyBytes, KeyMeans};
+use crate::config::mistake::Location;
 use crate::config::typed::Table;
 use crate::config::value::{At, Mapping, Secret};
 use std::collections::HashSet;
@@ -12,7 +13,9 @@ const SECRET_BYTES_MIN: usize = 16;
 
 impl Check {
     pub(super) fn codec(&mut self, kind: &mut Table, parts: Vec<Table>, component: &str) -> Option<CodecMeans> {
+        let codec_at = kind.place("codec");
         let codec = kind.get::<String>("codec");
+        let errors = self.mistakes.errors();
         let (mut fields, mut csv, mut binary) = (None, None, None);
         for part in parts {
             let of = match part.section.header {
@@ -34,6 +37,7 @@ impl Check {
                 }
             }
         }
+        let columns_at = csv.as_ref().filter(|csv| csv.has("columns")).map(|csv| csv.place("columns"));
         let fields = fields.map_or(Some(Vec::new()), |table| self.fields(table, component));
         let kind = match codec?.as_str() {
             "json" => Some(CodecKind::Json),
@@ -42,7 +46,19 @@ impl Check {
                 .map_or(Some(BinaryMeans::default()), |table| self.binary(table, component))
                 .map(CodecKind::Binary),
         };
-        Some(CodecMeans { kind: kind?, fields: fields? })
+        let means = CodecMeans { kind: kind?, fields: fields? };
+        if self.mistakes.errors() == errors {
+            self.codec_itself(&means, columns_at.as_ref().unwrap_or(&codec_at), component);
+        }
+        Some(means)
+    }
+
+    /// What only the codec can know, such as whether its columns hold all that a frame needs.
+    fn codec_itself(&mut self, means: &CodecMeans, at: &Location, component: &str) {
+        match crate::build::codec(means) {
+            Ok(codec) => codec.mistakes().into_iter().for_each(|what| self.error(at, component, what)),
+            Err(cause) => self.error(at, component, cause.to_string()),
+        }
     }
 
     fn fields(&mut self, mut table: Table, component: &str) -> Option<Vec<FieldMeans>> {

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::config::mistake::Text;
 use crate::config::value::At;
-use std::fs::File;
+use rhumb_connectors::file::Unpacked;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,25 +12,28 @@ use std::sync::Arc;
 const FILES_MAX: usize = 256;
 
 impl Check {
-    /// Opens a file, or says why not.
-    pub(super) fn open(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<File> {
+    /// Opens a file, packed or not, or says why not.
+    pub(super) fn open(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Unpacked> {
         let At { value, at } = path;
-        let opened =
-            if value.is_dir() { Err("it is a folder".to_owned()) } else { File::open(value).map_err(|e| reason(&e)) };
+        let opened = if value.is_dir() {
+            Err("it is a folder".to_owned())
+        } else {
+            Unpacked::open(value).map_err(|e| reason(&e))
+        };
         opened.map_err(|why| self.error(at, component, format!("{field}: cannot read {}: {why}", value.display()))).ok()
     }
 
     pub(super) fn read(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Arc<Text>> {
-        let mut content = String::new();
-        if let Err(cause) = self.open(path, field, component)?.read_to_string(&mut content) {
-            self.error(
-                &path.at,
-                component,
-                format!("{field}: cannot read {}: {}", path.value.display(), reason(&cause)),
-            );
-            return None;
+        let mut bytes = Vec::new();
+        let read = self.open(path, field, component)?.read_to_end(&mut bytes).map_err(|cause| reason(&cause));
+        let name = path.value.display().to_string();
+        match read.and_then(|_| text(bytes)) {
+            Ok(content) => Some(Arc::new(Text { name, content })),
+            Err(why) => {
+                self.error(&path.at, component, format!("{field}: cannot read {name}: {why}"));
+                None
+            }
         }
-        Some(Arc::new(Text { name: path.value.display().to_string(), content }))
     }
 
     /// The files that a path with `*`, `?` or `[..]` names, or the one that it is.
@@ -63,12 +66,17 @@ impl Check {
     }
 }
 
+/// What a file holds, if it is text.
+pub fn text(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
 /// Why a file cannot be read.
 pub fn reason(cause: &std::io::Error) -> String {
     match cause.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
         std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        std::io::ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
+        std::io::ErrorKind::UnexpectedEof => "it is cut short".to_owned(),
         _ => cause.to_string(),
     }
 }

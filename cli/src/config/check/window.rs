@@ -10,7 +10,7 @@ use rhumb_operators::window::{Aggregate, AggregateError, WindowConfig};
 use std::collections::{HashMap, HashSet};
 
 /// Columns that every window's table has.
-pub const OWN_COLUMNS: [&str; 6] = ["window_start", "window_end", "revision", "part", "epoch", "event_date"];
+const OWN_COLUMNS: [&str; 6] = ["window_start", "window_end", "revision", "part", "epoch", "event_date"];
 
 impl Check {
     pub(super) fn window(

@@ -107,7 +107,7 @@ const ENRICH: Section = Section {
             Kind::Path,
             "",
             "\"vehicles.csv\"",
-            "CSV file with a header line and one line a vehicle. A vehicle that is not in it gets nulls.",
+            "CSV file with a header line and one line a vehicle; `.gz` and `.zst` are unpacked. A vehicle that is not in it gets nulls.",
         ),
         Field::default(
             "key",
@@ -138,7 +138,12 @@ const GEOFENCE: Section = Section {
     header: "[operator.geofence]",
     doc: "Finds the zones of every frame (the column `zone_ids`) and tells when a vehicle enters or leaves one. At most one.",
     fields: &[
-        Field::required("zones", Kind::Path, "\"zones/city.geojson\"", "GeoJSON FeatureCollection of zones."),
+        Field::required(
+            "zones",
+            Kind::Path,
+            "\"zones/city.geojson\"",
+            "GeoJSON FeatureCollection of zones; `.gz` and `.zst` are unpacked.",
+        ),
         Field::default(
             "alerts",
             Kind::ManyOf(&ALERTS),

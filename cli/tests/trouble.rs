@@ -1,0 +1,285 @@
+//! When the world does not do its part: full disks, folders that may not be written, files that are damaged. Each ends
+//! with a sentence that says what to do and an exit code that a script can act on; what was accepted is in the lake.
+
+mod support;
+
+use expect_test::{Expect, expect};
+use std::io::Write;
+use std::process::Command;
+use support::{MAIN_JOB, Site, Told, ZONES};
+
+fn pipeline(data: &str, path: &str) -> String {
+    format!(
+        "name = \"cabs\"\ndata = \"{data}\"\n[engine]\nepoch_rows = 10000\n[[source]]\nname = \"recording\"\n[source.file]\n\
+         path = \"{path}\"\ncodec = \"csv\"\n{MAIN_JOB}"
+    )
+}
+
+/// A folder with `cabs.csv` of so many seconds of 300 vehicles, and a pipeline that reads it.
+fn site(seconds: &str) -> Site {
+    let site = Site::new();
+    let fleet = ["simulate", "--vehicles", "300", "--seed", "3", "--codec", "csv", "-o", "cabs.csv", "--seconds"];
+    site.done(&[&fleet[..], &[seconds]].concat());
+    site.write("zones.geojson", ZONES);
+    site.write("cabs.toml", pipeline("data", "cabs.csv"));
+    site
+}
+
+/// What is left of standard error without the lines of the log.
+fn said(told: &Told) -> String {
+    let lines = told.stderr.lines().filter(|line| !line.contains(" INFO "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[track_caller]
+fn check(site: &Site, arguments: &[&str], exit: i32, expected: Expect) {
+    let told = site.rhumb(arguments);
+    expected.assert_eq(&said(&told));
+    assert_eq!(told.exit, exit, "{told:?}");
+}
+
+/// How a disk is made small: by a file system of its own, or where that may not be mounted by a limit on the length of
+/// files, which fails at the same places with another error.
+enum SmallDisk {
+    /// The words that start a shell that may mount.
+    Mount(&'static [&'static str]),
+    Limit,
+}
+
+impl SmallDisk {
+    fn here() -> SmallDisk {
+        let shells: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
+        let mounts = |shell: &&&[&str]| {
+            let mount = ["mount", "-t", "tmpfs", "none", "/mnt"];
+            let tried = Command::new(shell[0]).args(&shell[1..]).args(mount).output();
+            tried.is_ok_and(|output| output.status.success())
+        };
+        match shells.iter().find(mounts) {
+            Some(shell) => SmallDisk::Mount(shell),
+            None => {
+                eprintln!("no file system can be mounted here: the length of files is limited in its place");
+                SmallDisk::Limit
+            }
+        }
+    }
+
+    /// Runs the pipeline on the small disk, then with room enough; `separator` stands between what the two say.
+    fn run(&self, site: &Site) -> Told {
+        let run = format!("'{}' run disk.toml --until-end", env!("CARGO_BIN_EXE_rhumb"));
+        let count = "select count(*) as n, count(distinct event_time) as times from history";
+        let query = format!("'{}' query disk.toml '{count}' --format csv", env!("CARGO_BIN_EXE_rhumb"));
+        let then = format!("echo exit $?; {query}");
+        let (shell, script) = match self {
+            SmallDisk::Mount(shell) => (
+                *shell,
+                format!(
+                    "mount -t tmpfs -o size=2m none disk && {{ {run}; {then}; mount -o remount,size=256m disk; {run}; {then}; }}"
+                ),
+            ),
+            SmallDisk::Limit => (&["env"][..], format!("(trap '' XFSZ; ulimit -f 600; {run}); {then}; {run}; {then}")),
+        };
+        let mut command = site.command(shell[0]);
+        Told::of(command.args(&shell[1..]).args(["sh", "-c", &script]).output().expect("a shell"))
+    }
+}
+
+#[test]
+fn full_disk_stops_the_run_and_costs_nothing_once_there_is_room() {
+    let site = site("4000");
+    std::fs::create_dir(site.path("disk")).expect("a folder");
+    site.write("disk.toml", pipeline("disk/data", "cabs.csv"));
+    let disk = SmallDisk::here();
+    let told = disk.run(&site);
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    let [first, _, some, second, _, all] = &lines[..] else { panic!("two runs and two answers: {told:?}") };
+    assert_eq!((*first, *second), ("exit 1", "exit 0"), "{told:?}");
+    let rows = |line: &str| line.split(',').next().and_then(|n| n.parse::<u64>().ok()).expect("a count");
+    assert!(rows(some) < 120_000, "the disk was too small for all: {told:?}");
+    site.done(&["run", "cabs.toml", "--until-end"]);
+    let wanted = site.ask("cabs.toml", "select count(*), count(distinct event_time) from history");
+    assert_eq!([*all], wanted[..], "every frame once: {told:?}");
+    let error = told.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    assert!(error.starts_with("error: ") && error.contains("disk/data/"), "{told:?}");
+    if matches!(disk, SmallDisk::Mount(_)) {
+        let advice = ": the disk is full; free some space and start again, the last commit is whole";
+        assert!(error.contains(advice), "{told:?}");
+    }
+}
+
+#[test]
+fn data_below_a_file_is_a_mistake() {
+    let site = site("10");
+    site.write("below.toml", pipeline("cabs.csv/data", "cabs.csv"));
+    let expected = expect![[r#"
+        below.toml:2:8: pipeline: data: cabs.csv is a file, and a folder is needed; write another path
+          2 | data = "cabs.csv/data"
+            |        ^^^^^^^^^^^^^^^
+        below.toml: 1 mistake
+    "#]];
+    check(&site, &["run", "below.toml", "--until-end"], 78, expected);
+}
+
+/// Root may write everywhere, so as root the run is another user's.
+#[test]
+fn data_folder_that_may_not_be_written_is_said() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let site = site("10");
+    let may = |name: &str, mode| {
+        std::fs::set_permissions(site.path(name), PermissionsExt::from_mode(mode)).expect("permissions");
+    };
+    std::fs::create_dir(site.path("held")).expect("a folder");
+    site.write("held.toml", pipeline("held/data", "cabs.csv"));
+    may("held", 0o555);
+    may("", 0o755);
+    let binary = env!("CARGO_BIN_EXE_rhumb");
+    let is_root = std::fs::metadata("/proc/self").expect("proc").uid() == 0;
+    let mut command = site.command(if is_root { "setpriv" } else { binary });
+    if is_root {
+        // Another user may not be able to reach the binary where it stands.
+        std::fs::copy(binary, site.path("rhumb")).expect("a copy");
+        command.args(["--reuid", "65534", "--clear-groups", "./rhumb"]);
+    }
+    let told = Told::of(command.args(["run", "held.toml", "--until-end"]).output().expect("it runs"));
+    expect![[r#"
+        error: data folder held/data: create it: Permission denied (os error 13)
+    "#]]
+    .assert_eq(&said(&told));
+    assert_eq!(told.exit, 1, "{told:?}");
+}
+
+#[track_caller]
+fn check_truncated(name: &str, packed: &[u8], packing: &str) {
+    let site = site("600");
+    site.write(name, &packed_of(&site, packed)[..]);
+    site.write("cut.toml", pipeline("data", name));
+    let told = site.rhumb(&["run", "cut.toml", "--until-end", "--summary", "summary.json"]);
+    let frames = site.json("summary.json")["frames_in"].as_u64().expect("a count");
+    let begin = format!("error: source recording: {name}: {packing} stream ends early after ");
+    let error = told.stderr.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{told:?}"));
+    let read = error.split(": the file is truncated; ").nth(1).expect("what was read").replace(',', "");
+    assert_eq!(read, format!("{frames} frames before it were read; everything before it is committed"));
+    assert_eq!(told.exit, 1, "{told:?}");
+    assert!(frames > 1_000, "{frames} frames stood before the damage");
+    assert_eq!(site.count("cut.toml", "select count(*) from history"), frames);
+    let first = "select count(*) from history where event_time < timestamp '2026-01-05T06:00:10Z'";
+    assert_eq!(site.count("cut.toml", first), 300, "they are the first ones");
+}
+
+/// The site's recording, packed by the packer that the bytes name, and cut in the middle.
+fn packed_of(site: &Site, packer: &[u8]) -> Vec<u8> {
+    let text = std::fs::read(site.path("cabs.csv")).expect("a recording");
+    let packed = match packer {
+        b"zstd" => zstd::encode_all(&text[..], 1).expect("zstd"),
+        _ => {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&text).expect("gzip");
+            gzip.finish().expect("gzip")
+        }
+    };
+    packed[..packed.len() / 2].to_vec()
+}
+
+#[test]
+fn truncated_gzip_gives_all_that_is_whole() {
+    check_truncated("cut.csv.gz", b"gzip", "gzip");
+}
+
+#[test]
+fn truncated_zstd_gives_all_that_is_whole() {
+    check_truncated("cut.csv.zst", b"zstd", "zstd");
+}
+
+#[test]
+fn bad_rows_are_rejected_with_their_bytes_and_the_rest_is_kept() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    site.write(
+        "dirty.csv",
+        "vehicle_id,ts,lat,lon\na,1767592800,30.25,-97.75\na,yesterday,30.25,-97.75\nthis is no row\n\
+         a,1767592810,north,-97.75\n,1767592820,30.25,-97.75\na,1767592830,95,-97.75\na,1767592840,30.2501,-97.75\n",
+    );
+    site.write("dirty.toml", pipeline("data", "dirty.csv"));
+    site.done(&["run", "dirty.toml", "--until-end"]);
+    assert_eq!(
+        site.ask("dirty.toml", "select arrow_cast(event_time, 'Int64') / 1000000 from history order by 1"),
+        ["1767592800", "1767592840"]
+    );
+    let sql = "select reason, \"offset\", arrow_cast(raw, 'Utf8') as raw, detail from rejects order by \"offset\"";
+    expect![[r#"
+        reason       offset  raw                                                           detail
+        -----------  ------  ------------------------------------------------------------  ------------------------------------------------------------
+        undecodable      48  a,yesterday,30.25,-97.75                                      event_time (from ts) is not a time: "yesterday" (expected R…
+        undecodable      73  this is no row                                                no event_time: the row has 1 columns, ts is column 2
+        undecodable      88  a,1767592810,north,-97.75                                     lat is not a number: "north"
+        vehicle_id      114  {"vehicle_id":"","event_time":1767592820000000,"received_at…  the vehicle id is empty
+        range           139  {"vehicle_id":"a","event_time":1767592830000000,"received_a…  latitude 95 is not in -90..90
+        5 rows
+    "#]].assert_eq(&site.done(&["query", "dirty.toml", sql]).stdout);
+}
+
+#[test]
+fn zones_file_without_zones_says_so() {
+    let site = site("60");
+    let empty = |content: &str| site.write("zones.geojson", content);
+    empty("");
+    let expected = expect![[r#"
+        zones.geojson:1:1: operator geofence: the file is empty: write a GeoJSON FeatureCollection of zones
+        cabs.toml: 1 mistake
+    "#]];
+    check(&site, &["run", "cabs.toml", "--until-end"], 78, expected);
+    empty("{}");
+    let expected = expect![[r#"
+        zones.geojson:1:1: operator geofence: the file is JSON without a GeoJSON "type", not a FeatureCollection: write {"type": "FeatureCollection", "features": [...]} with one Feature for each zone
+        cabs.toml: 1 mistake
+    "#]];
+    check(&site, &["run", "cabs.toml", "--until-end"], 78, expected);
+    // A collection without features is one: whoever draws zones later begins like this.
+    empty(r#"{"type": "FeatureCollection", "features": []}"#);
+    let expected = expect![[r#"
+        zones.geojson:1:1: warning: operator geofence: holds no zones: "features" is empty, so no vehicle will ever be in a zone
+    "#]];
+    check(&site, &["run", "cabs.toml", "--until-end"], 0, expected);
+    assert_eq!(site.count("cabs.toml", "select count(*) from history where cardinality(zone_ids) = 0"), 1800);
+    assert_eq!(site.count("cabs.toml", "select count(*) from alerts"), 0);
+}
+
+#[test]
+fn recording_that_is_not_there_is_a_mistake() {
+    let site = site("10");
+    site.write("none.toml", pipeline("data", "none.csv"));
+    check(
+        &site,
+        &["run", "none.toml", "--until-end"],
+        78,
+        expect![[r#"
+        none.toml:8:8: source recording: path: cannot read none.csv: there is no such file
+          8 | path = "none.csv"
+            |        ^^^^^^^^^^
+        none.toml: 1 mistake
+    "#]],
+    );
+}
+
+/// Where nothing says when frames were received, only the frames around it show that a clock is wrong.
+#[test]
+fn wrong_clock_in_a_recording_makes_no_other_frame_late() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    const START: u32 = 1_210_000_000;
+    let mut csv = "vehicle_id,ts,lat,lon\n".to_owned();
+    for second in 0..400 {
+        for vehicle in 0..100 {
+            csv += &format!("v{vehicle},{},30.25,-97.7{second:03}\n", START + second);
+        }
+        if second % 100 == 50 {
+            csv += &format!("wrong,{},30.25,-97.7\n", START + 86_400 * (1000 + second));
+        }
+    }
+    site.write("cabs.csv", csv);
+    site.write("cabs.toml", pipeline("data", "cabs.csv").replace("[engine]", "[engine]\nlateness = \"1s\""));
+    site.done(&["run", "cabs.toml", "--until-end", "--summary", "summary.json"]);
+    let summary = site.json("summary.json");
+    assert_eq!(summary["history_rows"], serde_json::json!(40_004), "{summary}");
+    assert_eq!(summary["too_late"], serde_json::json!({}), "{summary}");
+    assert_eq!(site.count("cabs.toml", "select sum(frames) from windows_zones"), 40_004);
+}
