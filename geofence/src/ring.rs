@@ -87,19 +87,22 @@ impl Ring {
         winding
     }
 
-    /// The winding number around `p` from that around `corner`, which lies below and right of it: `edges` are (at
-    /// least) all edges that touch the upright from the corner and the level line from there to `p`.
-    pub(crate) fn winding_from(&self, corner: [f64; 2], winding: i32, edges: &[u32], p: [f64; 2]) -> i32 {
-        let turn = [corner[0], p[1]];
-        let step = |edge: &u32| {
+    /// By how much the winding number grows on the way from `from` to `to`, level with it: `edges` are (at least) all
+    /// edges that touch the line between them.
+    pub(crate) fn level_turns(&self, edges: &[u32], from: [f64; 2], to: [f64; 2]) -> i32 {
+        edges.iter().map(|edge| self.passes_right(*edge as usize, to) - self.passes_right(*edge as usize, from)).sum()
+    }
+
+    /// The same for a place `to` above `from`.
+    pub(crate) fn upright_turns(&self, edges: &[u32], from: [f64; 2], to: [f64; 2]) -> i32 {
+        let turn = |edge: &u32| {
             let (a, b) = self.edge(*edge as usize);
-            let level = self.passes_right(*edge as usize, p) - self.passes_right(*edge as usize, turn);
-            let crosses = (a[0] <= turn[0]) != (b[0] <= turn[0]);
+            let crosses = (a[0] <= to[0]) != (b[0] <= to[0]);
             // Upwards over an edge that runs east: from its right side to its left.
-            let upright = crosses && passes_above(a, b, corner) && !passes_above(a, b, turn);
-            level + if upright { if b[0] > a[0] { 1 } else { -1 } } else { 0 }
+            let upright = crosses && passes_above(a, b, from) && !passes_above(a, b, to);
+            if upright { if b[0] > a[0] { 1 } else { -1 } } else { 0 }
         };
-        winding + edges.iter().map(step).sum::<i32>()
+        edges.iter().map(turn).sum()
     }
 
     /// What an edge adds to the winding number: 1 when it passes right of `p` upwards, -1 downwards.

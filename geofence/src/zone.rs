@@ -44,6 +44,11 @@ impl Polygon {
         }
     }
 
+    /// 0 is the shell.
+    pub(crate) fn ring(&self, number: u32) -> &Ring {
+        if number == 0 { &self.shell } else { &self.holes[number as usize - 1] }
+    }
+
     /// The shell first, then the holes.
     pub(crate) fn rings(&self) -> impl Iterator<Item = &Ring> {
         std::iter::once(&self.shell).chain(&self.holes)

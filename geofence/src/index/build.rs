@@ -6,11 +6,12 @@ use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
 use crate::index::cell::{CellState, CellWord};
-use crate::index::contents::{CIRCLE, Contents, Shapes};
-use crate::index::encode::{Leaves, push_edges};
-use crate::index::grid::{Cell, FAN, FAN_BITS, Grid, TOP_SHIFT};
-use crate::index::leaf::{EXACT, HOLE, SHORT_WORDS};
+use crate::index::contents::{CIRCLE, Contents, Part, RingHere, Shapes};
+use crate::index::encode::{Leaves, cut_edges, push_groups};
+use crate::index::grid::{Cell, FAN, FAN_BITS, Frame, Grid, TOP_SHIFT};
+use crate::index::leaf::{EXACT, HOLE};
 use crate::index::piece::{Piece, pieces};
+use crate::index::record::{Polyline, Record};
 use crate::index::{Index, IndexStats, Node};
 use crate::zone::{Shape, Zone};
 
@@ -20,8 +21,8 @@ const EDGES_MAX: usize = 4;
 const EDGES_PER_RING: usize = 2;
 /// A cell on a circle is divided until it is this much smaller than the radius.
 const CIRCLE_CELLS: f64 = 8.0;
-/// Top cells for each edge.
-const TOP_CELLS_PER_VERTEX: f64 = 2.0;
+/// Top cells for each edge: of four bytes each, and finer ones save edge tests.
+const TOP_CELLS_PER_VERTEX: f64 = 4.0;
 const TOP_CELLS_PER_CIRCLE: usize = 32;
 /// Zones over each other (counted by their boxes) that do not yet make top cells fewer.
 const LAYERS_FREE: f64 = 4.0;
@@ -41,7 +42,9 @@ struct Builder<'a> {
     set_places: HashMap<Vec<u32>, u32>,
     /// By depth.
     contents: Vec<Contents>,
+    records: Vec<Record>,
     words: Vec<u32>,
+    cut: Vec<[i16; 4]>,
     stats: IndexStats,
 }
 
@@ -64,7 +67,9 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
         sets: Vec::new(),
         set_places: HashMap::new(),
         contents: Vec::new(),
+        records: Vec::new(),
         words: Vec::new(),
+        cut: Vec::new(),
         stats: IndexStats { zones: zones.len(), vertices, ..IndexStats::default() },
     };
     let mut top = vec![CellWord::OUTSIDE; builder.grid.top_count()];
@@ -93,7 +98,7 @@ impl<'a> Builder<'a> {
         let mut contents = self.take(0);
         contents.corner = bounds.corner();
         for piece in near {
-            self.shapes.add_piece(piece, &bounds, None, &mut contents);
+            self.shapes.add_piece(piece, &bounds, &mut contents);
         }
         self.fill_top(region, &mut contents, 0, top);
         self.contents[0] = contents;
@@ -103,31 +108,40 @@ impl<'a> Builder<'a> {
     fn fill_top(&mut self, cell: Cell, contents: &mut Contents, depth: usize, top: &mut [CellWord]) {
         if cell.shift == TOP_SHIFT {
             let mut budget = CELLS_MIN + CELLS_PER_EDGE * contents.edges.len();
-            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.cell(cell, contents, depth, &mut budget);
+            let record = self.cell(cell, contents, depth, &mut budget);
+            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.word_of(record);
             return;
         }
         self.shapes.settle_inside(contents);
         if contents.rings.is_empty() && contents.inside.is_empty() {
             return;
         }
-        for part in cell.children() {
+        contents.walk.start(contents.rings.len());
+        for (number, part) in (0..).zip(cell.children()) {
             if self.grid.has(part) {
-                let mut below = self.part(part, contents, depth + 1);
+                let mut below = self.part(number, part, contents, depth + 1);
                 self.fill_top(part, &mut below, depth + 1, top);
                 self.contents[depth + 1] = below;
             }
         }
     }
 
-    /// What of a cell's contents lies in a part of it.
-    fn part(&mut self, part: Cell, contents: &Contents, depth: usize) -> Contents {
-        let bounds = self.grid.frame(part).bounds;
+    /// What of a cell's contents lies in its part of this number, which follows the one before.
+    fn part(&mut self, number: u32, cell: Cell, contents: &mut Contents, depth: usize) -> Contents {
+        let bounds = self.grid.frame(cell).bounds;
+        let corner_above = [bounds.max[0], self.grid.bottom_above(cell)];
+        let part = Part { bounds, column: number % FAN, row: number / FAN, corner_above };
         let mut below = self.take(depth);
         below.corner = bounds.corner();
         below.inside.extend_from_slice(&contents.inside);
-        for rings in contents.rings.chunk_by(|a, b| a.piece == b.piece) {
-            self.shapes.add_piece(rings[0].piece, &bounds, Some((rings, contents)), &mut below);
+        let mut first = 0;
+        while first < contents.rings.len() {
+            let piece = contents.rings[first].piece;
+            let rings = contents.rings[first..].iter().take_while(|ring| ring.piece == piece).count();
+            self.shapes.add_part(contents, first..first + rings, &part, &mut below);
+            first += rings;
         }
+        contents.walk.step(&part);
         below
     }
 
@@ -142,11 +156,11 @@ impl<'a> Builder<'a> {
         contents
     }
 
-    /// The word for a cell with these contents.
-    fn cell(&mut self, cell: Cell, contents: &mut Contents, depth: usize, budget: &mut usize) -> CellWord {
+    /// The record for a cell with these contents.
+    fn cell(&mut self, cell: Cell, contents: &mut Contents, depth: usize, budget: &mut usize) -> Record {
         self.shapes.settle_inside(contents);
         if contents.rings.is_empty() {
-            return self.inside(&contents.inside);
+            return Record::of(self.inside(&contents.inside));
         }
         let children = (FAN * FAN) as usize * (1 + contents.inside.len() / SET_ZONES_PER_CELL);
         if *budget < children || !self.pays_to_divide(cell, contents) {
@@ -156,16 +170,28 @@ impl<'a> Builder<'a> {
         let levels = (TOP_SHIFT - cell.shift) / FAN_BITS + 1;
         self.stats.depth = self.stats.depth.max(levels as usize);
         let mut words = [CellWord::OUTSIDE; (FAN * FAN) as usize];
-        for (word, part) in words.iter_mut().zip(cell.children()) {
-            let mut below = self.part(part, contents, depth + 1);
-            *word = self.cell(part, &mut below, depth + 1, budget);
+        contents.walk.start(contents.rings.len());
+        for (number, (word, part)) in (0..).zip(words.iter_mut().zip(cell.children())) {
+            let mut below = self.part(number, part, contents, depth + 1);
+            let record = self.cell(part, &mut below, depth + 1, budget);
+            *word = self.word_of(record);
             self.contents[depth + 1] = below;
         }
-        if words.iter().all(|word| *word == words[0]) && !matches!(words[0].state(), CellState::Border(_)) {
-            return words[0];
+        let border = |word: CellWord| matches!(word.state(), CellState::Border(_) | CellState::Record(_));
+        if words.iter().all(|word| *word == words[0]) && !border(words[0]) {
+            return Record::of(words[0]);
         }
         self.nodes.push(Node(words));
-        CellWord::new(CellWord::TAG_NODE, self.nodes.len() - 1)
+        Record::of(CellWord::new(CellWord::TAG_NODE, self.nodes.len() - 1))
+    }
+
+    /// The grid and nodes have a word for each cell; what needs more stands among the records.
+    fn word_of(&mut self, record: Record) -> CellWord {
+        if record.word().state() != CellState::Short {
+            return record.word();
+        }
+        self.records.push(record);
+        CellWord::new(CellWord::TAG_RECORD, self.records.len() - 1)
     }
 
     fn pays_to_divide(&self, cell: Cell, contents: &Contents) -> bool {
@@ -200,65 +226,83 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn leaf(&mut self, cell: Cell, contents: &Contents) -> CellWord {
+    fn leaf(&mut self, cell: Cell, contents: &Contents) -> Record {
         let frame = self.grid.frame(cell);
-        let inside = self.inside(&contents.inside);
-        let mut words = std::mem::take(&mut self.words);
-        words.clear();
-        words.extend([0, inside.0]);
-        let mut entries = 0u32;
-        let mut edges_here = 0;
-        for ring in &contents.rings {
-            let Piece { zone, part, .. } = self.shapes.pieces[ring.piece as usize];
-            let hole = ring.ring != 0 && ring.ring != CIRCLE;
-            let head = words.len();
-            let mut flags = if hole { HOLE } else { 0 };
-            words.extend([0, 0]);
-            let groups = match &self.shapes.zones[zone as usize].shape {
-                Shape::Polygons(polygons) => {
-                    let polygon = &polygons[part as usize];
-                    let shape = if hole { &polygon.holes[ring.ring as usize - 1] } else { &polygon.shell };
-                    let edges = &contents.edges[ring.edges.0 as usize..ring.edges.1 as usize];
-                    edges_here += edges.len();
-                    push_edges(&self.grid, &frame, shape, edges, &mut words)
-                }
-                Shape::Circle(_) => {
-                    edges_here += 1;
-                    flags |= EXACT;
-                    0
-                }
-            };
-            let counts = match (u16::try_from(groups), i16::try_from(ring.winding)) {
-                (Ok(groups), Ok(winding)) => u32::from(groups) | u32::from(winding as u16) << 16,
-                _ => {
-                    words.truncate(head + 2);
-                    flags |= EXACT;
-                    0
-                }
-            };
-            words[head] = zone << 3 | flags;
-            words[head + 1] = counts;
-            entries += 1;
-        }
-        words[0] = entries << 5 | cell.shift;
+        let edges_here = contents.rings.iter().map(|ring| self.edges_of(ring)).sum();
         self.stats.leaves += 1;
         self.stats.leaf_edges += edges_here;
         self.stats.leaf_edges_max = self.stats.leaf_edges_max.max(edges_here);
+        let inside = self.inside(&contents.inside);
+        let short = self.short_leaf(&frame, contents, inside);
+        self.stats.short_leaves += usize::from(short.is_some());
+        short.unwrap_or_else(|| Record::of(self.long_leaf(cell, &frame, contents, inside)))
+    }
+
+    fn edges_of(&self, ring: &RingHere) -> usize {
+        if ring.ring == CIRCLE { 1 } else { (ring.edges.1 - ring.edges.0) as usize }
+    }
+
+    /// A ring's edges in a frame; none for a circle.
+    fn cut(&mut self, frame: &Frame, ring: &RingHere, contents: &Contents) -> &[[i16; 4]] {
+        self.cut.clear();
+        let Piece { zone, part, .. } = self.shapes.pieces[ring.piece as usize];
+        if let Shape::Polygons(polygons) = &self.shapes.zones[zone as usize].shape {
+            let shape = polygons[part as usize].ring(ring.ring);
+            let edges = &contents.edges[ring.edges.0 as usize..ring.edges.1 as usize];
+            cut_edges(&self.grid, frame, shape, edges, &mut self.cut);
+        }
+        &self.cut
+    }
+
+    fn short_leaf(&mut self, frame: &Frame, contents: &Contents, inside: CellWord) -> Option<Record> {
+        let mut line = |ring: &RingHere| {
+            let zone = self.shapes.pieces[ring.piece as usize].zone;
+            Polyline::new(self.cut(frame, ring, contents), zone, ring.winding)
+        };
+        match &contents.rings[..] {
+            [ring] if ring.ring == 0 => Record::short(&line(ring)?, inside),
+            [ring, other] if ring.ring == 0 && other.ring == 0 && inside == CellWord::OUTSIDE => {
+                Record::pair(&line(ring)?, &line(other)?)
+            }
+            _ => None,
+        }
+    }
+
+    fn long_leaf(&mut self, cell: Cell, frame: &Frame, contents: &Contents, inside: CellWord) -> CellWord {
+        let mut words = std::mem::take(&mut self.words);
+        words.clear();
+        words.extend([(contents.rings.len() as u32) << 5 | cell.shift, inside.0]);
+        for ring in &contents.rings {
+            let zone = self.shapes.pieces[ring.piece as usize].zone;
+            let hole = ring.ring != 0 && ring.ring != CIRCLE;
+            let head = words.len();
+            words.extend([0, 0]);
+            let groups = push_groups(self.cut(frame, ring, contents), &mut words);
+            let flags = if hole { HOLE } else { 0 };
+            [words[head], words[head + 1]] = match (u16::try_from(groups), i16::try_from(ring.winding)) {
+                (Ok(groups), Ok(winding)) if ring.ring != CIRCLE => {
+                    [zone << 3 | flags, u32::from(groups) | u32::from(winding as u16) << 16]
+                }
+                _ => {
+                    words.truncate(head + 2);
+                    [zone << 3 | flags | EXACT, 0]
+                }
+            };
+        }
         let at = self.leaves.push(&words);
-        let short = words.len() == SHORT_WORDS && entries == 1 && contents.inside.len() <= 1;
-        let tag = if short { CellWord::TAG_BORDER_SHORT } else { CellWord::TAG_BORDER };
         self.words = words;
-        CellWord::new(tag, at)
+        CellWord::new(CellWord::TAG_BORDER, at)
     }
 
     fn finish(mut self, top: Vec<CellWord>) -> Index {
         self.leaves.finish();
         self.sets.shrink_to_fit();
         self.nodes.shrink_to_fit();
+        self.records.shrink_to_fit();
         let mut stats = self.stats;
         (stats.top_cells, stats.nodes) = (top.len(), self.nodes.len());
-        let (grid, nodes, leaves, sets) = (self.grid, self.nodes, self.leaves, self.sets);
-        let mut index = Index { grid, top, nodes, leaves, sets, stats };
+        let Builder { grid, nodes, records, leaves, sets, .. } = self;
+        let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
         index.stats.index_bytes = index.memory_bytes();
         index
     }

@@ -16,6 +16,10 @@ pub(crate) enum CellState {
     InsideSet(u32),
     /// Zone edges run through the cell: the leaf at this 16-byte unit has them.
     Border(u32),
+    /// The same, and a record of its own has them.
+    Record(u32),
+    /// The same, and this record has them.
+    Short,
     /// Divided: the node of this index has the parts.
     Node(u32),
 }
@@ -29,8 +33,12 @@ impl CellWord {
     pub const TAG_SET: u32 = 2;
     pub const TAG_BORDER: u32 = 3;
     pub const TAG_NODE: u32 = 4;
-    /// A border leaf with one ring of at most four edges, and at most one zone inside: the short way applies.
-    pub const TAG_BORDER_SHORT: u32 = 5;
+    /// The record of this index has the cell's short border.
+    pub const TAG_RECORD: u32 = 5;
+    /// In a record: one ring at the border, whose edges it holds.
+    pub const TAG_SHORT: u32 = 6;
+    /// In a record: two rings at the border.
+    pub const TAG_PAIR: u32 = 7;
 
     pub fn new(tag: u32, payload: usize) -> CellWord {
         assert!(payload <= PAYLOAD_MAX, "the index holds at most 2^29 zones, nodes, set words and leaf units");
@@ -52,7 +60,9 @@ impl CellWord {
         match self.tag() {
             Self::TAG_ONE => CellState::InsideOne(self.payload()),
             Self::TAG_SET => CellState::InsideSet(self.payload()),
-            Self::TAG_BORDER | Self::TAG_BORDER_SHORT => CellState::Border(self.payload()),
+            Self::TAG_BORDER => CellState::Border(self.payload()),
+            Self::TAG_RECORD => CellState::Record(self.payload()),
+            Self::TAG_SHORT | Self::TAG_PAIR => CellState::Short,
             Self::TAG_NODE => CellState::Node(self.payload()),
             _ => CellState::Outside,
         }

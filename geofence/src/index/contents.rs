@@ -1,10 +1,12 @@
 //! What lies in one cell: which rings run through it, with which edges, and which zones cover all of it.
 
+use std::ops::Range;
+
 use crate::bounds::Bounds;
 use crate::circle::BoxSide;
 use crate::index::piece::Piece;
 use crate::ring::Ring;
-use crate::zone::{Shape, Zone};
+use crate::zone::{Polygon, Shape, Zone};
 
 /// One ring in one cell. A piece's shell comes first, then the holes that matter in the cell.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +32,85 @@ pub(crate) struct Contents {
     pub corner: [f64; 2],
     /// Zones that cover the whole cell, ascending.
     pub inside: Vec<u32>,
+    /// How far the walk over the parts has come.
+    pub walk: Walk,
 }
 
-/// How a ring lies in relation to a cell.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+/// The parts of a cell are filled row by row from below. Their frames overlap, so winding numbers go from one part's
+/// corner to the next one's over the few edges of one part.
+#[derive(Default)]
+pub(crate) struct Walk {
+    /// Around the corner of the part before, by ring of the cell.
+    before: Vec<i32>,
+    before_corner: [f64; 2],
+    /// Around the corner of the first part of the next row.
+    above: Vec<i32>,
+}
+
+/// A part of a cell.
+pub(crate) struct Part {
+    pub bounds: Bounds,
+    pub column: u32,
+    pub row: u32,
+    /// The corner of the part above.
+    pub corner_above: [f64; 2],
+}
+
+impl Walk {
+    /// Before the first part of a cell of so many rings.
+    pub fn start(&mut self, rings: usize) {
+        self.before.resize(rings, 0);
+        self.above.resize(rings, 0);
+    }
+
+    /// After all rings of a part.
+    pub fn step(&mut self, part: &Part) {
+        self.before_corner = part.bounds.corner();
+    }
+
+    /// The winding number of one ring around the corner of a part; `edges` are those that touch the part, and `first`
+    /// tells it for the first part of all.
+    fn winding(&mut self, ring: usize, shape: &Ring, part: &Part, edges: &[u32], first: impl Fn() -> i32) -> i32 {
+        let corner = part.bounds.corner();
+        let winding = match (part.column, part.row) {
+            (0, 0) => first(),
+            (0, _) => self.above[ring],
+            _ => self.before[ring] + shape.level_turns(edges, self.before_corner, corner),
+        };
+        if part.column == 0 {
+            self.above[ring] = winding + shape.upright_turns(edges, corner, part.corner_above);
+        }
+        self.before[ring] = winding;
+        winding
+    }
+}
+
+impl RingHere {
     /// The cell is outside it.
-    Away,
+    fn is_away(&self) -> bool {
+        self.ring != CIRCLE && self.edges.0 == self.edges.1 && self.winding == 0
+    }
+
     /// The cell is inside it.
-    Covers,
-    /// Its edges run through the cell.
-    Runs,
+    fn covers(&self) -> bool {
+        self.ring != CIRCLE && self.edges.0 == self.edges.1 && self.winding != 0
+    }
+}
+
+/// Appends those of the edges that may touch the box; without branches, as either is as likely.
+fn push_touching(shape: &Ring, edges: &[u32], bounds: &Bounds, out: &mut Vec<u32>) {
+    let mut len = out.len();
+    out.resize(len + edges.len(), 0);
+    for edge in edges {
+        out[len] = *edge;
+        len += usize::from(touches(shape, *edge, bounds));
+    }
+    out.truncate(len);
+}
+
+fn touches(shape: &Ring, edge: u32, bounds: &Bounds) -> bool {
+    let (a, b) = shape.edge(edge as usize);
+    bounds.may_touch(a, b)
 }
 
 /// The shapes that cells are filled from.
@@ -50,89 +120,76 @@ pub(crate) struct Shapes<'a> {
 }
 
 impl Shapes<'_> {
-    /// Adds what of a piece lies in `bounds`; `parent` has the rings of the piece in the cell around it.
-    pub fn add_piece(&self, piece: u32, bounds: &Bounds, parent: Option<(&[RingHere], &Contents)>, out: &mut Contents) {
+    /// Adds what of a piece lies in `bounds`.
+    pub fn add_piece(&self, piece: u32, bounds: &Bounds, out: &mut Contents) {
+        let Some(polygon) = self.polygon(piece, bounds, out) else { return };
+        let first = (out.rings.len(), out.edges.len());
+        for (ring, shape) in (0..).zip(polygon.rings()) {
+            let from = out.edges.len() as u32;
+            shape.runs_meeting(bounds, |run| {
+                out.edges.extend((run.start as u32..run.end as u32).filter(|edge| touches(shape, *edge, bounds)));
+            });
+            let edges = (from, out.edges.len() as u32);
+            out.rings.push(RingHere { piece, ring, winding: shape.winding(out.corner), edges });
+        }
+        self.settle_piece(first, out);
+    }
+
+    /// Adds what lies in a part of a cell of the cell's `rings`, which are those of one piece.
+    pub fn add_part(&self, cell: &mut Contents, rings: Range<usize>, part: &Part, out: &mut Contents) {
+        let piece = cell.rings[rings.start].piece;
+        let Some(polygon) = self.polygon(piece, &part.bounds, out) else { return };
+        let first = (out.rings.len(), out.edges.len());
+        for at in rings {
+            let here = cell.rings[at];
+            let shape = polygon.ring(here.ring);
+            let around = &cell.edges[here.edges.0 as usize..here.edges.1 as usize];
+            let from = out.edges.len();
+            push_touching(shape, around, &part.bounds, &mut out.edges);
+            let winding = cell.walk.winding(at, shape, part, &out.edges[from..], || {
+                let turn = [cell.corner[0], out.corner[1]];
+                let up = shape.upright_turns(around, cell.corner, turn);
+                here.winding + up + shape.level_turns(around, turn, out.corner)
+            });
+            let edges = (from as u32, out.edges.len() as u32);
+            out.rings.push(RingHere { piece, ring: here.ring, winding, edges });
+        }
+        self.settle_piece(first, out);
+    }
+
+    /// The polygon of a piece; a circle is added right away.
+    fn polygon(&self, piece: u32, bounds: &Bounds, out: &mut Contents) -> Option<&Polygon> {
         let Piece { zone, part, .. } = self.pieces[piece as usize];
-        let polygon = match &self.zones[zone as usize].shape {
-            Shape::Polygons(polygons) => &polygons[part as usize],
+        match &self.zones[zone as usize].shape {
+            Shape::Polygons(polygons) => Some(&polygons[part as usize]),
             Shape::Circle(circle) => {
                 match circle.classify(bounds) {
                     BoxSide::Outside => {}
                     BoxSide::Inside => out.inside.push(zone),
                     BoxSide::Border => out.rings.push(RingHere { piece, ring: CIRCLE, winding: 0, edges: (0, 0) }),
                 }
-                return;
+                None
             }
-        };
-        let first = out.rings.len();
-        let first_edge = out.edges.len();
-        let forget = |out: &mut Contents| {
-            out.rings.truncate(first);
-            out.edges.truncate(first_edge);
-        };
-        let mut shell_covers = false;
-        let count = parent.map_or(polygon.holes.len() + 1, |(rings, _)| rings.len());
-        for i in 0..count {
-            let (ring, here) = match parent {
-                None => (i as u32, None),
-                Some((rings, contents)) => (rings[i].ring, Some((&rings[i], contents))),
-            };
-            let shape = if ring == 0 { &polygon.shell } else { &polygon.holes[ring as usize - 1] };
-            let found = self.add_ring(shape, piece, ring, bounds, here, out);
-            match (ring, found) {
-                (0, Found::Away) => return forget(out),
-                (0, Found::Covers) => shell_covers = true,
-                (_, Found::Covers) if shell_covers => return forget(out),
-                _ => {}
-            }
-        }
-        if shell_covers && out.rings.len() == first + 1 {
-            forget(out);
-            out.inside.push(zone);
         }
     }
 
-    /// Adds a ring unless it is away from the cell.
-    fn add_ring(
-        &self,
-        shape: &Ring,
-        piece: u32,
-        ring: u32,
-        bounds: &Bounds,
-        parent: Option<(&RingHere, &Contents)>,
-        out: &mut Contents,
-    ) -> Found {
-        let from = out.edges.len() as u32;
-        match parent {
-            Some((here, contents)) => {
-                let edges = &contents.edges[here.edges.0 as usize..here.edges.1 as usize];
-                let touching = |edge: &u32| {
-                    let (a, b) = shape.edge(*edge as usize);
-                    bounds.may_touch(a, b)
-                };
-                out.edges.extend(edges.iter().copied().filter(touching));
-            }
-            None => shape.runs_meeting(bounds, |run| {
-                let touching = |edge: &usize| {
-                    let (a, b) = shape.edge(*edge);
-                    bounds.may_touch(a, b)
-                };
-                out.edges.extend(run.filter(touching).map(|edge| edge as u32));
-            }),
+    /// Of a piece's rings, the last ones from `first` on (rings and edges), keeps those that matter in the cell.
+    fn settle_piece(&self, first: (usize, usize), out: &mut Contents) {
+        let shell = out.rings[first.0];
+        let covered = shell.covers() && out.rings[first.0 + 1..].iter().any(RingHere::covers);
+        let mut at = 0;
+        out.rings.retain(|ring| {
+            at += 1;
+            at <= first.0 || !ring.is_away()
+        });
+        let inside = !covered && shell.covers() && out.rings.len() == first.0 + 1;
+        if shell.is_away() || covered || inside {
+            out.rings.truncate(first.0);
+            out.edges.truncate(first.1);
         }
-        let to = out.edges.len() as u32;
-        let winding = match parent {
-            Some((here, contents)) => {
-                let edges = &contents.edges[here.edges.0 as usize..here.edges.1 as usize];
-                shape.winding_from(contents.corner, here.winding, edges, out.corner)
-            }
-            None => shape.winding(out.corner),
-        };
-        if from == to && winding == 0 {
-            return Found::Away;
+        if inside {
+            out.inside.push(self.pieces[shell.piece as usize].zone);
         }
-        out.rings.push(RingHere { piece, ring, winding, edges: (from, to) });
-        if from == to { Found::Covers } else { Found::Runs }
     }
 
     /// Sorts the inside zones and drops what is left of their other pieces.

@@ -9,7 +9,7 @@ const LINE_WORDS: usize = 16;
 /// Leaves start at multiples of this many words.
 const UNIT_WORDS: usize = 4;
 /// Half the side of a frame in leaf coordinates.
-const FRAME_UNITS: f64 = 32_000.0;
+pub(crate) const FRAME_UNITS: f64 = 32_000.0;
 
 /// The words of all border leaves; starts at a cache line.
 #[derive(Debug, Default)]
@@ -49,29 +49,25 @@ impl Leaves {
     }
 }
 
-/// Appends the edges of a ring as groups; returns how many groups.
-pub(crate) fn push_edges(grid: &Grid, frame: &Frame, ring: &Ring, edges: &[u32], words: &mut Vec<u32>) -> usize {
-    let mut group = [NO_EDGE; GROUP_EDGES];
-    let (mut in_group, mut groups) = (0, 0);
-    let mut push = |edge: [i16; 4], words: &mut Vec<u32>| {
-        group[in_group] = edge;
-        in_group += 1;
-        if in_group == GROUP_EDGES {
-            push_group(&group, words);
-            (group, in_group, groups) = ([NO_EDGE; GROUP_EDGES], 0, groups + 1);
-        }
-    };
+/// Appends the parts of a ring's edges in the frame, in order, each with its upright.
+pub(crate) fn cut_edges(grid: &Grid, frame: &Frame, ring: &Ring, edges: &[u32], cut: &mut Vec<[i16; 4]>) {
     for &edge in edges {
         let (a, b) = ring.edge(edge as usize);
-        for edge in in_frame(grid, frame, a, b).into_iter().flatten() {
-            push(edge, words);
-        }
+        let [inside, upright] = in_frame(grid, frame, a, b);
+        // The way of the line: an upright comes after an edge that leaves, and before one that enters.
+        let leaves = a[0] <= frame.bounds.max[0];
+        cut.extend(if leaves { [inside, upright] } else { [upright, inside] }.into_iter().flatten());
     }
-    if in_group > 0 {
+}
+
+/// Appends edges as groups; returns how many groups.
+pub(crate) fn push_groups(edges: &[[i16; 4]], words: &mut Vec<u32>) -> usize {
+    for edges in edges.chunks(GROUP_EDGES) {
+        let mut group = [NO_EDGE; GROUP_EDGES];
+        group[..edges.len()].copy_from_slice(edges);
         push_group(&group, words);
-        groups += 1;
     }
-    groups
+    edges.len().div_ceil(GROUP_EDGES)
 }
 
 fn push_group(group: &[[i16; 4]; GROUP_EDGES], words: &mut Vec<u32>) {
@@ -131,5 +127,6 @@ fn clip(a: [f64; 2], b: [f64; 2]) -> Option<([f64; 2], [f64; 2])> {
 }
 
 fn rounded(a: [f64; 2], b: [f64; 2]) -> [i16; 4] {
-    [a[0], a[1], b[0], b[1]].map(|v| v.round().clamp(-FRAME_UNITS, FRAME_UNITS) as i16)
+    // As `round` does, which is a call where processors need not have the instruction.
+    [a[0], a[1], b[0], b[1]].map(|v| (v + 0.5f64.copysign(v)).clamp(-FRAME_UNITS, FRAME_UNITS) as i16)
 }

@@ -110,6 +110,13 @@ impl Grid {
         }
     }
 
+    /// The lower side, in degrees, of the frame of the cell above.
+    pub fn bottom_above(&self, cell: Cell) -> f64 {
+        let side = f64::from(1u32 << cell.shift);
+        let margin = side * (MARGIN_UNITS / CELL_UNITS);
+        self.origin[1] + (f64::from(cell.at[1]) + side - margin) / self.units_per_deg
+    }
+
     /// Leaf coordinates of a point in degrees: the cell reaches from -28000 to 28000, its frame to 32000.
     pub fn leaf_units(&self, frame: &Frame, p: [f64; 2]) -> [f64; 2] {
         let u = self.units(p);

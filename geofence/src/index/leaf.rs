@@ -68,24 +68,6 @@ pub(crate) fn holds(words: &[u32], sets: &[u32], zone: u32, x: f32, y: f32, exac
     found
 }
 
-/// Words of a short leaf: its head, one entry, one group.
-pub(crate) const SHORT_WORDS: usize = 4 + GROUP_WORDS;
-
-/// A short leaf's zones: inside, at the border (each as an inside state), ascending.
-#[inline(always)]
-pub(crate) fn resolve_short(words: &[u32; SHORT_WORDS], x: f32, y: f32, exact: impl Fn(u32) -> bool) -> [CellWord; 2] {
-    let [_, inside, head, counts, group @ ..] = words;
-    let (turns, close) = count_group(group, x, y);
-    let zone = head >> 3;
-    let mut holds = turns + (*counts as i32 >> 16) != 0;
-    if close {
-        holds = exact(zone);
-    }
-    let border = CellWord(if holds { zone << 3 | CellWord::TAG_ONE } else { CellWord::OUTSIDE.0 });
-    // Words of one zone order as their zones do.
-    [CellWord((*inside).min(border.0)), CellWord((*inside).max(border.0))]
-}
-
 /// Calls `on` for every zone of the entries, ascending, with whether it holds the point and whether that is too close to
 /// be sure. Entries of one zone stand together, and a piece's shell before its holes.
 #[inline]
@@ -156,19 +138,32 @@ fn count(entry: &[u32], x: f32, y: f32) -> Counted {
 
 #[inline(always)]
 fn count_group(group: &[u32; GROUP_WORDS], x: f32, y: f32) -> (i32, bool) {
+    let [a, b, c, d, e, f, g, h] = *group;
+    let (turns, close) = test_edges([a, b, c, d], [e, f, g, h], x, y);
+    (turns.iter().sum(), close.iter().sum::<i32>() != 0)
+}
+
+/// What each of four edges adds to the winding number around a point, and 1 where it is too close to be sure.
+#[inline(always)]
+pub(crate) fn test_edges(
+    starts: [u32; GROUP_EDGES],
+    ends: [u32; GROUP_EDGES],
+    x: f32,
+    y: f32,
+) -> ([i32; GROUP_EDGES], [i32; GROUP_EDGES]) {
     let low = |w: u32| ((w << 16) as i32 >> 16) as f32;
     let high = |w: u32| (w as i32 >> 16) as f32;
-    let mut winding = [0i32; GROUP_EDGES];
+    let mut turns = [0i32; GROUP_EDGES];
     let mut close = [0i32; GROUP_EDGES];
     for i in 0..GROUP_EDGES {
-        let (ax, ay) = (low(group[i]), high(group[i]));
-        let (bx, by) = (low(group[i + GROUP_EDGES]), high(group[i + GROUP_EDGES]));
+        let (ax, ay) = (low(starts[i]), high(starts[i]));
+        let (bx, by) = (low(ends[i]), high(ends[i]));
         let (dx, dy) = (bx - ax, by - ay);
         // Positive when the point lies left of the edge.
         let cross = dx * (y - ay) - dy * (x - ax);
         let up = (ay <= y) & (y < by) & (cross > 0.0);
         let down = (by <= y) & (y < ay) & (cross < 0.0);
-        winding[i] = i32::from(up) - i32::from(down);
+        turns[i] = i32::from(up) - i32::from(down);
         close[i] = i32::from(
             (cross.abs() <= TOO_CLOSE * (dx.abs() + dy.abs()))
                 & (x >= ax.min(bx) - TOO_CLOSE)
@@ -177,5 +172,5 @@ fn count_group(group: &[u32; GROUP_WORDS], x: f32, y: f32) -> (i32, bool) {
                 & (y <= ay.max(by) + TOO_CLOSE),
         );
     }
-    (winding.iter().sum(), close.iter().sum::<i32>() != 0)
+    (turns, close)
 }

@@ -3,8 +3,8 @@
 use crate::index::cell::{CellState, CellWord};
 use crate::index::grid::{CELL_UNITS, FAN, FAN_BITS, TOP_SHIFT};
 use crate::index::leaf;
-use crate::index::leaf::SHORT_WORDS;
 use crate::index::prefetch::{Targets, prefetch};
+use crate::index::record::Record;
 use crate::index::{Index, Node};
 use crate::zone::Zone;
 use crate::zones::ZoneLists;
@@ -12,31 +12,44 @@ use crate::zones::ZoneLists;
 /// Rows whose cells are fetched before the first of them is resolved.
 const BLOCK_ROWS: usize = 128;
 
-/// The cell coordinates of a point.
+/// Leaf units a unit, by the shift of the cell.
+const CELL_UNITS_OF_SHIFT: [f64; 32] = {
+    let mut scales = [0.0; 32];
+    let mut shift = 0;
+    while shift < 32 {
+        scales[shift] = CELL_UNITS / (1u64 << shift) as f64;
+        shift += 1;
+    }
+    scales
+};
+
+/// The cell coordinates of a point, and the size of the cell that was found for it.
 #[derive(Clone, Copy, Default)]
 struct Place {
     units: [f64; 2],
     at: [u32; 2],
+    shift: u32,
 }
 
 impl Place {
     #[inline]
     fn of(units: [f64; 2]) -> Place {
-        Place { units, at: [units[0] as u32, units[1] as u32] }
+        Place { units, at: [units[0] as u32, units[1] as u32], shift: TOP_SHIFT }
     }
 
-    /// Which part of a node of cells with `2^shift` units to a side.
+    /// Goes down to the part of a divided cell, and says which one that is.
     #[inline]
-    fn child(&self, shift: u32) -> usize {
-        let part = |u: u32| (u >> shift) & (FAN - 1);
+    fn descend(&mut self) -> usize {
+        self.shift -= FAN_BITS;
+        let part = |u: u32| (u >> self.shift) & (FAN - 1);
         (part(self.at[1]) << FAN_BITS | part(self.at[0])) as usize
     }
 
     /// The coordinates that leaves use.
     #[inline]
-    fn in_leaf(&self, shift: u32) -> (f32, f32) {
-        let side = 1u32 << shift;
-        let scale = CELL_UNITS / f64::from(side);
+    fn in_leaf(&self) -> (f32, f32) {
+        let side = 1u32 << self.shift;
+        let scale = CELL_UNITS_OF_SHIFT[self.shift as usize];
         let local = |axis: usize| {
             let corner = f64::from(self.at[axis] & !(side - 1));
             ((self.units[axis] - corner) * scale - CELL_UNITS * 0.5) as f32
@@ -48,33 +61,42 @@ impl Place {
 impl Index {
     /// Appends the zones that hold `p` (`[longitude, latitude]`), ascending.
     pub fn containing(&self, zones: &[Zone], p: [f64; 2], out: &mut Vec<u32>) {
-        if let Some((cell, place)) = self.cell_at(p) {
-            self.emit(zones, cell, &place, p, out);
+        let Some((record, place)) = self.cell_at(p) else { return };
+        if record.word().state() == CellState::Short {
+            let found = self.short_leaf(zones, &record, &place, p);
+            found.iter().for_each(|cell| leaf::push_inside(*cell, &self.sets, out));
+        } else {
+            self.emit(zones, record.word(), &place, p, out);
         }
     }
 
     /// Whether one zone holds `p`.
     pub fn holds(&self, zones: &[Zone], zone: u32, p: [f64; 2]) -> bool {
-        let Some((cell, place)) = self.cell_at(p) else { return false };
-        match cell.state() {
+        let Some((record, place)) = self.cell_at(p) else { return false };
+        match record.word().state() {
             CellState::Border(at) => {
                 let words = &self.leaves.words()[at as usize * 4..];
-                let (x, y) = place.in_leaf(words[0] & 31);
+                let (x, y) = place.in_leaf();
                 leaf::holds(words, &self.sets, zone, x, y, || zones[zone as usize].shape.holds_point(p))
             }
-            _ => leaf::inside_has(cell, &self.sets, zone),
+            CellState::Short => {
+                let found = self.short_leaf(zones, &record, &place, p);
+                found.iter().any(|cell| leaf::inside_has(*cell, &self.sets, zone))
+            }
+            _ => leaf::inside_has(record.word(), &self.sets, zone),
         }
     }
 
-    fn cell_at(&self, p: [f64; 2]) -> Option<(CellWord, Place)> {
-        let place = Place::of(self.grid.place(p)?);
-        let mut cell = self.top[self.grid.top_index(place.at[0], place.at[1])];
-        let mut shift = TOP_SHIFT;
-        while let CellState::Node(node) = cell.state() {
-            shift -= FAN_BITS;
-            cell = self.nodes[node as usize].0[place.child(shift)];
+    fn cell_at(&self, p: [f64; 2]) -> Option<(Record, Place)> {
+        let mut place = Place::of(self.grid.place(p)?);
+        let mut record = Record::of(self.top[self.grid.top_index(place.at[0], place.at[1])]);
+        loop {
+            record = match record.word().state() {
+                CellState::Node(node) => Record::of(self.nodes[node as usize].0[place.descend()]),
+                CellState::Record(at) => self.records[at as usize],
+                _ => return Some((record, place)),
+            }
         }
-        Some((cell, place))
     }
 
     /// Appends one list a row; see [`crate::Zones::containing_batch`].
@@ -84,8 +106,8 @@ impl Index {
         let fetch = Targets::new(lat)
             .with(CellWord::TAG_SET, &self.sets, 4)
             .with(CellWord::TAG_BORDER, self.leaves.words(), 16)
-            .with(CellWord::TAG_BORDER_SHORT, self.leaves.words(), 16)
-            .with(CellWord::TAG_NODE, &self.nodes, size_of::<Node>());
+            .with(CellWord::TAG_NODE, &self.nodes, size_of::<Node>())
+            .with(CellWord::TAG_RECORD, &self.records, size_of::<Record>());
         for (lat, lon) in lat.chunks(BLOCK_ROWS).zip(lon.chunks(BLOCK_ROWS)) {
             self.block(&fetch, zones, lat, lon, out);
         }
@@ -94,14 +116,15 @@ impl Index {
     fn block(&self, fetch: &Targets, zones: &[Zone], lat: &[f64], lon: &[f64], out: &mut ZoneLists) {
         let mut places = [Place::default(); BLOCK_ROWS];
         let mut cells = [CellWord::OUTSIDE; BLOCK_ROWS];
-        self.find_cells(fetch, lat, lon, &mut places, &mut cells);
         let mut seconds = [CellWord::OUTSIDE; BLOCK_ROWS];
+        self.find_cells(fetch, lat, lon, &mut places, &mut cells);
         let mut short = Rows::default();
         for (row, cell) in cells[..lat.len()].iter().enumerate() {
-            short.push_if(row, cell.tag() == CellWord::TAG_BORDER_SHORT);
+            short.push_if(row, cell.tag() == CellWord::TAG_RECORD);
         }
         for row in short.iter() {
-            [cells[row], seconds[row]] = self.short_leaf(zones, cells[row], &places[row], [lon[row], lat[row]]);
+            let record = &self.records[cells[row].payload() as usize];
+            [cells[row], seconds[row]] = self.short_leaf(zones, record, &places[row], [lon[row], lat[row]]);
         }
         // Most rows have at most two zones: written without asking how many.
         let mut found = [0u32; 2 * BLOCK_ROWS + 1];
@@ -151,12 +174,10 @@ impl Index {
             fetch.prefetch(cell.tag(), cell.payload());
             divided.push_if(row, cell.tag() == CellWord::TAG_NODE);
         }
-        let mut shift = TOP_SHIFT;
         while divided.count > 0 {
-            shift -= FAN_BITS;
             let mut below = Rows::default();
             for row in divided.iter() {
-                let cell = self.nodes[cells[row].payload() as usize].0[places[row].child(shift)];
+                let cell = self.nodes[cells[row].payload() as usize].0[places[row].descend()];
                 cells[row] = cell;
                 fetch.prefetch(cell.tag(), cell.payload());
                 below.push_if(row, cell.tag() == CellWord::TAG_NODE);
@@ -166,11 +187,9 @@ impl Index {
     }
 
     #[inline(always)]
-    fn short_leaf(&self, zones: &[Zone], cell: CellWord, place: &Place, p: [f64; 2]) -> [CellWord; 2] {
-        let at = cell.payload() as usize * 4;
-        let words = self.leaves.words()[at..].first_chunk::<SHORT_WORDS>().expect("a short leaf is whole");
-        let (x, y) = place.in_leaf(words[0] & 31);
-        leaf::resolve_short(words, x, y, |zone| zones[zone as usize].shape.holds_point(p))
+    fn short_leaf(&self, zones: &[Zone], record: &Record, place: &Place, p: [f64; 2]) -> [CellWord; 2] {
+        let (x, y) = place.in_leaf();
+        record.resolve(x, y, |zone| zones[zone as usize].shape.holds_point(p))
     }
 
     #[inline]
@@ -178,7 +197,7 @@ impl Index {
         match cell.state() {
             CellState::Border(at) => {
                 let words = &self.leaves.words()[at as usize * 4..];
-                let (x, y) = place.in_leaf(words[0] & 31);
+                let (x, y) = place.in_leaf();
                 let exact = |zone: u32| zones[zone as usize].shape.holds_point(p);
                 leaf::resolve(words, &self.sets, x, y, exact, out);
             }

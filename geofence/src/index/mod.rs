@@ -1,7 +1,7 @@
 //! The index: a grid of cells, divided where zone borders run.
 //!
 //! A cell is in one of three states: outside all zones; inside exactly these; border, with the few edges that run
-//! through it. [`build`] makes it from an R-tree of zone pieces, [`lookup`] reads it, [`leaf`] tests edges.
+//! through it. [`build`] makes it from an R-tree of zone pieces, [`lookup`] reads it, [`record`] and [`leaf`] test edges.
 
 pub(crate) mod build;
 pub(crate) mod cell;
@@ -12,9 +12,11 @@ pub(crate) mod leaf;
 mod lookup;
 pub(crate) mod piece;
 mod prefetch;
+pub(crate) mod record;
 
 use cell::CellWord;
 use grid::Grid;
+use record::Record;
 
 /// The parts of one divided cell, in one cache line.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Index {
     grid: Grid,
     top: Vec<CellWord>,
     nodes: Vec<Node>,
+    /// Short borders.
+    records: Vec<Record>,
     leaves: encode::Leaves,
     /// Length, then the zones, set by set.
     sets: Vec<u32>,
@@ -41,7 +45,10 @@ pub struct IndexStats {
     pub vertices: usize,
     pub top_cells: usize,
     pub nodes: usize,
+    /// Cells with a border.
     pub leaves: usize,
+    /// Those among them that take half a cache line.
+    pub short_leaves: usize,
     /// Edges over all border leaves: an edge counts once for each cell that it runs through.
     pub leaf_edges: usize,
     /// The most edges that one answer can have to test.
@@ -54,6 +61,10 @@ pub struct IndexStats {
 
 impl Index {
     pub fn memory_bytes(&self) -> usize {
-        self.top.capacity() * 4 + self.nodes.capacity() * 64 + self.leaves.memory_bytes() + self.sets.capacity() * 4
+        self.top.capacity() * 4
+            + self.records.capacity() * size_of::<Record>()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.leaves.memory_bytes()
+            + self.sets.capacity() * 4
     }
 }
