@@ -21,8 +21,8 @@ const EDGES_MAX: usize = 4;
 const EDGES_PER_RING: usize = 2;
 /// A cell on a circle is divided until it is this much smaller than the radius.
 const CIRCLE_CELLS: f64 = 8.0;
-/// Top cells for each edge.
-const TOP_CELLS_PER_VERTEX: f64 = 2.0;
+/// Top cells for each edge: of four bytes each, and finer ones save edge tests.
+const TOP_CELLS_PER_VERTEX: f64 = 4.0;
 const TOP_CELLS_PER_CIRCLE: usize = 32;
 /// Zones over each other (counted by their boxes) that do not yet make top cells fewer.
 const LAYERS_FREE: f64 = 4.0;
@@ -72,7 +72,7 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
         cut: Vec::new(),
         stats: IndexStats { zones: zones.len(), vertices, ..IndexStats::default() },
     };
-    let mut top = vec![Record::of(CellWord::OUTSIDE); builder.grid.top_count()];
+    let mut top = vec![CellWord::OUTSIDE; builder.grid.top_count()];
     for region in builder.grid.regions() {
         builder.fill_region(region, &tree, &mut top);
     }
@@ -90,7 +90,7 @@ fn top_cells_wanted(zones: &[Zone], pieces: &[Piece], vertices: usize, all: &Bou
 
 impl<'a> Builder<'a> {
     /// Regions, many top cells at once, are what the R-tree is asked about; below, contents come from the cell around.
-    fn fill_region(&mut self, region: Cell, tree: &RTree<Piece>, top: &mut [Record]) {
+    fn fill_region(&mut self, region: Cell, tree: &RTree<Piece>, top: &mut [CellWord]) {
         let bounds = self.grid.frame(region).bounds;
         let envelope = AABB::from_corners(bounds.min, bounds.max);
         let mut near: Vec<u32> = tree.locate_in_envelope_intersecting(&envelope).map(|piece| piece.number).collect();
@@ -105,10 +105,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Fills the top cells of a cell that is one or has many.
-    fn fill_top(&mut self, cell: Cell, contents: &mut Contents, depth: usize, top: &mut [Record]) {
+    fn fill_top(&mut self, cell: Cell, contents: &mut Contents, depth: usize, top: &mut [CellWord]) {
         if cell.shift == TOP_SHIFT {
             let mut budget = CELLS_MIN + CELLS_PER_EDGE * contents.edges.len();
-            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.cell(cell, contents, depth, &mut budget);
+            let record = self.cell(cell, contents, depth, &mut budget);
+            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.word_of(record);
             return;
         }
         self.shapes.settle_inside(contents);
@@ -173,7 +174,7 @@ impl<'a> Builder<'a> {
         for (number, (word, part)) in (0..).zip(words.iter_mut().zip(cell.children())) {
             let mut below = self.part(number, part, contents, depth + 1);
             let record = self.cell(part, &mut below, depth + 1, budget);
-            *word = self.part_word(record);
+            *word = self.word_of(record);
             self.contents[depth + 1] = below;
         }
         let border = |word: CellWord| matches!(word.state(), CellState::Border(_) | CellState::Record(_));
@@ -184,8 +185,8 @@ impl<'a> Builder<'a> {
         Record::of(CellWord::new(CellWord::TAG_NODE, self.nodes.len() - 1))
     }
 
-    /// A node has a word for each part; what needs more stands among the records.
-    fn part_word(&mut self, record: Record) -> CellWord {
+    /// The grid and nodes have a word for each cell; what needs more stands among the records.
+    fn word_of(&mut self, record: Record) -> CellWord {
         if record.word().state() != CellState::Short {
             return record.word();
         }
@@ -293,7 +294,7 @@ impl<'a> Builder<'a> {
         CellWord::new(CellWord::TAG_BORDER, at)
     }
 
-    fn finish(mut self, top: Vec<Record>) -> Index {
+    fn finish(mut self, top: Vec<CellWord>) -> Index {
         self.leaves.finish();
         self.sets.shrink_to_fit();
         self.nodes.shrink_to_fit();

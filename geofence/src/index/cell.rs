@@ -33,7 +33,7 @@ impl CellWord {
     pub const TAG_SET: u32 = 2;
     pub const TAG_BORDER: u32 = 3;
     pub const TAG_NODE: u32 = 4;
-    /// In a node: the record of this index has the part's short border.
+    /// The record of this index has the cell's short border.
     pub const TAG_RECORD: u32 = 5;
     /// In a record: one ring at the border, whose edges it holds.
     pub const TAG_SHORT: u32 = 6;

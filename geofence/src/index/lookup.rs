@@ -89,7 +89,7 @@ impl Index {
 
     fn cell_at(&self, p: [f64; 2]) -> Option<(Record, Place)> {
         let mut place = Place::of(self.grid.place(p)?);
-        let mut record = self.top[self.grid.top_index(place.at[0], place.at[1])];
+        let mut record = Record::of(self.top[self.grid.top_index(place.at[0], place.at[1])]);
         loop {
             record = match record.word().state() {
                 CellState::Node(node) => Record::of(self.nodes[node as usize].0[place.descend()]),
@@ -117,13 +117,12 @@ impl Index {
         let mut places = [Place::default(); BLOCK_ROWS];
         let mut cells = [CellWord::OUTSIDE; BLOCK_ROWS];
         let mut seconds = [CellWord::OUTSIDE; BLOCK_ROWS];
-        let (short, records) = self.find_cells(fetch, lat, lon, &mut places, &mut cells);
-        for row in short.iter() {
-            let place = &places[row];
-            let record = &self.top[self.grid.top_index(place.at[0], place.at[1])];
-            [cells[row], seconds[row]] = self.short_leaf(zones, record, place, [lon[row], lat[row]]);
+        self.find_cells(fetch, lat, lon, &mut places, &mut cells);
+        let mut short = Rows::default();
+        for (row, cell) in cells[..lat.len()].iter().enumerate() {
+            short.push_if(row, cell.tag() == CellWord::TAG_RECORD);
         }
-        for row in records.iter() {
+        for row in short.iter() {
             let record = &self.records[cells[row].payload() as usize];
             [cells[row], seconds[row]] = self.short_leaf(zones, record, &places[row], [lon[row], lat[row]]);
         }
@@ -149,7 +148,6 @@ impl Index {
     }
 
     /// Walks all rows down the tree level by level; each level's lines are fetched while other rows are looked at.
-    /// Returns the rows whose top cell is a short border, and those whose cell names the record of one.
     #[inline(always)]
     fn find_cells(
         &self,
@@ -158,7 +156,7 @@ impl Index {
         lon: &[f64],
         places: &mut [Place; BLOCK_ROWS],
         cells: &mut [CellWord; BLOCK_ROWS],
-    ) -> (Rows, Rows) {
+    ) {
         let mut open = Rows::default();
         for (row, (lat, lon)) in lat.iter().zip(lon).enumerate() {
             if let Some(units) = self.grid.place([*lon, *lat]) {
@@ -168,13 +166,12 @@ impl Index {
                 open.push_if(row, true);
             }
         }
-        let (mut short, mut divided, mut records) = (Rows::default(), Rows::default(), Rows::default());
+        let mut divided = Rows::default();
         for row in open.iter() {
             let place = &places[row];
-            let cell = self.top[self.grid.top_index(place.at[0], place.at[1])].word();
+            let cell = self.top[self.grid.top_index(place.at[0], place.at[1])];
             cells[row] = cell;
             fetch.prefetch(cell.tag(), cell.payload());
-            short.push_if(row, cell.tag() >= CellWord::TAG_SHORT);
             divided.push_if(row, cell.tag() == CellWord::TAG_NODE);
         }
         while divided.count > 0 {
@@ -183,12 +180,10 @@ impl Index {
                 let cell = self.nodes[cells[row].payload() as usize].0[places[row].descend()];
                 cells[row] = cell;
                 fetch.prefetch(cell.tag(), cell.payload());
-                records.push_if(row, cell.tag() == CellWord::TAG_RECORD);
                 below.push_if(row, cell.tag() == CellWord::TAG_NODE);
             }
             divided = below;
         }
-        (short, records)
     }
 
     #[inline(always)]
@@ -211,7 +206,7 @@ impl Index {
     }
 }
 
-/// Some rows of a block; filled without branches.
+/// Some rows of a block, ascending; filled without branches.
 struct Rows {
     rows: [u8; BLOCK_ROWS + 1],
     count: usize,

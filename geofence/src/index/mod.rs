@@ -27,9 +27,9 @@ pub(crate) struct Node(pub [CellWord; 16]);
 #[derive(Debug)]
 pub(crate) struct Index {
     grid: Grid,
-    top: Vec<Record>,
+    top: Vec<CellWord>,
     nodes: Vec<Node>,
-    /// Short borders of parts of divided cells.
+    /// Short borders.
     records: Vec<Record>,
     leaves: encode::Leaves,
     /// Length, then the zones, set by set.
@@ -47,7 +47,7 @@ pub struct IndexStats {
     pub nodes: usize,
     /// Cells with a border.
     pub leaves: usize,
-    /// Those among them whose edges stand in a record.
+    /// Those among them that take half a cache line.
     pub short_leaves: usize,
     /// Edges over all border leaves: an edge counts once for each cell that it runs through.
     pub leaf_edges: usize,
@@ -61,7 +61,8 @@ pub struct IndexStats {
 
 impl Index {
     pub fn memory_bytes(&self) -> usize {
-        (self.top.capacity() + self.records.capacity()) * size_of::<Record>()
+        self.top.capacity() * 4
+            + self.records.capacity() * size_of::<Record>()
             + self.nodes.capacity() * size_of::<Node>()
             + self.leaves.memory_bytes()
             + self.sets.capacity() * 4

@@ -1,7 +1,7 @@
-//! Records: the top cells, and those parts of divided cells whose border is short enough to stand in the record itself.
+//! Records: the borders of cells that are short enough for half a cache line.
 //!
-//! Half a cache line answers for most points: the few edges of a cell lie beside its state, as one polyline a ring in
-//! the 16-bit coordinates of border leaves (see [`leaf`](super::leaf), also for why the answer is exact).
+//! Most cells at a border have few edges of one ring or two. They stand as one polyline a ring in the 16-bit coordinates
+//! of border leaves (see [`leaf`](super::leaf), also for why the answer is exact).
 //!
 //! # Layout, in 32-bit words
 //!
