@@ -35,9 +35,9 @@ pub struct Simulate {
     /// Write to this file; standard output without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// csv, json (one object a line) or binary
-    #[arg(long, default_value = "json", value_parser = ["csv", "json", "binary"])]
-    codec: String,
+    /// csv, json (one object a line) or binary; without it as the file is named, else json
+    #[arg(long, value_parser = ["csv", "json", "binary"])]
+    codec: Option<String>,
     /// Middle of the town, degrees
     #[arg(long, default_value_t = 30.267, allow_negative_numbers = true)]
     lat: f64,
@@ -125,8 +125,18 @@ impl Simulate {
         }
     }
 
+    fn codec(&self) -> &str {
+        let ending = self.output.as_ref().and_then(|file| file.extension()).and_then(|ending| ending.to_str());
+        match (&self.codec, ending) {
+            (Some(codec), _) => codec,
+            (None, Some("csv")) => "csv",
+            (None, Some("bin")) => "binary",
+            _ => "json",
+        }
+    }
+
     fn send(&self, fleet: Fleet, to: SocketAddr, rate_per_s: f64) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec.as_str() {
+        let mut encode: Box<dyn Encode> = match self.codec() {
             "csv" => return Ok(usage("a datagram of csv has no header line; send json or binary")),
             "binary" if self.frames_per_datagram > 1 => {
                 let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
@@ -154,7 +164,7 @@ impl Simulate {
     }
 
     fn write(&self, fleet: Fleet) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec.as_str() {
+        let mut encode: Box<dyn Encode> = match self.codec() {
             "csv" => Box::new(Csv { received_at: true }),
             "binary" => Box::new(BinaryRecords(BinaryEncoder::new(Positions::Exact, 2048))),
             _ => Box::new(Ndjson::default()),
