@@ -58,7 +58,7 @@ fn run_that_was_stopped_twice_gives_the_rows_of_one_that_was_not() {
     let site = Site::new();
     recording(&site);
     pipeline(&site, "whole.toml", "whole", "max");
-    pipeline(&site, "slow.toml", "parts", "20x");
+    pipeline(&site, "slow.toml", "parts", "5x");
     pipeline(&site, "rest.toml", "parts", "max");
     site.done(&["run", "whole.toml", "--until-end", "--summary", "whole.json"]);
 

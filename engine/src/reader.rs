@@ -126,15 +126,15 @@ impl Reader {
     /// Says how many frames that was. An error of the source has no one left to act on it.
     fn take_what_has_arrived(&mut self) -> Result<u64, Gone> {
         let mut taken = 0;
-        for _ in 0..LAST_POLLS_MAX {
-            if self.tempo != Tempo::Live
-                || !matches!(self.source.poll(&mut self.builder, Duration::ZERO), Ok(Polled::Some))
-            {
-                break;
-            }
+        let polls = if self.tempo == Tempo::Live { LAST_POLLS_MAX } else { 0 };
+        for _ in 0..polls {
+            let polled = self.source.poll(&mut self.builder, Duration::ZERO);
             let frames = self.builder.len() as u64;
             self.deliver(frames)?;
             taken += frames;
+            if !matches!(polled, Ok(Polled::Some)) {
+                break;
+            }
         }
         Ok(taken)
     }
