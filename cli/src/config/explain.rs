@@ -6,7 +6,7 @@ use super::value::{Speed, bytes_text, duration_text};
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
 use rhumb_operators::validate::ValidateConfig;
-use rhumb_operators::window::{Aggregate, WindowConfig};
+use rhumb_operators::window::{Aggregate, Shape, WindowConfig};
 use std::fmt::Write;
 
 /// Columns of the alerts table, without those that the lake adds.
@@ -169,7 +169,16 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
 }
 
 fn explain_window(config: &WindowConfig, out: &mut Page) {
-    out.field("every", duration_text(config.every_us));
+    match config.shape {
+        Shape::Fixed { every_us, size_us } if every_us == size_us => out.field("every", duration_text(every_us)),
+        Shape::Fixed { every_us, size_us } => {
+            out.field("every", format!("{}, each {} wide", duration_text(every_us), duration_text(size_us)));
+        }
+        Shape::Session { gap_us } => out.field("sessions", format!("end after {} of silence", duration_text(gap_us))),
+    }
+    if !config.empty_zones.is_empty() {
+        out.field("empty", format!("told for each of {} zones", config.empty_zones.len()));
+    }
     out.field("key", config.key.join(", "));
     for (name, aggregate) in &config.aggregates {
         out.field("", format!("{name} = {}", aggregate_text(aggregate)));
@@ -188,6 +197,8 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
         Aggregate::Sum(_) => "sum",
         Aggregate::First(_) => "first",
         Aggregate::Last(_) => "last",
+        Aggregate::Distinct(_) => "count_distinct",
+        Aggregate::Quantile(column, share) => return format!("quantile({column}, {})", share.value()),
     };
     aggregate.column().map_or(name.to_owned(), |column| format!("{name}({column})"))
 }
@@ -211,7 +222,9 @@ fn explain_tables(checked: &Checked, columns: &[String], out: &mut Page) {
 fn window_columns(config: &WindowConfig) -> String {
     let [start, end, after @ ..] = OWN_COLUMNS;
     let named = config.key.iter().chain(config.aggregates.iter().map(|(name, _)| name)).map(String::as_str);
-    let after = after.iter().copied().filter(|name| !LAKE_COLUMNS.contains(name));
+    let sessions = matches!(config.shape, Shape::Session { .. });
+    let is_here = |name: &&str| !LAKE_COLUMNS.contains(name) && (sessions || *name != "retracted");
+    let after = after.iter().copied().filter(is_here);
     [start, end].into_iter().chain(named).chain(after).collect::<Vec<_>>().join(", ")
 }
 
