@@ -13,7 +13,7 @@ use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
 use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
-use rhumb_operators::window::{Aggregate, WindowConfig, WindowPlan};
+use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -99,13 +99,14 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
             "window" => Arc::new(WindowPlan::new(
                 WindowConfig {
                     name: "zones".to_owned(),
-                    every_us: 60 * SECOND_US,
+                    shape: Shape::tumbling(60 * SECOND_US),
                     key: vec!["zone_id".to_owned()],
                     aggregates: vec![
                         ("frames".to_owned(), Aggregate::Count),
                         ("speed".to_owned(), Aggregate::Avg("speed_mps".to_owned())),
                     ],
                     lateness_us: LATENESS_US,
+                    empty_zones: Vec::new(),
                 },
                 &core_columns(),
             )),

@@ -19,6 +19,7 @@ pub mod reject;
 pub mod run;
 mod shard;
 pub mod sink;
+pub mod sketch;
 pub mod source;
 pub mod sphere;
 pub mod state;

@@ -18,7 +18,7 @@ use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
 use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
-use rhumb_operators::window::{Aggregate, WindowConfig, WindowPlan};
+use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::sync::Arc;
 
 const LATENESS_US: i64 = 20 * SECOND_US;
@@ -65,7 +65,7 @@ fn window(name: &str, key: &[&str], columns: &[arrow::datatypes::FieldRef]) -> A
     let aggregates = ["count", "avg(speed_mps)", "min(lat)", "max(lon)", "sum(distance_m)", "first(lat)", "last(lat)"];
     let config = WindowConfig {
         name: name.to_owned(),
-        every_us: 30 * SECOND_US,
+        shape: Shape::tumbling(30 * SECOND_US),
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         aggregates: aggregates
             .iter()
@@ -74,6 +74,7 @@ fn window(name: &str, key: &[&str], columns: &[arrow::datatypes::FieldRef]) -> A
             .map(|(n, text)| (format!("v{n}"), Aggregate::parse(text).expect("an aggregate")))
             .collect(),
         lateness_us: LATENESS_US,
+        empty_zones: Vec::new(),
     };
     Arc::new(WindowPlan::new(config, columns))
 }

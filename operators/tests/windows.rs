@@ -1,8 +1,9 @@
 //! Windows against their definition: the newest revision of every window and key is the fold of the frames that were
 //! accepted for it, whatever the batches, shards, barriers and restarts.
 
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use expect_test::expect;
 use proptest::prelude::*;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::chain::Chain;
@@ -11,18 +12,21 @@ use rhumb_engine::frame::{Frame, Origin, core_columns};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::message::Output;
 use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
+use rhumb_engine::sketch::Sketch;
 use rhumb_engine::state::{StateReader, StateTable, StateWriter, of_lanes};
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_engine::vehicle::Vehicles;
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
-use rhumb_operators::window::{Aggregate, WindowConfig, WindowPlan};
-use std::collections::{BTreeMap, HashMap};
+use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 const LATENESS_S: i64 = 20;
-const EVERY_S: i64 = 30;
+const GAP_S: i64 = 25;
+/// Width and slide of windows (s); a session has neither.
+const SHAPES: [Option<(i64, i64)>; 4] = [Some((30, 30)), Some((90, 30)), Some((20, 10)), None];
 const VEHICLES: [(&str, Option<&str>); 6] =
     [("v0", Some("red")), ("v1", Some("blue")), ("v2", Some("red")), ("v3", None), ("v4", Some("blue")), ("v5", None)];
 /// West, south, side in cells of 0.001 degrees; frames stand in the middle of a cell.
@@ -64,15 +68,29 @@ fn zones() -> Arc<Zones> {
     Arc::new(Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0)
 }
 
-fn config(key: &[&str]) -> WindowConfig {
-    let aggregates = ["count", "min(speed_mps)", "max(speed_mps)", "sum(speed_mps)", "first(lat)", "last(lat)"];
+fn config(shape: Option<(i64, i64)>, key: &[&str]) -> WindowConfig {
+    let aggregates = [
+        "count",
+        "min(speed_mps)",
+        "max(speed_mps)",
+        "sum(speed_mps)",
+        "first(lat)",
+        "last(lat)",
+        "quantile(speed_mps, 0.7)",
+        "count_distinct(vehicle_id)",
+        "p20(speed_mps)",
+    ];
     let parse = |(n, text): (usize, &&str)| (format!("v{n}"), Aggregate::parse(text).expect("an aggregate"));
     WindowConfig {
         name: "w".to_owned(),
-        every_us: EVERY_S * SECOND_US,
+        shape: match shape {
+            Some((size, every)) => Shape::Fixed { every_us: every * SECOND_US, size_us: size * SECOND_US },
+            None => Shape::Session { gap_us: GAP_S * SECOND_US },
+        },
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         aggregates: aggregates.iter().enumerate().map(parse).collect(),
         lateness_us: LATENESS_S * SECOND_US,
+        empty_zones: Vec::new(),
     }
 }
 
@@ -198,71 +216,125 @@ impl Engine {
 /// Window's start (s) and key.
 type Place = (i64, String);
 
-/// A row as numbers: end (s), then the aggregates with what stands beside them.
-type Row = (i64, BTreeMap<String, Option<f64>>);
+/// A row: when (s), the aggregates with what stands beside them, and sketches.
+#[derive(Clone)]
+struct Row {
+    start: i64,
+    end: i64,
+    retracted: bool,
+    numbers: BTreeMap<String, Option<f64>>,
+    sketches: BTreeMap<String, Sketch>,
+}
 
-/// The newest revision of each window and key, its parts put together, as text.
-fn newest(rows: &[RecordBatch], keys: usize) -> BTreeMap<Place, String> {
-    let mut newest: BTreeMap<(Place, i32), (i32, Row)> = BTreeMap::new();
-    for batch in rows {
-        let number = |column: &str| {
-            let column = batch.column_by_name(column).expect("a column");
-            let whole = match column.data_type() {
-                DataType::Timestamp(..) => &arrow::compute::cast(column, &DataType::Int64).expect("a time is a number"),
-                _ => column,
-            };
-            arrow::compute::cast(whole, &DataType::Float64).expect("a number").as_primitive::<Float64Type>().clone()
+fn read(batch: &RecordBatch, keys: usize) -> Vec<(String, i32, i32, Row)> {
+    let number = |column: &ArrayRef| {
+        let whole = match column.data_type() {
+            DataType::Timestamp(..) => &arrow::compute::cast(column, &DataType::Int64).expect("a time is a number"),
+            _ => column,
         };
-        let schema = batch.schema();
-        let names = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .filter(|name| name.starts_with("v") && !name.starts_with("vehicle"));
-        let columns: Vec<(String, Float64Array)> = names.map(|name| (name.clone(), number(&name))).collect();
-        let [starts, ends, revisions, parts] = ["window_start", "window_end", "revision", "part"].map(number);
-        for row in 0..batch.num_rows() {
-            let text = |at: usize| match batch.column(at).is_null(row) {
-                true => "-".to_owned(),
-                false => arrow::util::display::array_value_to_string(batch.column(at), row).expect("a value"),
-            };
-            let key = (2..2 + keys).map(text).collect::<Vec<_>>().join("/");
-            let values = columns.iter().map(|(name, of)| (name.clone(), of.is_valid(row).then(|| of.value(row))));
-            let seconds = |times: &Float64Array| times.value(row) as i64 / SECOND_US;
-            let revision = revisions.value(row) as i32;
-            let place = ((seconds(&starts), key), parts.value(row) as i32);
-            let said = (revision, (seconds(&ends), values.collect()));
-            if let Some((before, _)) = newest.get(&place) {
-                assert_ne!(*before, revision, "one revision, two rows: {place:?}");
-            }
-            if newest.get(&place).is_none_or(|(before, _)| *before < revision) {
-                newest.insert(place, said);
-            }
+        arrow::compute::cast(whole, &DataType::Float64).expect("a number").as_primitive::<Float64Type>().clone()
+    };
+    let schema = batch.schema();
+    let named = |name: &str| batch.column_by_name(name).map(number);
+    let is_own = |name: &str| name.starts_with('v') && !name.starts_with("vehicle");
+    let (mut numbers, mut sketches) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(batch.columns()).filter(|(field, _)| is_own(field.name())) {
+        match column.data_type() {
+            DataType::Binary => sketches.push((field.name().clone(), column.as_binary::<i32>())),
+            _ => numbers.push((field.name().clone(), number(column))),
         }
     }
-    let mut merged: BTreeMap<Place, Vec<Row>> = BTreeMap::new();
-    newest.into_iter().for_each(|((place, _), (_, row))| merged.entry(place).or_default().push(row));
-    merged.into_iter().map(|(place, rows)| (place, merge(&rows))).collect()
+    let [starts, ends, revisions, parts] =
+        ["window_start", "window_end", "revision", "part"].map(|name| named(name).expect("a column"));
+    let retracted = batch.column_by_name("retracted").map(|column| column.as_boolean());
+    let row = |row: usize| {
+        let text = |at: usize| match batch.column(at).is_null(row) {
+            true => "-".to_owned(),
+            false => arrow::util::display::array_value_to_string(batch.column(at), row).expect("a value"),
+        };
+        let key = (2..2 + keys).map(text).collect::<Vec<_>>().join("/");
+        let sketch = |bytes: &[u8]| Sketch::from_bytes(bytes).expect("a sketch");
+        let read = Row {
+            start: starts.value(row) as i64 / SECOND_US,
+            end: ends.value(row) as i64 / SECOND_US,
+            retracted: retracted.is_some_and(|retracted| retracted.value(row)),
+            numbers: numbers.iter().map(|(n, of)| (n.clone(), of.is_valid(row).then(|| of.value(row)))).collect(),
+            sketches: sketches.iter().map(|(n, of)| (n.clone(), sketch(of.value(row)))).collect(),
+        };
+        (key, parts.value(row) as i32, revisions.value(row) as i32, read)
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
+
+/// The newest revision of each window and key, its parts put together, as text.
+fn newest(rows: &[RecordBatch], keys: usize, sessions: bool) -> BTreeMap<Place, String> {
+    let mut newest: BTreeMap<(String, i64, i32), (i32, Row)> = BTreeMap::new();
+    for (key, part, revision, row) in rows.iter().flat_map(|batch| read(batch, keys)) {
+        let place = (key, row.start, part);
+        let before = newest.get(&place).map(|(before, _)| *before);
+        assert_ne!(before, Some(revision), "one revision, two rows: {place:?}");
+        if before.is_none_or(|before| before < revision) {
+            newest.insert(place, (revision, row));
+        }
+    }
+    let mut merged: Vec<(String, Vec<Row>)> = Vec::new();
+    // In order of key and start.
+    for ((key, ..), (_, row)) in newest.into_iter().filter(|(_, (_, row))| !row.retracted) {
+        let joins = |(other, rows): &(String, Vec<Row>)| match sessions {
+            true => *other == key && rows.iter().any(|other| row.start <= other.end),
+            false => *other == key && rows[0].start == row.start,
+        };
+        match merged.last_mut().filter(|last| joins(last)) {
+            Some((_, rows)) => rows.push(row),
+            None => merged.push((key, vec![row])),
+        }
+    }
+    merged.into_iter().map(|(key, rows)| ((rows[0].start, key), merge(&rows))).collect()
 }
 
 fn merge(rows: &[Row]) -> String {
-    let of = |name: &str| rows.iter().filter_map(|row| row.1[name]).collect::<Vec<f64>>();
-    let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:?}"));
+    let of = |name: &str| rows.iter().filter_map(|row| row.numbers[name]).collect::<Vec<f64>>();
     let dated = |name: &str| {
-        let time = |row: &Row| row.1[&format!("{name}__time")];
-        rows.iter().filter_map(|row| Some((time(row)? as i64, row.1[name]?))).collect::<Vec<_>>()
+        let time = |row: &Row| row.numbers[&format!("{name}__time")];
+        rows.iter().filter_map(|row| Some((time(row)? as i64, row.numbers[name]?))).collect::<Vec<_>>()
     };
     let by_time = |a: &(i64, f64), b: &(i64, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
+    let sketch = |name: &str| {
+        let all = rows.iter().map(|row| row.sketches[name].clone());
+        all.reduce(|mut a, b| {
+            a.merge(&b);
+            a
+        })
+    };
+    let quantile = |share| match sketch("v6__sketch") {
+        Some(Sketch::Quantiles(quantiles)) => quantiles.quantile(share),
+        other => panic!("{other:?}"),
+    };
+    let vehicles = match sketch("v7__sketch") {
+        Some(Sketch::Distinct(distinct)) => distinct.count(),
+        other => panic!("{other:?}"),
+    };
+    if let [row] = rows {
+        let told = [row.numbers["v6"], row.numbers["v7"], row.numbers["v8"]];
+        assert_eq!(told, [quantile(0.7), Some(vehicles as f64), quantile(0.2)], "the sketch is what was told");
+    }
     [
-        rows.iter().map(|row| row.0).max().expect("a row").to_string(),
+        rows.iter().map(|row| row.end).max().expect("a row").to_string(),
         of("v0").iter().sum::<f64>().to_string(),
         text(of("v1").into_iter().reduce(f64::min)),
         text(of("v2").into_iter().reduce(f64::max)),
         text(of("v3").into_iter().reduce(|a, b| a + b)),
         text(dated("v4").into_iter().min_by(by_time).map(|found| found.1)),
         text(dated("v5").into_iter().max_by(by_time).map(|found| found.1)),
+        text(quantile(0.7).map(f64::round)),
+        vehicles.to_string(),
+        text(quantile(0.2).map(f64::round)),
     ]
     .join(" ")
+}
+
+fn text(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:?}"))
 }
 
 /// The keys of a frame.
@@ -284,45 +356,83 @@ fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
         .expect("a key")
 }
 
-/// Frames by window and key, of those that are not too late, and how many keys of others there were.
-fn by_definition(frames: &[Drawn], key: &[&str]) -> (BTreeMap<Place, String>, u64) {
+/// The fold of the frames of each window and key, of those that are not too late, and how many keys of others there
+/// were.
+fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (BTreeMap<Place, String>, u64) {
     let mut clocks: HashMap<Lane, i64> = HashMap::new();
-    let mut windows: BTreeMap<Place, Vec<&Drawn>> = BTreeMap::new();
+    let mut by_key: BTreeMap<String, Vec<&Drawn>> = BTreeMap::new();
     let mut too_late = 0;
     for frame in frames {
         let lane = Lane::of_hash(hash_of(VEHICLES[frame.vehicle].0.as_bytes()));
         let clock = clocks.entry(lane).or_insert(frame.time_s);
         *clock = frame.time_s.max(*clock);
         let keys = keys_of(frame, key);
-        let start = frame.time_s / EVERY_S * EVERY_S;
-        if start + EVERY_S + 2 * LATENESS_S <= *clock {
+        let first_end = match shape {
+            Some((_, every)) => frame.time_s / every * every + every,
+            None => frame.time_s + GAP_S,
+        };
+        if first_end + 2 * LATENESS_S <= *clock {
             too_late += keys.len() as u64;
             continue;
         }
-        keys.into_iter().for_each(|key| windows.entry((start, key)).or_default().push(frame));
+        keys.into_iter().for_each(|key| by_key.entry(key).or_default().push(frame));
     }
-    (windows.into_iter().map(|(place, frames)| (place.clone(), fold(place.0 + EVERY_S, &frames))).collect(), too_late)
+    let mut folded = BTreeMap::new();
+    for (key, frames) in &mut by_key {
+        frames.sort_by_key(|frame| frame.time_s);
+        for (start, end, of_window) in windows(frames, shape) {
+            folded.insert((start, key.clone()), fold(end, of_window));
+        }
+    }
+    (folded, too_late)
+}
+
+/// The windows of a key's frames, which are in order of time.
+fn windows<'a>(frames: &'a [&'a Drawn], shape: Option<(i64, i64)>) -> Vec<(i64, i64, &'a [&'a Drawn])> {
+    let Some((size, every)) = shape else {
+        let sessions = frames.chunk_by(|a, b| b.time_s - a.time_s <= GAP_S);
+        return sessions.map(|of| (of[0].time_s, of[of.len() - 1].time_s + GAP_S, of)).collect();
+    };
+    let (first, last) = (frames[0].time_s, frames[frames.len() - 1].time_s);
+    let starts = (first - size) / every..=last / every;
+    let window = |n: i64| {
+        let (start, end) = (n * every, n * every + size);
+        let before = |time: i64| frames.partition_point(|frame| frame.time_s < time);
+        (start, end, &frames[before(start)..before(end)])
+    };
+    starts.map(window).filter(|(_, _, frames)| !frames.is_empty()).collect()
 }
 
 fn fold(end: i64, frames: &[&Drawn]) -> String {
-    let speeds = || frames.iter().filter_map(|frame| frame.speed);
-    let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:?}"));
+    let mut speeds: Vec<f64> = frames.iter().filter_map(|frame| frame.speed).map(f64::from).collect();
+    speeds.sort_by(f64::total_cmp);
+    // Speeds are small whole numbers, so that rounding takes a quantile's error away.
+    let quantile = |share: f64| {
+        let rank = (share * speeds.len() as f64).ceil() as usize;
+        text(rank.checked_sub(1).and_then(|at| speeds.get(at)).copied())
+    };
     let lat = |frame: &&Drawn| (frame.time_s, frame.lat);
     let degrees = |found: Option<(i64, i32)>| text(found.map(|(_, lat)| (f64::from(lat) + 0.5) * 0.001));
     [
         end.to_string(),
         frames.len().to_string(),
-        text(speeds().min().map(f64::from)),
-        text(speeds().max().map(f64::from)),
-        text(speeds().map(f64::from).reduce(|a, b| a + b)),
+        text(speeds.first().copied()),
+        text(speeds.last().copied()),
+        text(speeds.iter().copied().reduce(|a, b| a + b)),
         degrees(frames.iter().map(lat).min()),
         degrees(frames.iter().map(lat).max()),
+        quantile(0.7),
+        frames.iter().map(|frame| frame.vehicle).collect::<BTreeSet<_>>().len().to_string(),
+        quantile(0.2),
     ]
     .join(" ")
 }
 
-fn check(frames: &[Drawn], key: &[&str], shards: usize, cut: usize, restart: Option<(usize, usize)>) {
-    let mut engine = Engine::new(&config(key), shards);
+/// How the frames come: shards, frames a batch, and after which batch it goes on with how many shards.
+type Run = (usize, usize, Option<(usize, usize)>);
+
+fn check(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str], (shards, cut, restart): Run) {
+    let mut engine = Engine::new(&config(shape, key), shards);
     for (n, batch) in frames.chunks(cut).enumerate() {
         engine.batch(batch);
         if n % 2 == 0 {
@@ -334,32 +444,128 @@ fn check(frames: &[Drawn], key: &[&str], shards: usize, cut: usize, restart: Opt
         }
     }
     let (rows, too_late) = engine.end();
-    let (expected, expected_too_late) = by_definition(frames, key);
-    assert_eq!(newest(&rows, key.len()), expected);
+    let (expected, expected_too_late) = by_definition(frames, shape, key);
+    assert_eq!(newest(&rows, key.len(), shape.is_none()), expected);
     assert_eq!(too_late, expected_too_late);
 }
 
-const KEYS: [&[&str]; 4] = [&["zone_id"], &["fleet"], &["vehicle_id"], &["fleet", "zone_id"]];
+const KEYS: [&[&str]; 5] =
+    [&["zone_id"], &["fleet"], &["vehicle_id"], &["fleet", "zone_id"], &["vehicle_id", "zone_id"]];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn windows_are_the_fold_of_their_frames(
-        frames in drawn(), key in 0..KEYS.len(), shards in 1usize..5, cut in 1usize..40,
+        frames in drawn(), shape in 0..SHAPES.len(), key in 0..KEYS.len(), shards in 1usize..5, cut in 1usize..40,
         restart in prop::option::of((0usize..8, 1usize..5)),
     ) {
-        check(&frames, KEYS[key], shards, cut, restart);
+        check(&frames, SHAPES[shape], KEYS[key], (shards, cut, restart));
     }
+}
+
+fn frame(vehicle: usize, time_s: i64) -> Drawn {
+    Drawn { vehicle, time_s, lat: 0, lon: 0, speed: None }
 }
 
 #[test]
 fn a_lane_first_heard_of_when_windows_are_gone_adds_to_what_was_told() {
-    let frame = |vehicle, time_s| Drawn { vehicle, time_s, lat: 0, lon: 0, speed: None };
     let mut frames: Vec<Drawn> = (0..50).map(|n| frame(1, 1_500 + 3 * n)).collect();
     frames.extend([frame(0, 1_501), frame(2, 1_502), frame(0, 1_560), frame(3, 1_503)]);
-    for key in KEYS {
-        check(&frames, key, 1, 1, None);
-        check(&frames, key, 2, 1, Some((51, 3)));
+    for (shape, key) in SHAPES.into_iter().flat_map(|shape| KEYS.map(|key| (shape, key))) {
+        check(&frames, shape, key, (1, 1, None));
+        check(&frames, shape, key, (2, 1, Some((51, 3))));
     }
+}
+
+/// Starts (s), counts, revisions and whether they were taken back, in the order in which they were told.
+fn told(config: &WindowConfig, frames: &[Drawn]) -> Vec<(i64, i64, i32, bool)> {
+    let mut engine = Engine::new(config, 1);
+    for one in frames {
+        engine.batch(std::slice::from_ref(one));
+        engine.barrier();
+    }
+    let rows = engine.rows.iter().flat_map(|batch| read(batch, config.key.len()));
+    rows.map(|(_, _, revision, row)| (row.start, row.numbers["v0"].unwrap_or(-1.0) as i64, revision, row.retracted))
+        .collect()
+}
+
+#[test]
+fn a_late_frame_between_two_sessions_makes_them_one_and_takes_the_second_back() {
+    // Both sessions have been told when the frame comes that lies within the gap of both.
+    let frames = [frame(0, 1_000), frame(0, 1_040), frame(0, 1_085), frame(0, 1_022), frame(0, 1_087)];
+    for key in [["vehicle_id"], ["fleet"]] {
+        assert_eq!(
+            told(&config(None, &key), &frames),
+            [(1_000, 1, 0, false), (1_040, 1, 0, false), (1_040, 0, 1, true), (1_000, 3, 1, false)],
+            "{key:?}"
+        );
+    }
+}
+
+#[test]
+fn a_session_that_a_late_frame_begins_is_told_under_its_new_start() {
+    let frames = [frame(0, 1_000), frame(0, 1_050), frame(0, 990), frame(0, 1_051)];
+    assert_eq!(
+        told(&config(None, &["vehicle_id"]), &frames),
+        [(1_000, 1, 0, false), (1_000, 0, 1, true), (990, 2, 0, false)]
+    );
+}
+
+#[test]
+fn windows_without_frames_are_told_for_known_zones_when_asked() {
+    let zones: Vec<String> = ZONES.iter().map(|zone| zone.0.to_owned()).collect();
+    let config = WindowConfig { empty_zones: zones, ..config(SHAPES[0], &["zone_id"]) };
+    // In zone a only; nothing from 1020 to 1080.
+    let frames: Vec<Drawn> = [1_000, 1_095, 1_200].into_iter().map(|time_s| frame(0, time_s)).collect();
+    for restart in [None, Some(0), Some(1)] {
+        let mut engine = Engine::new(&config, 1);
+        for (n, one) in frames.iter().enumerate() {
+            engine.batch(std::slice::from_ref(one));
+            engine.barrier();
+            if restart == Some(n) {
+                engine = engine.restart(2);
+            }
+        }
+        let rows = engine.end().0;
+        let mut counts: Vec<(i64, String, f64)> = Vec::new();
+        for (key, _, revision, row) in rows.iter().flat_map(|batch| read(batch, 1)) {
+            assert_eq!(revision, 0);
+            counts.push((row.start, key, row.numbers["v0"].expect("a count")));
+        }
+        counts.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let starts: Vec<i64> = (0..8).map(|n| 990 + 30 * n).collect();
+        let frames = |start: i64, zone: &str| f64::from(zone == "a" && [990, 1_080, 1_200].contains(&start));
+        let expected: Vec<(i64, String, f64)> = starts
+            .iter()
+            .flat_map(|start| ["a", "b", "c"].map(|zone| (*start, zone.to_owned(), frames(*start, zone))))
+            .collect();
+        assert_eq!(counts, expected, "{restart:?}");
+    }
+}
+
+#[test]
+fn cells_are_keys_by_their_resolution() {
+    let mut engine = Engine::new(&config(SHAPES[0], &["h3_5", "h3_9"]), 1);
+    engine.batch(&[frame(0, 1_000), frame(1, 1_001), Drawn { lat: 6, ..frame(2, 1_002) }]);
+    let rows = engine.end().0;
+    let mut cells: Vec<(String, f64)> = rows
+        .iter()
+        .flat_map(|batch| read(batch, 2))
+        .map(|(key, _, _, row)| (key, row.numbers["v0"].expect("a count")))
+        .collect();
+    cells.sort_by(|a, b| a.0.cmp(&b.0));
+    expect![[r#"
+        [
+            (
+                "85754e67fffffff/89754e64d2fffff",
+                2.0,
+            ),
+            (
+                "85754e67fffffff/89754e64d77ffff",
+                1.0,
+            ),
+        ]
+    "#]]
+    .assert_debug_eq(&cells);
 }

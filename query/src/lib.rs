@@ -7,6 +7,7 @@ mod format;
 mod geojson;
 mod log;
 mod session;
+mod sketches;
 mod store;
 mod table;
 mod text;

@@ -13,6 +13,8 @@ use url::Url;
 pub(crate) const EVENT_DATE: &str = "event_date";
 /// Key of the table's configuration that names the columns which tell rows apart, beside their revision.
 const KEYS: &str = "rhumb.keys";
+/// The same for how rows of several parts are put together.
+const MERGE: &str = "rhumb.merge";
 
 /// A table at one version of its log.
 #[derive(Debug, Clone)]
@@ -22,6 +24,18 @@ pub(crate) struct TableLog {
     pub(crate) files: Vec<DataFile>,
     /// Columns that tell rows apart, beside window and revision; `None` if nobody said.
     pub(crate) keys: Option<Vec<String>>,
+    /// How rows of several parts are put together; `None` if nobody said.
+    pub(crate) merge: Option<String>,
+}
+
+impl TableLog {
+    /// Whether all rows are known to have one value of a column.
+    pub(crate) fn is_one(&self, column: &str) -> bool {
+        let Ok(at) = self.stored.index_of(column) else { return false };
+        let mut bounds = self.files.iter().flat_map(|file| [&file.columns[at].min, &file.columns[at].max]);
+        let first = bounds.next();
+        first.is_none_or(|first| first.is_some() && bounds.all(|bound| bound == first))
+    }
 }
 
 /// A file of a table.
@@ -70,7 +84,8 @@ pub(crate) async fn read(folder: &Path) -> Result<TableLog, DeltaTableError> {
     }
     let keys = state.metadata().configuration().get(KEYS);
     let keys = keys.map(|k| k.split(',').map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).collect());
-    Ok(TableLog { stored, files, keys })
+    let merge = state.metadata().configuration().get(MERGE).cloned();
+    Ok(TableLog { stored, files, keys, merge })
 }
 
 fn bounds(statistics: &Value, field: &Field) -> ColumnBounds {

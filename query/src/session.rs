@@ -3,6 +3,7 @@
 use crate::error::QueryError;
 use crate::format::{Format, RowCount, Writer};
 use crate::log;
+use crate::sketches;
 use crate::store::LakeOnly;
 use crate::table::LakeTable;
 use crate::wait::{YieldingJoins, wait};
@@ -125,24 +126,24 @@ impl Session {
     }
 
     fn register(&self, name: &str, log: log::TableLog) -> Result<(), DataFusionError> {
-        let keys = log.keys.clone();
         let replace = |name: &str, table| {
             self.context.deregister_table(name)?;
             self.context.register_table(name, table).map(drop)
         };
-        let table = Arc::new(LakeTable::new(name, log));
         if !name.starts_with(windows::PREFIX) {
-            return replace(name, table);
+            return replace(name, Arc::new(LakeTable::new(name, log)));
         }
         let stored = format!("{name}{}", windows::REVISIONS);
-        replace(&stored, table)?;
-        let rows = self.runtime().block_on(self.context.table(stored.as_str()))?;
+        let view = windows::view(&stored, &log);
+        replace(&stored, Arc::new(LakeTable::new(name, log)))?;
         // Without its keys a table cannot be merged: all revisions are better than rows that are missing.
-        let merged = match keys {
-            Some(keys) if windows::has_revisions(&rows) => windows::newest(rows, &keys)?,
-            _ => rows,
-        };
-        replace(name, merged.into_view())
+        let merged = self.runtime().block_on(async {
+            match view {
+                Some(view) => self.context.sql(&view).await,
+                None => self.context.table(stored.as_str()).await,
+            }
+        });
+        replace(name, merged?.into_view())
     }
 
     /// Names of all tables, in order.
@@ -281,5 +282,7 @@ fn context(limits: &Limits, registry: LakeOnly) -> Result<SessionContext, DataFu
     parquet.bloom_filter_on_read = true;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     let state = state.with_physical_optimizer_rule(Arc::new(YieldingJoins)).build();
-    Ok(SessionContext::new_with_state(state))
+    let context = SessionContext::new_with_state(state);
+    sketches::register(&context);
+    Ok(context)
 }

@@ -1,35 +1,115 @@
-//! `windows_<name>` as people want it: one row a key and window, the newest revision of each.
+//! `windows_<name>` as people want it: one row a key and window, the newest revision of each, parts put together.
 
-use datafusion::common::{Column, Result};
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, col, lit};
-use datafusion::prelude::DataFrame;
+use crate::log::{EVENT_DATE, TableLog};
 
 /// The tables that windows are merged from.
 pub(crate) const PREFIX: &str = "windows_";
 /// Name of the rows as they are stored, after the table's own name.
 pub(crate) const REVISIONS: &str = "_revisions";
-const REVISION: &str = "revision";
-const NEWNESS: &str = "__newness";
+/// Of sessions: rows that say that there is no such session any more.
+const RETRACTED: &str = "retracted";
+
+/// The query over the stored rows, or `None` for a table that cannot be merged: of which nobody named the keys, or
+/// that has no revisions.
+pub(crate) fn view(stored: &str, log: &TableLog) -> Option<String> {
+    let keys = log.keys.as_ref()?;
+    let has = |column: &str| log.stored.index_of(column).is_ok();
+    if !["revision", "epoch", "window_start"].iter().all(|column| has(column)) {
+        return None;
+    }
+    let keys: Vec<String> = keys.iter().filter(|key| has(key)).map(|key| quoted(key)).collect();
+    let columns: Vec<String> = log.stored.fields().iter().map(|field| field.name().clone()).collect();
+    let columns: Vec<String> = columns.into_iter().chain([EVENT_DATE.to_owned()]).collect();
+    let newest = newest(stored, &columns, &keys, has("part"));
+    match &log.merge {
+        Some(merge) if has("part") && !log.is_one("part") => Some(merged(&newest, &columns, &keys, merge)),
+        _ => Some(newest),
+    }
+}
 
 /// Rows of which there is no newer revision. `event_date` follows from the window, so that conditions on it still
-/// leave files out; each part of a pipeline that runs as several instances has revisions of its own.
-pub(crate) fn newest(rows: DataFrame, keys: &[String]) -> Result<DataFrame> {
-    let all: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let fixed = ["window_start", "window_end", "part", "event_date"].into_iter().map(str::to_owned);
-    let by: Vec<Expr> = keys.iter().cloned().chain(fixed).filter(|k| all.contains(k)).map(|k| column(&k)).collect();
-    let newest_first = vec![column(REVISION).sort(false, false), column("epoch").sort(false, false)];
-    let newness = row_number().partition_by(by).order_by(newest_first).build()?.alias(NEWNESS);
-    let wanted: Vec<Expr> = all.iter().map(|c| column(c)).collect();
-    rows.window(vec![newness])?.filter(col(NEWNESS).eq(lit(1_u64)))?.select(wanted)
+/// leave files out; each part has revisions of its own.
+fn newest(stored: &str, columns: &[String], keys: &[String], has_parts: bool) -> String {
+    let mut by = keys.to_vec();
+    by.extend(["window_start", EVENT_DATE].map(quoted));
+    by.extend(has_parts.then(|| quoted("part")));
+    let condition = if columns.iter().any(|c| c == RETRACTED) { " and not \"retracted\"" } else { "" };
+    let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+    format!(
+        "select {} from (select *, row_number() over (partition by {} order by \"revision\" desc, \"epoch\" desc) \
+         as __newness from {}) where __newness = 1{condition}",
+        columns.join(", "),
+        by.join(", "),
+        quoted(stored)
+    )
 }
 
-/// Column names as they are, whatever their case.
-fn column(name: &str) -> Expr {
-    Expr::Column(Column::from_name(name))
+/// Rows of several parts as one. Sessions of several parts are one where they are as near as frames of a session.
+fn merged(newest: &str, columns: &[String], keys: &[String], merge: &str) -> String {
+    let sessions = columns.iter().any(|column| column == RETRACTED);
+    let mut by = keys.to_vec();
+    let rows = if sessions {
+        let over = |by: &[String]| match by {
+            [] => "order by \"window_start\", \"part\"".to_owned(),
+            by => format!("partition by {} order by \"window_start\", \"part\"", by.join(", ")),
+        };
+        let over = over(&by);
+        by.push("__session".to_owned());
+        format!(
+            "select *, sum(case when __reached >= \"window_start\" then 0 else 1 end) over ({over}) as __session \
+             from (select *, max(\"window_end\") over ({over} rows between unbounded preceding and 1 preceding) \
+             as __reached from ({newest}))"
+        )
+    } else {
+        by.extend(["window_start", "window_end", EVENT_DATE].map(quoted));
+        newest.to_owned()
+    };
+    let merges: Vec<Vec<&str>> = merge.split(';').map(|one| one.split(' ').collect()).collect();
+    let all: Vec<String> = columns
+        .iter()
+        .map(|column| match quoted(column) {
+            name if by.contains(&name) => name,
+            name => format!("{} as {name}", together(column, &merges)),
+        })
+        .collect();
+    format!("select {} from ({rows}) group by {}", all.join(", "), by.join(", "))
 }
 
-/// True for rows that have what a merged view needs.
-pub(crate) fn has_revisions(rows: &DataFrame) -> bool {
-    [REVISION, "epoch", "window_start"].iter().all(|c| rows.schema().has_column_with_unqualified_name(c))
+/// A column of several rows as one value.
+fn together(column: &str, merges: &[Vec<&str>]) -> String {
+    let name = quoted(column);
+    let beside = |ending: &str| quoted(&format!("{column}__{ending}"));
+    let of = |name: &str| merges.iter().find(|merge| merge.first() == Some(&name)).map(Vec::as_slice);
+    match of(column) {
+        Some([_, word @ ("sum" | "min" | "max")]) => return format!("{word}({name})"),
+        Some([_, "avg"]) => return format!("sum({}) / nullif(sum({}), 0)", beside("sum"), beside("count")),
+        Some([_, word @ ("first" | "last")]) => {
+            let (time, order) = (beside("time"), if *word == "first" { "asc" } else { "desc" });
+            return format!(
+                "first_value({name} order by {time} {order}, {name} {order}) filter (where {time} is not null)"
+            );
+        }
+        Some([_, "quantile", sketch, share]) => {
+            return format!("sketch_quantile(merge_sketches({}), {share})", quoted(sketch));
+        }
+        Some([_, "distinct", sketch]) => return format!("sketch_count(merge_sketches({}))", quoted(sketch)),
+        _ => {}
+    }
+    match column.rsplit_once("__") {
+        Some((_, "sum" | "count")) => format!("sum({name})"),
+        Some((of_column, "time")) => match of(of_column) {
+            Some([_, "first"]) => format!("min({name})"),
+            _ => format!("max({name})"),
+        },
+        Some((_, "sketch")) => format!("merge_sketches({name})"),
+        _ if ["window_start", "part", EVENT_DATE].contains(&column) => format!("min({name})"),
+        // One part has not written it, or it is no aggregate of today's: any value is as good.
+        _ if ["window_end", "revision", "epoch"].contains(&column) => format!("max({name})"),
+        _ => format!("first_value({name})"),
+    }
+}
+
+/// A name as it is, whatever its case.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -15,6 +15,7 @@ use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
 pub use file::{reason, text};
+use rhumb_operators::window::WindowConfig;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -129,9 +130,13 @@ impl Check {
                 "geofence" => self
                     .geofence(&mut table, &component, &mut columns)
                     .map(|(config, file)| (OperatorKind::Geofence(config), vec![file])),
-                _ => self
-                    .window(&mut table, &component, &columns, &mut tables)
-                    .map(|config| (OperatorKind::Window(config), Vec::new())),
+                _ => {
+                    let config = self.window(&mut table, &component, &columns, &mut tables);
+                    config.map(|(config, empty)| {
+                        let empty_zones = if empty { zone_ids(&means) } else { Vec::new() };
+                        (OperatorKind::Window(WindowConfig { empty_zones, ..config }), Vec::new())
+                    })
+                }
             };
             assert!(read.is_none() || table.is_used_up(), "every field of {key} is asked for");
             seen.entry(key).or_insert_with(|| at.clone());
@@ -155,6 +160,15 @@ impl Check {
             self.error(at, component, what);
         }
     }
+}
+
+/// Ids of all zones of the geofence before.
+fn zone_ids(before: &[OperatorMeans]) -> Vec<String> {
+    let zones = before.iter().find_map(|operator| match &operator.kind {
+        OperatorKind::Geofence(config) => Some(&config.zones),
+        _ => None,
+    });
+    zones.map_or_else(Vec::new, |zones| (0..zones.len() as u32).map(|zone| zones.id(zone).to_owned()).collect())
 }
 
 fn operator_name(kind: &OperatorKind, before: &[OperatorMeans]) -> String {

@@ -8,7 +8,7 @@ use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
 use rhumb_engine::operator::{OperatorPlan, TablePlan};
 use rhumb_operators::validate::ValidateConfig;
-use rhumb_operators::window::{Aggregate, WindowConfig};
+use rhumb_operators::window::{Aggregate, Shape, WindowConfig};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -175,7 +175,16 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
 }
 
 fn explain_window(config: &WindowConfig, out: &mut Page) {
-    out.field("every", duration_text(config.every_us));
+    match config.shape {
+        Shape::Fixed { every_us, size_us } if every_us == size_us => out.field("every", duration_text(every_us)),
+        Shape::Fixed { every_us, size_us } => {
+            out.field("every", format!("{}, each {} wide", duration_text(every_us), duration_text(size_us)));
+        }
+        Shape::Session { gap_us } => out.field("sessions", format!("end after {} of silence", duration_text(gap_us))),
+    }
+    if !config.empty_zones.is_empty() {
+        out.field("empty", format!("told for each of {} zones", config.empty_zones.len()));
+    }
     out.field("key", config.key.join(", "));
     for (name, aggregate) in &config.aggregates {
         out.field("", format!("{name} = {}", aggregate_text(aggregate)));
@@ -194,6 +203,8 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
         Aggregate::Sum(_) => "sum",
         Aggregate::First(_) => "first",
         Aggregate::Last(_) => "last",
+        Aggregate::Distinct(_) => "count_distinct",
+        Aggregate::Quantile(column, share) => return format!("quantile({column}, {})", share.value()),
     };
     aggregate.column().map_or(name.to_owned(), |column| format!("{name}({column})"))
 }

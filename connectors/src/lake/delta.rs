@@ -2,7 +2,7 @@
 //! they must be on the disk before they are reported, and must not cost more the more files a table has.
 
 use super::durable::{create_file, create_folder, failed};
-use super::schema::{EVENT_DATE, KEYS_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
+use super::schema::{EVENT_DATE, KEYS_KEY, MERGE_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 use arrow::datatypes::{DataType, Schema};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::CommitData;
@@ -238,13 +238,14 @@ async fn widen(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
     }
 }
 
-/// Says in the table's configuration which columns tell its rows apart.
+/// Says in the table's configuration which columns tell its rows apart, and how rows are put together.
 async fn name_keys(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
-    let wanted = columns.metadata().get(KEYS_KEY);
-    if wanted.is_none() || table.snapshot()?.metadata().configuration().get(KEYS_KEY) == wanted {
+    let wanted = [KEYS_KEY, MERGE_KEY].map(|key| Some((key.to_owned(), columns.metadata().get(key)?.clone())));
+    let properties: HashMap<String, String> = wanted.into_iter().flatten().collect();
+    let known = table.snapshot()?.metadata().configuration().clone();
+    if properties.iter().all(|(key, value)| known.get(key) == Some(value)) {
         return Ok(table);
     }
-    let properties = wanted.map(|keys| (KEYS_KEY.to_owned(), keys.clone())).into_iter().collect();
     Ok(table.set_tbl_properties().with_properties(properties).with_raise_if_not_exists(false).await?)
 }
 

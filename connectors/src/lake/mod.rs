@@ -21,7 +21,7 @@ mod stats;
 mod table;
 mod tables;
 
-pub use schema::{KEYS_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY, tables as stored_tables};
+pub use schema::{KEYS_KEY, MERGE_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY, tables as stored_tables};
 
 use delta::DeltaLog;
 use durable::{failed, move_file, sync_folder};

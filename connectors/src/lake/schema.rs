@@ -13,6 +13,8 @@ pub const SCHEMA_VERSION_KEY: &str = "rhumb.schema_version";
 /// Key of a table's configuration, and of the metadata of a `TablePlan`'s schema: the columns that tell rows apart beside
 /// window and revision, separated by commas.
 pub const KEYS_KEY: &str = "rhumb.keys";
+/// The same for how a reader puts rows of several parts together; what it says is the table's own.
+pub const MERGE_KEY: &str = "rhumb.merge";
 /// The partition column of every table; not stored in the files.
 pub const EVENT_DATE: &str = "event_date";
 /// Columns of ids that are hashes.

@@ -3,18 +3,35 @@
 
 use super::config::Aggregate;
 use super::sum;
+use rhumb_engine::sketch::{Distinct, Quantiles, Sketch};
 
-/// How one aggregate lies in the words, and which input it reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a group keeps, to be changed.
+#[derive(Debug)]
+pub struct Cells<'a> {
+    pub words: &'a mut [u64],
+    pub sketches: &'a mut [Sketch],
+}
+
+/// How one aggregate lies in the cells, and which input it reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Layout {
     pub kind: Kind,
-    /// Its first word.
+    /// Its first word; of a quantile or distinct count its sketch.
     pub at: usize,
-    /// Into the inputs gathered from the batch; unused by count.
+    /// Into the inputs gathered from the batch; unused by count, quantiles and distinct counts.
     pub input: usize,
 }
 
+/// What a sketch is filled from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Buckets of an input.
+    Quantiles(usize),
+    /// Hashes of a column of `hashed`.
+    Distinct(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// count
     Count,
@@ -27,6 +44,9 @@ pub enum Kind {
     /// time, value, both ordered
     First,
     Last,
+    /// a sketch, and the share that the quantile is of
+    Quantile(f64),
+    Distinct,
 }
 
 impl Kind {
@@ -38,6 +58,7 @@ impl Kind {
             Kind::Sum | Kind::Avg => &sum::EMPTY,
             Kind::First => &[u64::MAX, u64::MAX],
             Kind::Last => &[0, 0],
+            Kind::Quantile(_) | Kind::Distinct => &[],
         }
     }
 }
@@ -50,6 +71,11 @@ pub struct Layouts {
     pub empty: Vec<u64>,
     /// Columns to gather, by name; `None` is the distance from the vehicle's frame before.
     pub inputs: Vec<Option<String>>,
+    /// Columns to hash, by name.
+    pub hashed: Vec<String>,
+    /// One for all aggregates that ask the same of a column.
+    pub sketches: Vec<Source>,
+    pub empty_sketches: Vec<Sketch>,
 }
 
 impl Layouts {
@@ -64,25 +90,40 @@ impl Layouts {
                 Aggregate::Sum(_) | Aggregate::Distance => Kind::Sum,
                 Aggregate::First(_) => Kind::First,
                 Aggregate::Last(_) => Kind::Last,
+                Aggregate::Quantile(_, share) => Kind::Quantile(share.value()),
+                Aggregate::Distinct(_) => Kind::Distinct,
             };
             let input = match kind {
-                Kind::Count => 0,
+                Kind::Count | Kind::Distinct => 0,
                 _ => layouts.input(aggregate.column().map(str::to_owned)),
             };
-            layouts.all.push(Layout { kind, at: layouts.empty.len(), input });
+            let at = match kind {
+                Kind::Quantile(_) => layouts.sketch(Source::Quantiles(input)),
+                Kind::Distinct => {
+                    let column = place(&mut layouts.hashed, aggregate.column().unwrap_or_default().to_owned());
+                    layouts.sketch(Source::Distinct(column))
+                }
+                _ => layouts.empty.len(),
+            };
+            layouts.all.push(Layout { kind, at, input });
             layouts.empty.extend(kind.empty());
         }
         layouts
     }
 
-    fn input(&mut self, name: Option<String>) -> usize {
-        match self.inputs.iter().position(|known| *known == name) {
-            Some(at) => at,
-            None => {
-                self.inputs.push(name);
-                self.inputs.len() - 1
-            }
+    fn sketch(&mut self, source: Source) -> usize {
+        let at = place(&mut self.sketches, source);
+        if at == self.empty_sketches.len() {
+            self.empty_sketches.push(match source {
+                Source::Quantiles(_) => Sketch::Quantiles(Quantiles::default()),
+                Source::Distinct(_) => Sketch::Distinct(Distinct::default()),
+            });
         }
+        at
+    }
+
+    fn input(&mut self, name: Option<String>) -> usize {
+        place(&mut self.inputs, name)
     }
 
     /// Words of a group.
@@ -90,21 +131,25 @@ impl Layouts {
         self.empty.len()
     }
 
-    /// Takes one frame. `value` gives an input's value, NaN for null.
+    /// Takes one frame, but for sketches. `value` gives an input's value, NaN for null.
     #[inline]
     pub fn add(&self, words: &mut [u64], time: i64, value: impl Fn(usize) -> f64) {
         for layout in &self.all {
             let at = layout.at;
-            if layout.kind == Kind::Count {
-                words[at] += 1;
-                continue;
+            match layout.kind {
+                Kind::Count => {
+                    words[at] += 1;
+                    continue;
+                }
+                Kind::Quantile(_) | Kind::Distinct => continue,
+                _ => {}
             }
             let value = value(layout.input);
             if value.is_nan() {
                 continue;
             }
             match layout.kind {
-                Kind::Count => {}
+                Kind::Count | Kind::Quantile(_) | Kind::Distinct => {}
                 Kind::Min => words[at] = words[at].min(ordered(value)),
                 Kind::Max => words[at] = words[at].max(ordered(value)),
                 Kind::Sum | Kind::Avg => sum::add(&mut words[at..at + sum::WORDS], value),
@@ -114,7 +159,7 @@ impl Layouts {
         }
     }
 
-    /// Adds what another part of the window has seen.
+    /// Adds what another part of the window has seen, but for sketches.
     #[inline]
     pub fn merge(&self, words: &mut [u64], part: &[u64]) {
         for layout in &self.all {
@@ -128,21 +173,34 @@ impl Layouts {
                 }
                 Kind::First => keep(words, at, [part[at], part[at + 1]], |new, old| new < old),
                 Kind::Last => keep(words, at, [part[at], part[at + 1]], |new, old| new > old),
+                Kind::Quantile(_) | Kind::Distinct => {}
             }
         }
     }
 
-    /// The result of an aggregate other than count; `None` is null.
-    pub fn result(&self, layout: Layout, words: &[u64]) -> Option<f64> {
+    /// The result of an aggregate other than counts; `None` is null.
+    pub fn result(&self, layout: Layout, words: &[u64], sketches: &[Sketch]) -> Option<f64> {
         let Layout { kind, at, .. } = layout;
         let known = |word: u64| (word != kind.empty()[0]).then(|| disordered(word));
         match kind {
-            Kind::Count => Some(words[at] as f64),
+            Kind::Count | Kind::Distinct => None,
             Kind::Min | Kind::Max => known(words[at]),
             Kind::Sum | Kind::Avg if sum::count(&words[at..]) == 0 => None,
             Kind::Sum => Some(sum::total(&words[at..])),
             Kind::Avg => Some(sum::total(&words[at..]) / sum::count(&words[at..]) as f64),
             Kind::First | Kind::Last => known(words[at + 1]),
+            Kind::Quantile(share) => match &sketches[at] {
+                Sketch::Quantiles(quantiles) => quantiles.quantile(share),
+                Sketch::Distinct(_) => None,
+            },
+        }
+    }
+
+    /// The result of a count.
+    pub fn count(&self, layout: Layout, words: &[u64], sketches: &[Sketch]) -> u64 {
+        match (layout.kind, sketches.get(layout.at)) {
+            (Kind::Distinct, Some(Sketch::Distinct(distinct))) => distinct.count(),
+            _ => words[layout.at],
         }
     }
 
@@ -151,6 +209,14 @@ impl Layouts {
         let word = words[layout.at + 1];
         (word != layout.kind.empty()[1]).then(|| (words[layout.at] ^ SIGN) as i64)
     }
+}
+
+/// Where a thing stands in a list, at its end if it was not in it.
+fn place<T: PartialEq>(list: &mut Vec<T>, thing: T) -> usize {
+    list.iter().position(|known| *known == thing).unwrap_or_else(|| {
+        list.push(thing);
+        list.len() - 1
+    })
 }
 
 #[inline]
@@ -199,7 +265,11 @@ mod tests {
     fn check(frames: &[(i64, f64)], expected: [Option<f64>; 7]) {
         let layouts = layouts();
         let words = fold(&layouts, frames);
-        let found: Vec<Option<f64>> = layouts.all.iter().map(|layout| layouts.result(*layout, &words)).collect();
+        let result = |layout: &Layout| match layout.kind {
+            Kind::Count => Some(layouts.count(*layout, &words, &[]) as f64),
+            _ => layouts.result(*layout, &words, &[]),
+        };
+        let found: Vec<Option<f64>> = layouts.all.iter().map(result).collect();
         assert_eq!(found, expected, "{frames:?}");
     }
 

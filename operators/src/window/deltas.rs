@@ -2,8 +2,10 @@
 //! The shard itself keeps no window.
 
 use super::WindowPlan;
+use super::config::Shape;
 use super::inputs::Inputs;
 use super::key::{Key, RowKeys};
+use super::open::Span;
 use super::rows::RowPlan;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
@@ -20,17 +22,30 @@ pub struct Deltas {
     pub anew: bool,
     /// Keys that the shard has not named yet: their numbers go on from those before.
     pub new_keys: Vec<Key>,
-    pub starts: Vec<i64>,
+    /// Where the frames lie.
+    pub spans: Vec<Span>,
     /// Numbers of keys, of the shard's own count.
     pub keys: Vec<u32>,
     /// Of all rows, one after the other.
     pub words: Vec<u64>,
+    /// What sketches are to take.
+    pub items: Vec<Item>,
+}
+
+/// Something for a sketch.
+#[derive(Debug, Clone, Copy)]
+pub struct Item {
+    pub row: u32,
+    pub sketch: u32,
+    pub item: u64,
 }
 
 /// The delta that a key was added to last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Recent {
     start: i64,
+    /// Of the last frame of a session.
+    last: i64,
     row: u32,
     /// In which batch; 0 is none.
     batch: u32,
@@ -65,7 +80,7 @@ impl InDeltas {
             shard: context.shard,
             plan: of.rows.clone(),
             vehicles: context.vehicles.clone(),
-            inputs: Inputs::new(of.rows.layouts.inputs.clone(), context.vehicles.clone()),
+            inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
             keys_told: 0,
             anew: false,
@@ -94,7 +109,7 @@ impl InDeltas {
     }
 
     fn tell(&mut self, mut deltas: Deltas, effects: &mut Effects) {
-        if deltas.starts.is_empty() {
+        if deltas.spans.is_empty() {
             return;
         }
         deltas.shard = self.shard;
@@ -112,34 +127,50 @@ impl Operator for InDeltas {
         }
         let plan = self.plan.clone();
         let (layouts, widths) = (&plan.layouts, &plan.widths);
+        let gap_us = match widths.shape {
+            Shape::Session { gap_us } => Some(gap_us),
+            Shape::Fixed { .. } => None,
+        };
+        let sketched = !layouts.sketches.is_empty();
         self.inputs.gather(&frames);
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
         self.next_batch();
         let mut deltas = Deltas::default();
         let mut too_late = 0;
         // Of the row before: most rows are in the same window.
-        let (mut start, mut end) = (0, i64::MIN);
+        let mut span = Span { start: 0, last: 0, end: i64::MIN };
         for (row, time) in frames.times().iter().enumerate() {
-            if !(start <= *time && *time < end) {
-                start = widths.start_of(*time);
-                end = widths.end_of(start);
+            if gap_us.is_some() || !(span.start <= *time && *time < span.end) {
+                span = widths.span(*time);
             }
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
-            if widths.gone_at(start) <= widths.watermark(frames.lane_clock[row]) {
+            if widths.refused_at(span) <= widths.watermark(frames.lane_clock[row]) {
                 too_late += keys.len() as u64;
                 continue;
             }
             for key in keys {
                 let recent = &mut self.recent[*key as usize];
-                if recent.batch != self.batch || recent.start != start {
-                    *recent = Recent { start, row: deltas.starts.len() as u32, batch: self.batch };
-                    deltas.starts.push(start);
+                let fits = match gap_us {
+                    None => recent.start == span.start,
+                    Some(gap_us) => recent.start - gap_us <= *time && *time <= recent.last + gap_us,
+                };
+                if recent.batch != self.batch || !fits {
+                    let row = deltas.spans.len() as u32;
+                    *recent = Recent { start: span.start, last: span.last, row, batch: self.batch };
+                    deltas.spans.push(span);
                     deltas.keys.push(*key);
                     deltas.words.extend_from_slice(&layouts.empty);
+                } else if gap_us.is_some() {
+                    (recent.start, recent.last) = (recent.start.min(*time), recent.last.max(*time));
+                    deltas.spans[recent.row as usize] = widths.span_of(recent.start, recent.last);
                 }
                 let at = recent.row as usize * layouts.width();
                 let words = &mut deltas.words[at..at + layouts.width()];
                 layouts.add(words, *time, |input| self.inputs.value(input, row));
+                if sketched {
+                    let item = |(sketch, item)| Item { row: recent.row, sketch: sketch as u32, item };
+                    deltas.items.extend(self.inputs.items(row).map(item));
+                }
             }
         }
         effects.count(&self.too_late, too_late);

@@ -3,9 +3,9 @@
 use super::WindowPlan;
 use super::inputs::Inputs;
 use super::key::RowKeys;
-use super::panes::Panes;
+use super::open::Open;
 use super::rows::{RowPlan, Rows};
-use super::state::{self, Stored};
+use super::state;
 use rhumb_engine::effects::{Effects, TableRows};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -27,7 +27,7 @@ pub struct InShard {
     inputs: Inputs,
     keys: RowKeys,
     /// By lane.
-    lanes: Vec<Panes>,
+    lanes: Vec<Open>,
     /// Keys of the batch at hand; their memory is used again.
     offsets: Vec<u32>,
     numbers: Vec<u32>,
@@ -40,7 +40,7 @@ impl InShard {
             too_late: of.too_late(),
             plan: of.rows.clone(),
             vehicles: context.vehicles.clone(),
-            inputs: Inputs::new(of.rows.layouts.inputs.clone(), context.vehicles.clone()),
+            inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
             lanes: Vec::new(),
             offsets: Vec::new(),
@@ -50,7 +50,7 @@ impl InShard {
 
     fn reach(&mut self, lane: usize) {
         if self.lanes.len() <= lane {
-            self.lanes.resize_with(lane + 1, || Panes::new(false));
+            self.lanes.resize_with(lane + 1, || Open::new(&self.plan, false));
         }
     }
 
@@ -58,9 +58,7 @@ impl InShard {
     fn fire(&mut self, lane: usize, watermark: i64, rows: &mut Option<Rows>) {
         let rows = rows.get_or_insert_with(|| Rows::new(self.plan.clone()));
         let keys = &self.keys.keys;
-        self.lanes[lane].fire(watermark, &self.plan.widths, &self.plan.layouts, |group| {
-            rows.push(PART, &group, keys.values(group.key));
-        });
+        self.lanes[lane].fire(watermark, &self.plan, |group| rows.push(PART, &group, keys.values(group.key)));
     }
 
     fn tell(&self, rows: Option<Rows>, effects: &mut Effects) {
@@ -72,9 +70,9 @@ impl InShard {
     /// Lets go of keys that no open window has.
     fn compact(&mut self) {
         let mut used = vec![false; self.keys.keys.len()];
-        self.lanes.iter().for_each(|panes| panes.mark(&mut used));
+        self.lanes.iter().for_each(|open| open.mark(&mut used));
         let new = self.keys.keys.compact(&used);
-        self.lanes.iter_mut().for_each(|panes| panes.renumber(&new));
+        self.lanes.iter_mut().for_each(|open| open.renumber(&new));
         self.keys.forget();
     }
 }
@@ -85,7 +83,7 @@ impl Operator for InShard {
             self.compact();
         }
         let plan = self.plan.clone();
-        let (layouts, widths) = (&plan.layouts, &plan.widths);
+        let widths = &plan.widths;
         self.inputs.gather(&frames);
         let (mut offsets, mut numbers) = (std::mem::take(&mut self.offsets), std::mem::take(&mut self.numbers));
         self.keys.of_batch(&frames, &self.vehicles, &mut offsets, &mut numbers);
@@ -99,15 +97,16 @@ impl Operator for InShard {
                 self.fire(lane, watermark, &mut rows);
             }
             let time = frames.times()[row];
-            let start = widths.start_of(time);
+            let span = widths.span(time);
             let keys = &numbers[offsets[row] as usize..offsets[row + 1] as usize];
-            if widths.gone_at(start) <= watermark {
+            if widths.refused_at(span) <= watermark {
                 too_late += keys.len() as u64;
                 continue;
             }
             for key in keys {
-                let words = self.lanes[lane].words(start, *key, watermark, widths, layouts);
-                layouts.add(words, time, |input| self.inputs.value(input, row));
+                let cells = self.lanes[lane].cells(span, *key, watermark, &plan);
+                plan.layouts.add(cells.words, time, |input| self.inputs.value(input, row));
+                self.inputs.items(row).for_each(|(sketch, item)| cells.sketches[sketch].add(item));
             }
         }
         (self.offsets, self.numbers) = (offsets, numbers);
@@ -128,31 +127,30 @@ impl Operator for InShard {
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
-        let stored = self.lanes.iter().enumerate().flat_map(|(lane, panes)| {
-            panes.groups(&self.plan.layouts).map(move |group| Stored {
-                lane: lane as u16,
-                part: PART,
-                key: self.keys.keys.values(group.key),
-                group,
-            })
-        });
-        state::put(state, stored);
-        let open = self.lanes.iter().enumerate().filter(|(_, panes)| !panes.is_empty());
-        state::put_dues(state, open.map(|(lane, panes)| (lane as u16, panes.due)));
+        let mut rows = state::Table::new(&self.plan);
+        for (lane, open) in self.lanes.iter().enumerate() {
+            open.for_each_group(&self.plan, |group| {
+                rows.push(lane as u16, PART, self.keys.keys.values(group.key), &group);
+            });
+        }
+        rows.put(state);
+        let open = self.lanes.iter().enumerate().filter(|(_, open)| !open.is_empty());
+        state::put_lanes(state, open.map(|(lane, open)| (lane as u16, open.due, open.floor)));
         self.inputs.snapshot(state);
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
         let plan = self.plan.clone();
-        state::read(state, plan.layouts.width(), |stored| {
+        state::read(state, &plan, |stored| {
             let lane = usize::from(stored.lane);
             self.reach(lane);
             let key = self.keys.keys.number(stored.key);
-            self.lanes[lane].put_back(stored.group.of_key(key), &plan.layouts);
+            self.lanes[lane].put_back(stored.group.of_key(key), &plan);
         })?;
-        state::read_dues(state, |lane, due| {
+        state::read_lanes(state, |lane, due, floor| {
             self.reach(usize::from(lane));
-            self.lanes[usize::from(lane)].due = due;
+            let open = &mut self.lanes[usize::from(lane)];
+            (open.due, open.floor) = (due, floor);
         })?;
         self.inputs.restore(state)
     }

@@ -1,10 +1,14 @@
 //! The columns that aggregates read, as floats.
 
+use super::cells::{Layouts, Source};
+use super::key::VEHICLE;
 use crate::fix::{Fix, Newest};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt32Type};
 use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::lane::hash_of;
+use rhumb_engine::sketch::bucket;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
@@ -15,15 +19,26 @@ pub struct Inputs {
     names: Vec<Option<String>>,
     /// By input and row; NaN for null. Their memory is used again.
     values: Vec<Vec<f64>>,
+    hashed: Vec<String>,
+    /// By hashed column and row; 0 for null.
+    hashes: Vec<Vec<u64>>,
+    sketches: Vec<Source>,
     vehicles: Arc<Vehicles>,
     /// Empty unless distance is asked for.
     newest: Newest,
 }
 
 impl Inputs {
-    pub fn new(names: Vec<Option<String>>, vehicles: Arc<Vehicles>) -> Inputs {
-        let values = names.iter().map(|_| Vec::new()).collect();
-        Inputs { names, values, vehicles, newest: Newest::default() }
+    pub fn new(layouts: &Layouts, vehicles: Arc<Vehicles>) -> Inputs {
+        Inputs {
+            names: layouts.inputs.clone(),
+            values: vec![Vec::new(); layouts.inputs.len()],
+            hashed: layouts.hashed.clone(),
+            hashes: vec![Vec::new(); layouts.hashed.len()],
+            sketches: layouts.sketches.clone(),
+            vehicles,
+            newest: Newest::default(),
+        }
     }
 
     pub fn gather(&mut self, frames: &FrameBatch) {
@@ -38,6 +53,27 @@ impl Inputs {
                 Some(Some(array)) => floats(&array, values),
             }
         }
+        for (name, hashes) in self.hashed.iter().zip(&mut self.hashes) {
+            hashes.clear();
+            match (name.as_str(), frames.column(name)) {
+                (VEHICLE, _) => hashes.extend(frames.slots().iter().map(|slot| self.vehicles.get(*slot).hash.max(1))),
+                ("source", _) => hashes.resize(frames.len(), hash(frames.origin.source.as_bytes())),
+                (_, None) => hashes.resize(frames.len(), 0),
+                (_, Some(array)) => hash_all(&array, hashes),
+            }
+        }
+    }
+
+    /// What a row adds to each sketch.
+    pub fn items(&self, row: usize) -> impl Iterator<Item = (usize, u64)> {
+        let item = move |source: &Source| match *source {
+            Source::Quantiles(input) => {
+                let value = self.values[input][row];
+                (!value.is_nan()).then(|| i64::from(bucket(value)) as u64)
+            }
+            Source::Distinct(column) => Some(self.hashes[column][row]).filter(|hash| *hash != 0),
+        };
+        self.sketches.iter().enumerate().filter_map(move |(at, source)| Some((at, item(source)?)))
     }
 
     #[inline]
@@ -73,5 +109,37 @@ fn floats(array: &ArrayRef, into: &mut Vec<f64>) {
     }
     if array.null_count() > 0 {
         (0..array.len()).filter(|row| array.is_null(*row)).for_each(|row| into[row] = f64::NAN);
+    }
+}
+
+/// A hash that is not 0, stable over versions and machines: sketches are stored.
+fn hash(bytes: &[u8]) -> u64 {
+    hash_of(bytes).max(1)
+}
+
+/// Hashes of a column's values, by what they are and not by how the column holds them.
+fn hash_all(array: &ArrayRef, into: &mut Vec<u64>) {
+    match array.data_type() {
+        DataType::Utf8 => {
+            into.extend(array.as_string::<i32>().iter().map(|text| text.map_or(0, |t| hash(t.as_bytes()))))
+        }
+        DataType::Dictionary(_, _) => {
+            let dictionary = array.as_dictionary::<UInt32Type>();
+            let values = dictionary.values().as_string::<i32>().iter();
+            let values: Vec<u64> = values.map(|text| text.map_or(0, |t| hash(t.as_bytes()))).collect();
+            into.extend(dictionary.keys().iter().map(|key| key.map_or(0, |key| values[key as usize])));
+        }
+        DataType::Float32 | DataType::Float64 => {
+            let mut values = Vec::with_capacity(array.len());
+            floats(array, &mut values);
+            // Zero is one value, whatever its sign.
+            let hash_float = |v: &f64| if v.is_nan() { 0 } else { hash(&(v + 0.0).to_bits().to_le_bytes()) };
+            into.extend(values.iter().map(hash_float));
+        }
+        _ => {
+            let whole = cast(array, &DataType::Int64).expect("flags, whole numbers and times are whole numbers");
+            let whole = whole.as_primitive::<Int64Type>();
+            into.extend(whole.iter().map(|value| value.map_or(0, |value| hash(&value.to_le_bytes()))));
+        }
     }
 }

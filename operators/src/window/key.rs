@@ -3,6 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt32Type};
+use h3o::{LatLng, Resolution};
 use hashbrown::HashTable;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::vehicle::Vehicles;
@@ -18,6 +19,8 @@ pub enum Value {
     /// Bits of an f64.
     Float(u64),
     Text(Arc<str>),
+    /// A cell of H3.
+    Cell(u64),
 }
 
 /// The values of all key columns.
@@ -100,6 +103,12 @@ pub const UNKNOWN: u32 = u32::MAX;
 pub const VEHICLE: &str = "vehicle_id";
 pub const ZONE: &str = "zone_id";
 
+/// The resolution in `h3_0` to `h3_15`; `None` for other columns.
+pub fn cell_resolution(column: &str) -> Option<Resolution> {
+    let digits = column.strip_prefix("h3_").filter(|digits| *digits == "0" || !digits.starts_with(['0', '+']))?;
+    Resolution::try_from(digits.parse::<u8>().ok()?).ok()
+}
+
 impl RowKeys {
     pub fn new(columns: Vec<String>) -> RowKeys {
         RowKeys { columns, ..RowKeys::default() }
@@ -110,7 +119,7 @@ impl RowKeys {
         matches!(&self.columns[..], [only] if only == ZONE)
     }
 
-    /// To be called when numbers have changed.
+    /// To be called when the numbers of keys have changed.
     pub fn forget(&mut self) {
         self.dense.clear();
         self.zone_ids = None;
@@ -186,6 +195,8 @@ enum Column {
     Vehicle(Vec<Value>),
     /// Filled in zone by zone.
     Zone,
+    /// Of this resolution.
+    Cell(Float64Array, Float64Array, Resolution),
     Text(ArrayRef),
     TextDictionary {
         keys: arrow::array::UInt32Array,
@@ -203,7 +214,10 @@ impl Column {
             VEHICLE => Column::Vehicle(frames.slots().iter().map(|slot| text(vehicles.id(*slot))).collect()),
             ZONE => Column::Zone,
             "source" => Column::Vehicle(vec![text(&frames.origin.source); frames.len()]),
-            _ => frames.column(name).map_or(Column::Missing, Column::of_array),
+            _ => match cell_resolution(name) {
+                Some(resolution) => Column::Cell(frames.lat.clone(), frames.lon.clone(), resolution),
+                None => frames.column(name).map_or(Column::Missing, Column::of_array),
+            },
         }
     }
 
@@ -229,6 +243,10 @@ impl Column {
         match self {
             Column::Vehicle(values) => values[row].clone(),
             Column::Zone | Column::Missing => Value::Null,
+            Column::Cell(lat, lon, resolution) => match LatLng::new(lat.value(row), lon.value(row)) {
+                Ok(place) => Value::Cell(place.to_cell(*resolution).into()),
+                Err(_) => Value::Null,
+            },
             Column::Text(array) if array.is_null(row) => Value::Null,
             Column::Text(array) => text(array.as_string::<i32>().value(row)),
             Column::TextDictionary { keys, .. } if keys.is_null(row) => Value::Null,

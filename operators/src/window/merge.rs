@@ -1,11 +1,12 @@
 //! Putting together what the shards found. Adding is commutative to the last bit, so that neither the number of shards
 //! nor the order in which their deltas came shows.
 
-use super::deltas::Deltas;
-use super::key::Keys;
-use super::panes::Panes;
+use super::config::Shape;
+use super::deltas::{Deltas, Item};
+use super::key::{Key, Keys};
+use super::open::Open;
 use super::rows::{RowPlan, Rows};
-use super::state::{self, Stored};
+use super::state;
 use arrow::array::RecordBatch;
 use rhumb_engine::operator::Merger;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
@@ -22,12 +23,13 @@ const PART_STEP: i32 = 1 << 16;
 /// Most parts of one engine; from then on the last one takes what comes.
 const PARTS_MAX: i32 = 1 << 14;
 
+/// Windows in a row without any frame that are told; what is beyond them was not watched, or is not awaited.
+const EMPTY_WINDOWS_MAX: i64 = 10_000;
+
 /// Windows that are told together: no part knows what another has told.
 struct Part {
     id: i32,
-    /// What takes no more frames at this watermark has been let go.
-    floor: i64,
-    panes: Panes,
+    open: Open,
 }
 
 pub struct WindowMerger {
@@ -40,18 +42,37 @@ pub struct WindowMerger {
     parts: Vec<Part>,
     /// Parts of ours that there have been, beside the first.
     more: i32,
+    /// Keys for which windows without frames are told too.
+    known: Vec<Key>,
+    filled: Option<Filled>,
+}
+
+/// Windows of our own part, by start, that have a row for every known key.
+#[derive(Debug, Clone, Copy)]
+struct Filled {
+    from: i64,
+    /// Exclusive.
+    to: i64,
+    /// The last one before `to` that has frames.
+    last: i64,
 }
 
 impl WindowMerger {
     /// `part`: which engine this is. `direct`: keys are few, and most of them in most windows.
     pub fn new(plan: Arc<RowPlan>, part: i32, direct: bool) -> WindowMerger {
-        let own = Part { id: part, floor: i64::MIN, panes: Panes::new(direct) };
-        WindowMerger { plan, direct, keys: Keys::default(), numbers: Vec::new(), parts: vec![own], more: 0 }
+        let parts = vec![Part { id: part, open: Open::new(&plan, direct) }];
+        let (keys, numbers) = (Keys::default(), Vec::new());
+        WindowMerger { plan, direct, keys, numbers, parts, more: 0, known: Vec::new(), filled: None }
+    }
+
+    /// Tells of windows without frames, too, for these keys.
+    pub fn with_empty(self, known: Vec<Key>) -> WindowMerger {
+        WindowMerger { known, ..self }
     }
 
     fn part(&mut self, id: i32) -> &mut Part {
         let at = self.parts.iter().position(|part| part.id == id).unwrap_or_else(|| {
-            self.parts.push(Part { id, floor: i64::MIN, panes: Panes::new(self.direct) });
+            self.parts.push(Part { id, open: Open::new(&self.plan, self.direct) });
             self.parts.len() - 1
         });
         &mut self.parts[at]
@@ -60,10 +81,10 @@ impl WindowMerger {
     /// The part for a window that our own has let go. A lane that is first heard of when others have gone on starts with
     /// its own clock, and its frames are not late: they are told as a part of their own.
     #[cold]
-    fn part_for(&mut self, gone_at: i64) -> usize {
+    fn part_for(&mut self, refused_at: i64) -> usize {
         let own = self.parts[0].id;
         let is_ours = |part: &Part| (part.id - own) % PART_STEP == 0;
-        if let Some(at) = self.parts.iter().position(|part| is_ours(part) && part.floor < gone_at) {
+        if let Some(at) = self.parts.iter().position(|part| is_ours(part) && part.open.floor < refused_at) {
             return at;
         }
         self.more = (self.more + 1).min(PARTS_MAX - 1);
@@ -72,14 +93,54 @@ impl WindowMerger {
         self.parts.iter().position(|part| part.id == id).expect("it was made if it was not there")
     }
 
+    /// Gives every window that has closed, from the first with frames on, a row for every known key.
+    fn fill(&mut self, watermark: i64) {
+        let Shape::Fixed { every_us, size_us } = self.plan.widths.shape else { return };
+        let Some(panes) = self.parts[0].open.panes().filter(|_| !self.known.is_empty()) else { return };
+        let known: Vec<u32> = self.known.iter().map(|key| self.keys.number(key)).collect();
+        let starts: Vec<i64> = panes.starts().collect();
+        let (Some(first), Some(last)) = (starts.first().copied(), starts.last().copied()) else { return };
+        let closed_to = match watermark {
+            i64::MAX => last + every_us,
+            i64::MIN => return,
+            _ => watermark.saturating_sub(size_us).div_euclid(every_us) * every_us + every_us,
+        };
+        let mut fill = |from: i64, to: i64, mut last: i64| {
+            let mut start = from;
+            while start < to {
+                if starts.binary_search(&start).is_ok() {
+                    last = start;
+                } else if start - last > EMPTY_WINDOWS_MAX * every_us {
+                    let next = starts.partition_point(|known| *known < start);
+                    start = starts.get(next).map_or(to, |next| (*next).min(to));
+                    continue;
+                }
+                known.iter().for_each(|key| drop(panes.cells(start, *key, &self.plan.layouts)));
+                start += every_us;
+            }
+            last
+        };
+        let mut filled = self.filled.unwrap_or(Filled { from: first, to: first, last: first });
+        if first < filled.from && filled.from <= closed_to {
+            // A lane that was first heard of after the others began.
+            fill(first, filled.from, first);
+            filled.from = first;
+        }
+        if filled.to < closed_to {
+            filled.last = fill(filled.to, closed_to, filled.last);
+            filled.to = closed_to;
+        }
+        self.filled = Some(filled);
+    }
+
     /// Lets go of keys that no open window has and no shard may name again.
     fn compact(&mut self) {
         let mut used = vec![false; self.keys.len()];
         self.numbers.iter().flatten().for_each(|number| used[*number as usize] = true);
-        self.parts.iter().for_each(|part| part.panes.mark(&mut used));
+        self.parts.iter().for_each(|part| part.open.mark(&mut used));
         let new = self.keys.compact(&used);
         self.numbers.iter_mut().flatten().for_each(|number| *number = new[*number as usize]);
-        self.parts.iter_mut().for_each(|part| part.panes.renumber(&new));
+        self.parts.iter_mut().for_each(|part| part.open.renumber(&new));
     }
 }
 
@@ -95,32 +156,37 @@ impl Merger for WindowMerger {
         }
         numbers.extend(deltas.new_keys.iter().map(|key| self.keys.number(key)));
         let plan = self.plan.clone();
-        let RowPlan { layouts, widths, .. } = &*plan;
-        let rows = deltas.starts.iter().zip(&deltas.keys).zip(deltas.words.chunks_exact(layouts.width()));
-        for ((start, key), delta) in rows {
-            let gone_at = widths.gone_at(*start);
-            let part = if gone_at > self.parts[0].floor { 0 } else { self.part_for(gone_at) };
-            let key = self.numbers[deltas.shard][*key as usize];
+        let width = plan.layouts.width();
+        let mut parts = Vec::new();
+        for (row, span) in deltas.spans.iter().enumerate() {
+            let refused_at = plan.widths.refused_at(*span);
+            let part = if refused_at > self.parts[0].open.floor { 0 } else { self.part_for(refused_at) };
+            let key = self.numbers[deltas.shard][deltas.keys[row] as usize];
             // Results are told at barriers only, so that when they are due does not matter here.
-            let words = self.parts[part].panes.words(*start, key, i64::MIN, widths, layouts);
-            layouts.merge(words, delta);
+            let cells = self.parts[part].open.cells(*span, key, i64::MIN, &plan);
+            plan.layouts.merge(cells.words, &deltas.words[row * width..(row + 1) * width]);
+            if !deltas.items.is_empty() {
+                parts.push(part);
+            }
+        }
+        for Item { row, sketch, item } in deltas.items {
+            let row = row as usize;
+            let key = self.numbers[deltas.shard][deltas.keys[row] as usize];
+            let cells = self.parts[parts[row]].open.holding(deltas.spans[row], key, &plan);
+            cells.expect("its row was added").sketches[sketch as usize].add(item);
         }
     }
 
     fn fire(&mut self, clock: EventTime) -> Vec<RecordBatch> {
-        let plan = &self.plan;
-        let mut rows = Rows::new(plan.clone());
+        let plan = self.plan.clone();
         let watermark = plan.widths.watermark(clock.0);
+        self.fill(watermark);
+        let mut rows = Rows::new(plan.clone());
         for part in &mut self.parts {
-            part.panes.fire(watermark, &plan.widths, &plan.layouts, |group| {
-                rows.push(part.id, &group, self.keys.values(group.key));
-            });
-            if clock != EventTime::MAX {
-                part.floor = part.floor.max(watermark);
-            }
+            part.open.fire(watermark, &plan, |group| rows.push(part.id, &group, self.keys.values(group.key)));
         }
         let own = self.parts[0].id;
-        self.parts.retain(|part| part.id == own || !part.panes.is_empty());
+        self.parts.retain(|part| part.id == own || !part.open.is_empty());
         if self.keys.is_full() {
             self.compact();
         }
@@ -128,30 +194,30 @@ impl Merger for WindowMerger {
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
-        let stored = self.parts.iter().flat_map(|part| {
-            part.panes.groups(&self.plan.layouts).map(|group| Stored {
-                lane: HOME_LANE,
-                part: part.id,
-                key: self.keys.values(group.key),
-                group,
-            })
-        });
-        state::put(state, stored);
-        state::put_parts(state, HOME_LANE, self.more, self.parts.iter().map(|part| (part.id, part.floor)));
+        let mut rows = state::Table::new(&self.plan);
+        for part in &self.parts {
+            part.open.for_each_group(&self.plan, |group| {
+                rows.push(HOME_LANE, part.id, self.keys.values(group.key), &group);
+            });
+        }
+        rows.put(state);
+        state::put_parts(state, HOME_LANE, self.more, self.parts.iter().map(|part| (part.id, part.open.floor)));
+        state::put_filled(state, HOME_LANE, self.filled.map(|filled| [filled.from, filled.to, filled.last]));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
         let own = self.parts[0].id;
         state::read_parts(state, |id, floor, more| {
-            self.part(id).floor = floor;
+            self.part(id).open.floor = floor;
             if id == own {
                 self.more = more;
             }
         })?;
+        self.filled = state::read_filled(state)?.map(|[from, to, last]| Filled { from, to, last });
         let plan = self.plan.clone();
-        state::read(state, plan.layouts.width(), |stored| {
+        state::read(state, &plan, |stored| {
             let key = self.keys.number(stored.key);
-            self.part(stored.part).panes.put_back(stored.group.of_key(key), &plan.layouts);
+            self.part(stored.part).open.put_back(stored.group.of_key(key), &plan);
         })
     }
 }
@@ -159,7 +225,8 @@ impl Merger for WindowMerger {
 #[cfg(test)]
 mod tests {
     use super::super::config::{Aggregate, WindowConfig};
-    use super::super::key::{KEYS_SPARE, Key, Value};
+    use super::super::key::{KEYS_SPARE, Value};
+    use super::super::open::Span;
     use super::*;
     use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
@@ -171,8 +238,9 @@ mod tests {
     /// One frame each for the given keys, of which the shard names those that are new to it.
     fn deltas(start: i64, anew: bool, new: impl Iterator<Item = usize>, keys: Vec<u32>) -> Box<dyn Any + Send> {
         let new_keys = new.map(key).collect();
-        let (starts, words) = (vec![start; keys.len()], vec![1; keys.len()]);
-        Box::new(Deltas { shard: 0, anew, new_keys, starts, keys, words })
+        let spans = vec![Span { start, last: start, end: start + 10 }; keys.len()];
+        let words = vec![1; keys.len()];
+        Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new() })
     }
 
     fn counts(fired: &[RecordBatch]) -> Vec<(String, i64)> {
@@ -190,10 +258,11 @@ mod tests {
     fn keys_that_are_no_more_are_let_go_and_the_others_stay_right() {
         let config = WindowConfig {
             name: "w".to_owned(),
-            every_us: 10,
+            shape: Shape::tumbling(10),
             key: vec!["trip_id".to_owned()],
             aggregates: vec![("n".to_owned(), Aggregate::Count)],
             lateness_us: 5,
+            empty_zones: Vec::new(),
         };
         let mut merger = WindowMerger::new(Arc::new(RowPlan::new(&config, &[])), 0, false);
         let many = KEYS_SPARE + 1;

@@ -8,22 +8,25 @@
 mod cells;
 mod config;
 mod deltas;
+mod group;
 mod in_shard;
 mod inputs;
 mod key;
 mod merge;
+mod open;
 mod panes;
 mod rows;
+mod sessions;
 mod state;
 mod sum;
 mod widths;
 
-pub use config::{Aggregate, AggregateError, WindowConfig};
+pub use config::{Aggregate, AggregateError, Shape, WindowConfig};
 
 use arrow::datatypes::FieldRef;
 use deltas::InDeltas;
 use in_shard::InShard;
-use key::{VEHICLE, ZONE};
+use key::{Key, VEHICLE, Value, ZONE};
 use merge::WindowMerger;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
 use rows::RowPlan;
@@ -31,6 +34,11 @@ use std::sync::Arc;
 
 /// Which engine merges: with several instances each writes its own part. There is one.
 const PART: i32 = 0;
+
+/// The H3 resolution that a key column such as `h3_9` asks for.
+pub fn cell_resolution(column: &str) -> Option<u8> {
+    key::cell_resolution(column).map(u8::from)
+}
 
 /// `[operator.window]`, planned.
 pub struct WindowPlan {
@@ -84,6 +92,8 @@ impl OperatorPlan for WindowPlan {
             return None;
         }
         let direct = self.config.key == [ZONE];
-        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct)))
+        let zone = |id: &String| -> Key { [Value::Text(id.as_str().into())].into() };
+        let known = self.config.empty_zones.iter().map(zone).collect();
+        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(known)))
     }
 }

@@ -1,9 +1,11 @@
-//! Open windows by their start: what is in them, when they are due, and what changed since it was last told.
+//! Open windows of fixed width by their start: what is in them, when they are due, and what changed since it was last
+//! told. A sliding window is told as the sum of the panes that it consists of, each as wide as a window slides.
 
-use super::cells::Layouts;
+use super::cells::{Cells, Layouts};
+use super::group::{Group, History, Sums};
 use super::key::UNKNOWN;
-use super::widths::{Widths, due};
 use hashbrown::HashMap;
+use rhumb_engine::sketch::Sketch;
 
 /// Empty panes that are kept for their memory.
 const SPARES_MAX: usize = 4;
@@ -16,36 +18,22 @@ enum Places {
     Hashed(HashMap<u32, u32, foldhash::fast::RandomState>),
 }
 
-/// All keys of one window, in columns, in the order in which they came.
+/// All keys of one pane, in columns, in the order in which they came. What was told of a row is told of the window that
+/// starts with the pane.
 #[derive(Debug)]
-pub struct Pane {
+struct Pane {
     start: i64,
     places: Places,
     keys: Vec<u32>,
-    /// Of the next result; 0 before the first.
-    revisions: Vec<u32>,
-    /// Changed since the last result; the same rows as `dirty`.
-    is_dirty: Vec<bool>,
+    histories: Vec<History>,
+    /// Rows that have changed since they were told.
     dirty: Vec<u32>,
     /// Of all rows, one after the other.
     words: Vec<u64>,
-}
-
-/// One key in one window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Group<'a> {
-    pub start: i64,
-    pub key: u32,
-    pub revision: u32,
-    pub dirty: bool,
-    pub words: &'a [u64],
-}
-
-impl Group<'_> {
-    /// The same of a key that has another number.
-    pub fn of_key(self, key: u32) -> Self {
-        Group { key, ..self }
-    }
+    sketches: Vec<Sketch>,
+    /// The most of its rows' `changed`, and the result that its window was last looked at for.
+    changed: u32,
+    looked: u32,
 }
 
 impl Pane {
@@ -55,11 +43,21 @@ impl Pane {
             start: 0,
             places,
             keys: Vec::new(),
-            revisions: Vec::new(),
-            is_dirty: Vec::new(),
+            histories: Vec::new(),
             dirty: Vec::new(),
             words: Vec::new(),
+            sketches: Vec::new(),
+            changed: 0,
+            looked: 0,
         }
+    }
+
+    fn find(&self, key: u32) -> Option<usize> {
+        let row = match &self.places {
+            Places::Direct(rows) => rows.get(key as usize).copied().filter(|row| *row != UNKNOWN),
+            Places::Hashed(rows) => rows.get(&key).copied(),
+        };
+        row.map(|row| row as usize)
     }
 
     #[inline]
@@ -80,40 +78,61 @@ impl Pane {
         };
         if row == next {
             self.keys.push(key);
-            self.revisions.push(0);
-            self.is_dirty.push(false);
+            self.histories.push(History::default());
             self.words.extend_from_slice(&layouts.empty);
+            self.sketches.extend_from_slice(&layouts.empty_sketches);
         }
         row as usize
     }
 
-    /// The words of a key, which is dirty from here on.
+    /// A key's row, which `result` is the first to know of.
     #[inline]
-    fn dirty_words(&mut self, key: u32, layouts: &Layouts) -> &mut [u64] {
+    fn change(&mut self, key: u32, result: u32, layouts: &Layouts) -> usize {
         let row = self.row(key, layouts);
-        if !self.is_dirty[row] {
-            self.is_dirty[row] = true;
+        let history = &mut self.histories[row];
+        if !history.is_dirty() {
             self.dirty.push(row as u32);
         }
-        &mut self.words[row * layouts.width()..(row + 1) * layouts.width()]
+        history.changed = result;
+        self.changed = result;
+        row
     }
 
-    fn group(&self, row: usize, layouts: &Layouts) -> Group<'_> {
-        Group {
-            start: self.start,
-            key: self.keys[row],
-            revision: self.revisions[row],
-            dirty: self.is_dirty[row],
-            words: &self.words[row * layouts.width()..(row + 1) * layouts.width()],
+    fn words(&self, row: usize, layouts: &Layouts) -> &[u64] {
+        &self.words[row * layouts.width()..(row + 1) * layouts.width()]
+    }
+
+    fn sketches(&self, row: usize, layouts: &Layouts) -> &[Sketch] {
+        let width = layouts.empty_sketches.len();
+        &self.sketches[row * width..(row + 1) * width]
+    }
+
+    fn cells(&mut self, row: usize, layouts: &Layouts) -> Cells<'_> {
+        let (words, sketches) = (layouts.width(), layouts.empty_sketches.len());
+        Cells {
+            words: &mut self.words[row * words..(row + 1) * words],
+            sketches: &mut self.sketches[row * sketches..(row + 1) * sketches],
         }
     }
 
-    fn tell(&mut self, layouts: &Layouts, tell: &mut impl FnMut(Group)) {
+    fn group(&self, row: usize, size_us: i64, layouts: &Layouts) -> Group<'_> {
+        Group {
+            key: self.keys[row],
+            start: self.start,
+            end: self.start.saturating_add(size_us),
+            history: &self.histories[row],
+            words: self.words(row, layouts),
+            sketches: self.sketches(row, layouts),
+            retracted: false,
+        }
+    }
+
+    /// Tells of a window that is this pane and no other.
+    fn tell(&mut self, result: u32, size_us: i64, layouts: &Layouts, tell: &mut impl FnMut(Group)) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for row in dirty.drain(..) {
-            tell(self.group(row as usize, layouts));
-            self.revisions[row as usize] += 1;
-            self.is_dirty[row as usize] = false;
+            tell(self.group(row as usize, size_us, layouts));
+            self.histories[row as usize].tell(result);
         }
         self.dirty = dirty;
     }
@@ -125,10 +144,11 @@ impl Pane {
             Places::Hashed(rows) => rows.clear(),
         }
         self.keys.clear();
-        self.revisions.clear();
-        self.is_dirty.clear();
+        self.histories.clear();
         self.dirty.clear();
         self.words.clear();
+        self.sketches.clear();
+        (self.changed, self.looked) = (0, 0);
     }
 
     fn renumber(&mut self, new: &[u32]) {
@@ -148,35 +168,41 @@ impl Pane {
 /// The open windows of a lane, or of all lanes of a part.
 #[derive(Debug)]
 pub struct Panes {
+    /// Width of a pane and of a window; the same unless windows slide.
+    every_us: i64,
+    size_us: i64,
     /// In order of start.
     panes: Vec<Pane>,
     /// The pane that was asked for last.
     hint: usize,
-    /// The watermark at which something is to be done next.
-    pub due: i64,
+    /// Results so far.
+    results: u32,
     spares: Vec<Pane>,
     direct: bool,
 }
 
 impl Panes {
     /// `direct`: keys are few, and most of them in most windows.
-    pub fn new(direct: bool) -> Panes {
-        Panes { panes: Vec::new(), hint: 0, due: i64::MAX, spares: Vec::new(), direct }
+    pub fn new(every_us: i64, size_us: i64, direct: bool) -> Panes {
+        Panes { every_us, size_us, panes: Vec::new(), hint: 0, results: 0, spares: Vec::new(), direct }
     }
 
-    /// The words of a key in the window that starts at `start`, to be changed at this watermark.
+    /// The cells of a key in the pane that starts at `start`, to be changed.
     #[inline]
-    pub fn words(&mut self, start: i64, key: u32, watermark: i64, widths: &Widths, layouts: &Layouts) -> &mut [u64] {
-        self.due = self.due.min(due(widths.end_of(start), watermark));
-        self.pane(start).dirty_words(key, layouts)
+    pub fn cells(&mut self, start: i64, key: u32, layouts: &Layouts) -> Cells<'_> {
+        let result = self.results + 1;
+        let at = self.pane(start);
+        let pane = &mut self.panes[at];
+        let row = pane.change(key, result, layouts);
+        pane.cells(row, layouts)
     }
 
     #[inline]
-    fn pane(&mut self, start: i64) -> &mut Pane {
+    fn pane(&mut self, start: i64) -> usize {
         if self.panes.get(self.hint).is_none_or(|pane| pane.start != start) {
             self.hint = self.find(start);
         }
-        &mut self.panes[self.hint]
+        self.hint
     }
 
     #[cold]
@@ -190,24 +216,35 @@ impl Panes {
         at
     }
 
-    /// Tells of every group that is due, window by window, and lets go of windows that take no more frames. With
-    /// `i64::MAX` all that is open is told, and nothing let go.
-    pub fn fire(&mut self, watermark: i64, widths: &Widths, layouts: &Layouts, mut tell: impl FnMut(Group)) {
-        self.due = i64::MAX;
-        let mut gone = 0;
-        for pane in &mut self.panes {
-            if widths.end_of(pane.start) > watermark {
-                // Windows are in order of start, and of one width: none after it has closed.
-                self.due = self.due.min(widths.end_of(pane.start));
-                break;
-            }
-            pane.tell(layouts, &mut tell);
-            let gone_at = widths.gone_at(pane.start);
-            match watermark != i64::MAX && gone_at <= watermark {
-                true => gone += 1,
-                false => self.due = self.due.min(gone_at),
-            }
+    /// Starts of all panes, in order.
+    pub fn starts(&self) -> impl Iterator<Item = i64> {
+        self.panes.iter().map(|pane| pane.start)
+    }
+
+    /// Tells of every group that is due and has changed, window by window, and lets go of panes whose windows take no
+    /// more frames `lateness_us` after their end. With the watermark `i64::MAX` all that is open is told, and nothing
+    /// let go. Windows that were let go at the watermark `floor` are not told again. Gives the watermark at which
+    /// something is to be done next.
+    pub fn fire(
+        &mut self,
+        watermark: i64,
+        floor: i64,
+        lateness_us: i64,
+        layouts: &Layouts,
+        mut tell: impl FnMut(Group),
+    ) -> i64 {
+        self.results += 1;
+        if self.every_us == self.size_us {
+            let closed = self.panes.iter_mut().take_while(|pane| pane.start.saturating_add(self.size_us) <= watermark);
+            closed.for_each(|pane| pane.tell(self.results, self.size_us, layouts, &mut tell));
+        } else {
+            self.fire_sliding(watermark, floor.saturating_sub(lateness_us), layouts, &mut tell);
         }
+        let gone_at = |pane: &Pane| pane.start.saturating_add(self.size_us).saturating_add(lateness_us);
+        let gone = match watermark {
+            i64::MAX => 0,
+            _ => self.panes.partition_point(|pane| gone_at(pane) <= watermark),
+        };
         self.hint = 0;
         for mut pane in self.panes.drain(..gone) {
             if self.spares.len() < SPARES_MAX {
@@ -215,22 +252,95 @@ impl Panes {
                 self.spares.push(pane);
             }
         }
+        let (Some(first), Some(last)) = (self.panes.first(), self.panes.last()) else { return i64::MAX };
+        // The next end of a window, of which there is one every `every`, unless the last has closed.
+        let next = watermark.div_euclid(self.every_us).saturating_add(1).saturating_mul(self.every_us);
+        let next = next.max(first.start.saturating_add(self.every_us));
+        let next = if next <= last.start.saturating_add(self.size_us) { next } else { i64::MAX };
+        next.min(gone_at(first))
+    }
+
+    fn fire_sliding(&mut self, watermark: i64, floor: i64, layouts: &Layouts, tell: &mut impl FnMut(Group)) {
+        let (Some(first), Some(last)) = (self.panes.first(), self.panes.last()) else { return };
+        let (mut start, last) = (first.start - self.size_us + self.every_us, last.start);
+        while start <= last && start.saturating_add(self.size_us) <= watermark {
+            let from = self.panes.partition_point(|pane| pane.start < start);
+            let to = self.panes.partition_point(|pane| pane.start < start + self.size_us);
+            if from == to {
+                // No frame: on to the first window that has one.
+                let next = self.panes.get(from).map_or(i64::MAX, |pane| pane.start - self.size_us + self.every_us);
+                start = next.max(start + self.every_us);
+                continue;
+            }
+            if start.saturating_add(self.size_us) > floor {
+                self.tell_sliding(start, from..to, layouts, tell);
+            }
+            start += self.every_us;
+        }
+    }
+
+    fn tell_sliding(
+        &mut self,
+        start: i64,
+        range: std::ops::Range<usize>,
+        layouts: &Layouts,
+        tell: &mut impl FnMut(Group),
+    ) {
+        let is_new = self.panes[range.start].start != start;
+        let looked = if is_new { 0 } else { self.panes[range.start].looked };
+        if self.panes[range.clone()].iter().all(|pane| pane.changed <= looked) {
+            return;
+        }
+        let home = self.find(start);
+        let range = home..range.end + usize::from(is_new);
+        let mut rows: Vec<(u32, usize, usize)> = Vec::new();
+        for pane in range {
+            let histories = self.panes[pane].histories.iter().enumerate();
+            rows.extend(
+                histories.filter(|(_, h)| h.changed > 0).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
+            );
+        }
+        rows.sort_unstable();
+        for of_key in rows.chunk_by(|a, b| a.0 == b.0) {
+            let key = of_key[0].0;
+            let changed = of_key.iter().map(|(_, pane, row)| self.panes[*pane].histories[*row].changed).max();
+            let told = self.panes[home].find(key).map_or(0, |row| self.panes[home].histories[row].told);
+            if changed.unwrap_or_default() <= told {
+                continue;
+            }
+            let mut sums = Sums::empty(layouts);
+            for (_, pane, row) in of_key {
+                let pane = &self.panes[*pane];
+                sums.merge(layouts, pane.words(*row, layouts), pane.sketches(*row, layouts));
+            }
+            let home = &mut self.panes[home];
+            let row = home.row(key, layouts);
+            let group = home.group(row, self.size_us, layouts);
+            tell(Group { words: &sums.words, sketches: &sums.sketches, ..group });
+            home.histories[row].tell(self.results);
+        }
+        self.panes[home].looked = self.results;
     }
 
     pub fn groups(&self, layouts: &Layouts) -> impl Iterator<Item = Group<'_>> {
-        self.panes.iter().flat_map(move |pane| (0..pane.keys.len()).map(move |row| pane.group(row, layouts)))
+        let rows = self.panes.iter().flat_map(|pane| (0..pane.keys.len()).map(move |row| (pane, row)));
+        rows.map(move |(pane, row)| pane.group(row, self.size_us, layouts))
     }
 
     /// Puts a restored group where it was.
     pub fn put_back(&mut self, group: Group, layouts: &Layouts) {
-        let pane = self.pane(group.start);
+        let at = self.pane(group.start);
+        let pane = &mut self.panes[at];
         let row = pane.row(group.key, layouts);
-        pane.words[row * layouts.width()..(row + 1) * layouts.width()].copy_from_slice(group.words);
-        pane.revisions[row] = group.revision;
-        pane.is_dirty[row] = group.dirty;
-        if group.dirty {
+        let cells = pane.cells(row, layouts);
+        cells.words.copy_from_slice(group.words);
+        cells.sketches.clone_from_slice(group.sketches);
+        pane.histories[row] = group.history.clone();
+        if group.history.is_dirty() {
             pane.dirty.push(row as u32);
         }
+        pane.changed = pane.changed.max(group.history.changed);
+        self.results = self.results.max(group.history.told).max(group.history.changed);
     }
 
     /// Marks the keys that are in use.

@@ -1,26 +1,30 @@
 //! The table of a window: its columns, and rows for it.
 
 use super::cells::{Kind, Layout, Layouts};
-use super::config::WindowConfig;
-use super::key::{Key, VEHICLE, Value, ZONE};
-use super::panes::Group;
+use super::config::{Aggregate, Shape, WindowConfig};
+use super::group::Group;
+use super::key::{Key, VEHICLE, Value, ZONE, cell_resolution};
 use super::sum;
 use super::widths::Widths;
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Array, Float64Builder, Int32Array, Int64Array, Int64Builder, RecordBatch,
-    StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, BinaryArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, Int32Array, Int64Array,
+    Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use rhumb_engine::frame::{timestamp, timestamps};
+use rhumb_engine::sketch::Sketch;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Metadata of the schema: the key columns, by which a reader puts revisions and parts together.
 const KEYS: &str = "rhumb.keys";
+/// Metadata of the schema: how a reader puts each aggregate of several parts together. `name kind`, or for sketches
+/// `name kind sketch` and `name quantile sketch share`, separated by semicolons.
+const MERGE: &str = "rhumb.merge";
 
-/// Columns: `window_start`, `window_end` (exclusive), the keys, the aggregates, `revision`, `part`. An average has
-/// `<name>__sum` and `<name>__count` beside it, a first or last `<name>__time`, so that rows of several parts can be
-/// put together.
+/// Columns: `window_start`, `window_end` (exclusive), the keys, the aggregates, `revision`, `part`, and for sessions
+/// `retracted`. An average has `<name>__sum` and `<name>__count` beside it, a first or last `<name>__time`, the first of
+/// the quantiles or distinct counts of a column `<name>__sketch`, so that rows of several parts can be put together.
 #[derive(Debug, Clone)]
 pub struct RowPlan {
     pub schema: SchemaRef,
@@ -33,11 +37,15 @@ impl RowPlan {
     /// `columns`: all columns of the frames that reach the window, for the types of its keys.
     pub fn new(config: &WindowConfig, columns: &[FieldRef]) -> RowPlan {
         let layouts = Layouts::of(config.aggregates.iter().map(|(_, aggregate)| aggregate));
+        let widths = Widths { shape: config.shape, lateness_us: config.lateness_us };
         let mut fields =
             vec![Field::new("window_start", timestamp(), false), Field::new("window_end", timestamp(), false)];
         fields.extend(config.key.iter().map(|name| Field::new(name, key_type(name, columns), true)));
-        for ((name, _), layout) in config.aggregates.iter().zip(&layouts.all) {
-            let counts = layout.kind == Kind::Count;
+        let mut merges = Vec::new();
+        // By sketch: the column that holds it.
+        let mut sketches: Vec<Option<String>> = vec![None; layouts.sketches.len()];
+        for ((name, aggregate), layout) in config.aggregates.iter().zip(&layouts.all) {
+            let counts = matches!(layout.kind, Kind::Count | Kind::Distinct);
             let data_type = if counts { DataType::Int64 } else { DataType::Float64 };
             fields.push(Field::new(name, data_type, !counts));
             match layout.kind {
@@ -46,14 +54,42 @@ impl RowPlan {
                     fields.push(Field::new(format!("{name}__count"), DataType::Int64, false));
                 }
                 Kind::First | Kind::Last => fields.push(Field::new(format!("{name}__time"), timestamp(), true)),
+                Kind::Quantile(_) | Kind::Distinct if sketches[layout.at].is_none() => {
+                    let sketch = format!("{name}__sketch");
+                    fields.push(Field::new(&sketch, DataType::Binary, false));
+                    sketches[layout.at] = Some(sketch);
+                }
                 _ => {}
             }
+            let sketch = sketches.get(layout.at).and_then(Option::as_deref).unwrap_or_default();
+            merges.push(match layout.kind {
+                Kind::Quantile(share) => format!("{name} quantile {sketch} {share}"),
+                Kind::Distinct => format!("{name} distinct {sketch}"),
+                _ => format!("{name} {}", merge_word(aggregate)),
+            });
         }
         fields.push(Field::new("revision", DataType::Int32, false));
         fields.push(Field::new("part", DataType::Int32, false));
-        let widths = Widths { every_us: config.every_us, lateness_us: config.lateness_us };
-        let keys = HashMap::from([(KEYS.to_owned(), config.key.join(","))]);
-        RowPlan { schema: Arc::new(Schema::new_with_metadata(fields, keys)), layouts, widths, keys: config.key.len() }
+        if let Shape::Session { .. } = config.shape {
+            fields.push(Field::new("retracted", DataType::Boolean, false));
+        }
+        let metadata = [(KEYS, config.key.join(",")), (MERGE, merges.join(";"))];
+        let metadata: HashMap<String, String> = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        RowPlan { schema, layouts, widths, keys: config.key.len() }
+    }
+}
+
+fn merge_word(aggregate: &Aggregate) -> &'static str {
+    match aggregate {
+        Aggregate::Count | Aggregate::Sum(_) | Aggregate::Distance => "sum",
+        Aggregate::Min(_) => "min",
+        Aggregate::Max(_) => "max",
+        Aggregate::Avg(_) => "avg",
+        Aggregate::First(_) => "first",
+        Aggregate::Last(_) => "last",
+        Aggregate::Quantile(..) => "quantile",
+        Aggregate::Distinct(_) => "distinct",
     }
 }
 
@@ -61,17 +97,30 @@ impl RowPlan {
 pub struct Rows {
     plan: Arc<RowPlan>,
     starts: Vec<i64>,
+    ends: Vec<i64>,
     keys: Vec<KeyColumn>,
     /// Of all rows, one after the other.
     words: Vec<u64>,
+    sketches: Vec<Sketch>,
     revisions: Vec<i32>,
     parts: Vec<i32>,
+    retracted: Vec<bool>,
 }
 
 impl Rows {
     pub fn new(plan: Arc<RowPlan>) -> Rows {
         let keys = (0..plan.keys).map(|at| KeyColumn::of(plan.schema.field(2 + at).data_type())).collect();
-        Rows { plan, starts: Vec::new(), keys, words: Vec::new(), revisions: Vec::new(), parts: Vec::new() }
+        Rows {
+            plan,
+            starts: Vec::new(),
+            ends: Vec::new(),
+            keys,
+            words: Vec::new(),
+            sketches: Vec::new(),
+            revisions: Vec::new(),
+            parts: Vec::new(),
+            retracted: Vec::new(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,57 +129,74 @@ impl Rows {
 
     /// Adds a result of a part, which is the engine that found it.
     pub fn push(&mut self, part: i32, group: &Group, key: &Key) {
+        let layouts = &self.plan.layouts;
+        let (words, sketches) = match group.retracted {
+            true => (&layouts.empty[..], &layouts.empty_sketches[..]),
+            false => (group.words, group.sketches),
+        };
         self.starts.push(group.start);
+        self.ends.push(group.end);
         self.keys.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
-        self.words.extend_from_slice(group.words);
-        self.revisions.push(group.revision as i32);
+        self.words.extend_from_slice(words);
+        self.sketches.extend_from_slice(sketches);
+        self.revisions.push(group.history.revision as i32);
         self.parts.push(part);
+        self.retracted.push(group.retracted);
     }
 
     pub fn finish(mut self) -> RecordBatch {
         let plan = self.plan.clone();
-        let ends: Vec<i64> = self.starts.iter().map(|start| plan.widths.end_of(*start)).collect();
-        let starts = std::mem::take(&mut self.starts);
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(timestamps(starts)), Arc::new(timestamps(ends))];
+        let times = |times: &mut Vec<i64>| Arc::new(timestamps(std::mem::take(times)));
+        let rows = self.starts.len();
+        let mut arrays: Vec<ArrayRef> = vec![times(&mut self.starts), times(&mut self.ends)];
         arrays.extend(self.keys.iter_mut().map(KeyColumn::finish));
+        let mut stored = vec![false; plan.layouts.sketches.len()];
         for layout in &plan.layouts.all {
-            self.push_aggregate(*layout, &mut arrays);
+            self.push_aggregate(*layout, rows, &mut stored, &mut arrays);
         }
         arrays.push(Arc::new(Int32Array::from(self.revisions)));
         arrays.push(Arc::new(Int32Array::from(self.parts)));
+        if let Shape::Session { .. } = plan.widths.shape {
+            arrays.push(Arc::new(BooleanArray::from(self.retracted)));
+        }
         RecordBatch::try_new(plan.schema.clone(), arrays).expect("arrays as the schema says")
     }
 
-    fn push_aggregate(&self, layout: Layout, arrays: &mut Vec<ArrayRef>) {
+    /// The results of an aggregate, and what stands beside them.
+    fn push_aggregate(&self, layout: Layout, rows: usize, stored: &mut [bool], arrays: &mut Vec<ArrayRef>) {
         let layouts = &self.plan.layouts;
-        let rows = || self.words.chunks_exact(layouts.width());
-        if layout.kind == Kind::Count {
-            arrays.push(Arc::new(Int64Array::from_iter_values(rows().map(|words| words[layout.at] as i64))));
-            return;
+        let (width, sketches) = (layouts.width(), layouts.empty_sketches.len());
+        let words = |row: usize| &self.words[row * width..(row + 1) * width];
+        let sketches = |row: usize| &self.sketches[row * sketches..(row + 1) * sketches];
+        let sum = |row: usize| &words(row)[layout.at..layout.at + sum::WORDS];
+        if let Kind::Count | Kind::Distinct = layout.kind {
+            let counts = (0..rows).map(|row| layouts.count(layout, words(row), sketches(row)) as i64);
+            arrays.push(Arc::new(Int64Array::from_iter_values(counts)));
+        } else {
+            let results = (0..rows).map(|row| layouts.result(layout, words(row), sketches(row)));
+            arrays.push(Arc::new(results.collect::<Float64Array>()));
         }
-        arrays.push(Arc::new(rows().map(|words| layouts.result(layout, words)).collect::<Float64Array>()));
         match layout.kind {
             Kind::Avg => {
-                arrays.push(Arc::new(Float64Array::from_iter_values(rows().map(|w| sum::total(sum_of(w, layout))))));
-                arrays
-                    .push(Arc::new(Int64Array::from_iter_values(rows().map(|w| sum::count(sum_of(w, layout)) as i64))));
+                arrays.push(Arc::new(Float64Array::from_iter_values((0..rows).map(|row| sum::total(sum(row))))));
+                arrays.push(Arc::new(Int64Array::from_iter_values((0..rows).map(|row| sum::count(sum(row)) as i64))));
             }
             Kind::First | Kind::Last => {
-                let times = rows().map(|words| layouts.time(layout, words));
+                let times = (0..rows).map(|row| layouts.time(layout, words(row)));
                 arrays.push(Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC")));
             }
-            Kind::Count | Kind::Min | Kind::Max | Kind::Sum => {}
+            Kind::Quantile(_) | Kind::Distinct if !std::mem::replace(&mut stored[layout.at], true) => {
+                let bytes = (0..rows).map(|row| sketches(row)[layout.at].to_bytes());
+                arrays.push(Arc::new(BinaryArray::from_iter_values(bytes)));
+            }
+            _ => {}
         }
     }
-}
-
-fn sum_of(words: &[u64], layout: Layout) -> &[u64] {
-    &words[layout.at..layout.at + sum::WORDS]
 }
 
 /// The type that a key column has in the table.
 fn key_type(name: &str, columns: &[FieldRef]) -> DataType {
-    if name == VEHICLE || name == ZONE {
+    if name == VEHICLE || name == ZONE || cell_resolution(name).is_some() {
         return DataType::Utf8;
     }
     let found = columns.iter().find(|field| field.name() == name).map(|field| field.data_type());
@@ -167,6 +233,7 @@ impl KeyColumn {
             (KeyColumn::Int(column), Value::Int(value)) => column.append_value(*value),
             (KeyColumn::Float(column), Value::Float(bits)) => column.append_value(f64::from_bits(*bits)),
             (KeyColumn::Text(column), Value::Text(value)) => column.append_value(value),
+            (KeyColumn::Text(column), Value::Cell(cell)) => column.append_value(format!("{cell:x}")),
             (KeyColumn::Bool(column), _) => column.append_null(),
             (KeyColumn::Int(column), _) => column.append_null(),
             (KeyColumn::Float(column), _) => column.append_null(),

@@ -1,56 +1,105 @@
 //! Open windows in a snapshot.
 
+use super::group::{Group, History};
 use super::key::{Key, UNKNOWN, Value};
-use super::panes::Group;
-use arrow::array::{ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, UInt32Array, UInt64Array};
+use super::rows::RowPlan;
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, UInt32Array, UInt64Array};
 use arrow::datatypes::{Int32Type, Int64Type, UInt32Type, UInt64Type};
+use rhumb_engine::sketch::Sketch;
 use rhumb_engine::state::{StateError, StateReader, StateRows, StateWriter};
 use std::sync::Arc;
 
 const TABLE: &str = "open";
 const VERSION: u32 = 2;
-const DUES: &str = "due";
-const DUES_VERSION: u32 = 1;
+const LANES: &str = "lanes";
 const PARTS: &str = "parts";
-const PARTS_VERSION: u32 = 1;
+const FILLED: &str = "filled";
+/// Of the small tables.
+const SMALL_VERSION: u32 = 1;
 
-/// One key of one window.
+/// Open windows, row by row.
+pub struct Table {
+    lanes: Vec<u16>,
+    parts: Vec<i32>,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    keys: Vec<Vec<u8>>,
+    revisions: Vec<u32>,
+    told: Vec<u32>,
+    changed: Vec<u32>,
+    told_starts: Vec<Vec<u8>>,
+    /// By word.
+    words: Vec<Vec<u64>>,
+    /// By sketch.
+    sketches: Vec<Vec<Vec<u8>>>,
+}
+
+impl Table {
+    pub fn new(plan: &RowPlan) -> Table {
+        Table {
+            lanes: Vec::new(),
+            parts: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            keys: Vec::new(),
+            revisions: Vec::new(),
+            told: Vec::new(),
+            changed: Vec::new(),
+            told_starts: Vec::new(),
+            words: vec![Vec::new(); plan.layouts.width()],
+            sketches: vec![Vec::new(); plan.layouts.sketches.len()],
+        }
+    }
+
+    pub fn push(&mut self, lane: u16, part: i32, key: &Key, group: &Group) {
+        self.lanes.push(lane);
+        self.parts.push(part);
+        self.starts.push(group.start);
+        self.ends.push(group.end);
+        self.keys.push(encode(key));
+        self.revisions.push(group.history.revision);
+        self.told.push(group.history.told);
+        self.changed.push(group.history.changed);
+        let starts = group.history.starts.iter();
+        self.told_starts.push(starts.flat_map(|(s, r)| [&s.to_le_bytes()[..], &r.to_le_bytes()].concat()).collect());
+        self.words.iter_mut().zip(group.words).for_each(|(column, word)| column.push(*word));
+        self.sketches.iter_mut().zip(group.sketches).for_each(|(column, sketch)| column.push(sketch.to_bytes()));
+    }
+
+    pub fn put(self, state: &mut StateWriter) {
+        let binary = |values: Vec<Vec<u8>>| Arc::new(BinaryArray::from_iter_values(values));
+        let word_names: Vec<String> = (0..self.words.len()).map(word_name).collect();
+        let sketch_names: Vec<String> = (0..self.sketches.len()).map(sketch_name).collect();
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("part", Arc::new(Int32Array::from(self.parts))),
+            ("window_start", Arc::new(Int64Array::from(self.starts))),
+            ("window_end", Arc::new(Int64Array::from(self.ends))),
+            ("key", binary(self.keys)),
+            ("revision", Arc::new(UInt32Array::from(self.revisions))),
+            ("told", Arc::new(UInt32Array::from(self.told))),
+            ("changed", Arc::new(UInt32Array::from(self.changed))),
+            ("told_starts", binary(self.told_starts)),
+        ];
+        for (name, column) in word_names.iter().zip(self.words) {
+            columns.push((name, Arc::new(UInt64Array::from(column))));
+        }
+        for (name, column) in sketch_names.iter().zip(self.sketches) {
+            columns.push((name, binary(column)));
+        }
+        state.put(TABLE, VERSION, self.lanes, columns);
+    }
+}
+
+/// One key of one window, without the key's number.
 pub struct Stored<'a> {
     pub lane: u16,
     pub part: i32,
     pub key: &'a Key,
-    /// When it was read: without the key's number.
     pub group: Group<'a>,
 }
 
-pub fn put<'a>(state: &mut StateWriter, stored: impl Iterator<Item = Stored<'a>>) {
-    let (mut lanes, mut parts, mut starts, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut revisions, mut dirty) = (Vec::new(), Vec::new());
-    // A column a word.
-    let mut words: Vec<Vec<u64>> = Vec::new();
-    for Stored { lane, part, key, group } in stored {
-        lanes.push(lane);
-        parts.push(part);
-        starts.push(group.start);
-        keys.push(encode(key));
-        revisions.push(group.revision);
-        dirty.push(group.dirty);
-        words.resize(group.words.len(), Vec::new());
-        words.iter_mut().zip(group.words).for_each(|(column, word)| column.push(*word));
-    }
-    let names: Vec<String> = (0..words.len()).map(word_name).collect();
-    let mut columns: Vec<(&str, ArrayRef)> = vec![
-        ("part", Arc::new(Int32Array::from(parts))),
-        ("window_start", Arc::new(Int64Array::from(starts))),
-        ("key", Arc::new(BinaryArray::from_iter_values(keys))),
-        ("revision", Arc::new(UInt32Array::from(revisions))),
-        ("dirty", Arc::new(BooleanArray::from(dirty))),
-    ];
-    columns.extend(names.iter().zip(words).map(|(name, column)| {
-        let column: ArrayRef = Arc::new(UInt64Array::from(column));
-        (name.as_str(), column)
-    }));
-    state.put(TABLE, VERSION, lanes, columns);
+fn sketch_name(at: usize) -> String {
+    format!("sketch_{at}")
 }
 
 fn word_name(at: usize) -> String {
@@ -61,46 +110,77 @@ fn malformed(detail: &str) -> StateError {
     StateError::Malformed { table: TABLE.to_owned(), detail: detail.to_owned() }
 }
 
-/// Hands over every row, in the order in which they were put. `width`: words of a group.
-pub fn read(state: &StateReader, width: usize, mut take: impl FnMut(Stored)) -> Result<(), StateError> {
-    state.rows(TABLE, VERSION)?.iter().try_for_each(|rows| read_rows(rows, width, &mut take))
+/// Hands over every row, in the order in which they were put.
+pub fn read(state: &StateReader, plan: &RowPlan, mut take: impl FnMut(Stored)) -> Result<(), StateError> {
+    state.rows(TABLE, VERSION)?.iter().try_for_each(|rows| read_rows(rows, plan, &mut take))
 }
 
-fn read_rows(rows: &StateRows, width: usize, take: &mut impl FnMut(Stored)) -> Result<(), StateError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
+fn read_rows(rows: &StateRows, plan: &RowPlan, take: &mut impl FnMut(Stored)) -> Result<(), StateError> {
+    let binary = |name: &str| {
+        let array = rows.array(name)?.as_binary_opt::<i32>();
+        array.ok_or_else(|| malformed(&format!("column {name} is not binary")))
+    };
     let (lanes, parts) = (rows.lanes()?, rows.primitive::<Int32Type>("part")?);
-    let starts = rows.primitive::<Int64Type>("window_start")?;
-    let keys = rows.array("key")?.as_binary_opt::<i32>().ok_or_else(|| malformed("column key is not binary"))?;
-    let (revisions, dirty) = (rows.primitive::<UInt32Type>("revision")?, rows.booleans("dirty")?);
-    let words = (0..width).map(|at| rows.primitive::<UInt64Type>(&word_name(at))).collect::<Result<Vec<_>, _>>()?;
-    let mut of_row = vec![0; width];
+    let (starts, ends) = (rows.primitive::<Int64Type>("window_start")?, rows.primitive::<Int64Type>("window_end")?);
+    let (keys, told_starts) = (binary("key")?, binary("told_starts")?);
+    let revisions = rows.primitive::<UInt32Type>("revision")?;
+    let (told, changed) = (rows.primitive::<UInt32Type>("told")?, rows.primitive::<UInt32Type>("changed")?);
+    let words = (0..plan.layouts.width()).map(|at| rows.primitive::<UInt64Type>(&word_name(at)));
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    let sketches = (0..plan.layouts.sketches.len()).map(|at| binary(&sketch_name(at)));
+    let sketches = sketches.collect::<Result<Vec<_>, _>>()?;
     for row in 0..rows.len() {
         let key = decode(keys.value(row)).ok_or_else(|| malformed("a key cannot be read"))?;
-        of_row.iter_mut().zip(&words).for_each(|(word, column)| *word = column.value(row));
-        let group = Group {
-            start: starts.value(row),
-            key: UNKNOWN,
+        let history = History {
             revision: revisions.value(row),
-            dirty: dirty.value(row),
-            words: &of_row,
+            told: told.value(row),
+            changed: changed.value(row),
+            starts: starts_of(told_starts.value(row)),
+        };
+        let words: Vec<u64> = words.iter().map(|column| column.value(row)).collect();
+        let sketches = sketches.iter().map(|column| Sketch::from_bytes(column.value(row)));
+        let sketches = sketches.collect::<Option<Vec<_>>>().ok_or_else(|| malformed("a sketch cannot be read"))?;
+        let group = Group {
+            key: UNKNOWN,
+            start: starts.value(row),
+            end: ends.value(row),
+            history: &history,
+            words: &words,
+            sketches: &sketches,
+            retracted: false,
         };
         take(Stored { lane: lanes.value(row), part: parts.value(row), key: &key, group });
     }
     Ok(())
 }
 
-/// When each lane has something to do next: a restart is to do it then, neither sooner nor later.
-pub fn put_dues(state: &mut StateWriter, dues: impl Iterator<Item = (u16, i64)>) {
-    let (lanes, dues): (Vec<u16>, Vec<i64>) = dues.unzip();
-    state.put(DUES, DUES_VERSION, lanes, vec![("due", Arc::new(Int64Array::from(dues)))]);
+fn starts_of(bytes: &[u8]) -> Vec<(i64, u32)> {
+    let one = |bytes: &[u8; 12]| {
+        let [start @ .., a, b, c, d] = *bytes;
+        (i64::from_le_bytes(start), u32::from_le_bytes([a, b, c, d]))
+    };
+    bytes.as_chunks::<12>().0.iter().map(one).collect()
 }
 
-pub fn read_dues(state: &StateReader, mut take: impl FnMut(u16, i64)) -> Result<(), StateError> {
-    for rows in state.rows(DUES, DUES_VERSION)? {
+/// When each lane has something to do next, which a restart is to do then, neither sooner nor later; and what it has
+/// let go.
+pub fn put_lanes(state: &mut StateWriter, open: impl Iterator<Item = (u16, i64, i64)>) {
+    let (mut lanes, mut dues, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    for (lane, due, floor) in open {
+        lanes.push(lane);
+        dues.push(due);
+        floors.push(floor);
+    }
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("due", Arc::new(Int64Array::from(dues))), ("floor", Arc::new(Int64Array::from(floors)))];
+    state.put(LANES, SMALL_VERSION, lanes, columns);
+}
+
+pub fn read_lanes(state: &StateReader, mut take: impl FnMut(u16, i64, i64)) -> Result<(), StateError> {
+    for rows in state.rows(LANES, SMALL_VERSION)? {
         let (lanes, dues) = (rows.lanes()?, rows.primitive::<Int64Type>("due")?);
-        (0..rows.len()).for_each(|row| take(lanes.value(row), dues.value(row)));
+        let floors = rows.primitive::<Int64Type>("floor")?;
+        (0..rows.len()).for_each(|row| take(lanes.value(row), dues.value(row), floors.value(row)));
     }
     Ok(())
 }
@@ -114,16 +194,33 @@ pub fn put_parts(state: &mut StateWriter, lane: u16, more: i32, parts: impl Iter
         ("floor", Arc::new(Int64Array::from(floors))),
         ("more", Arc::new(Int32Array::from(vec![more; rows]))),
     ];
-    state.put(PARTS, PARTS_VERSION, vec![lane; rows], columns);
+    state.put(PARTS, SMALL_VERSION, vec![lane; rows], columns);
 }
 
 pub fn read_parts(state: &StateReader, mut take: impl FnMut(i32, i64, i32)) -> Result<(), StateError> {
-    for rows in state.rows(PARTS, PARTS_VERSION)? {
+    for rows in state.rows(PARTS, SMALL_VERSION)? {
         let (ids, floors) = (rows.primitive::<Int32Type>("part")?, rows.primitive::<Int64Type>("floor")?);
         let more = rows.primitive::<Int32Type>("more")?;
         (0..rows.len()).for_each(|row| take(ids.value(row), floors.value(row), more.value(row)));
     }
     Ok(())
+}
+
+/// How far windows without frames have been told of: a row of times.
+pub fn put_filled(state: &mut StateWriter, lane: u16, filled: Option<[i64; 3]>) {
+    let column =
+        |at: usize| -> ArrayRef { Arc::new(Int64Array::from_iter_values(filled.iter().map(|times| times[at]))) };
+    let lanes = filled.iter().map(|_| lane).collect();
+    state.put(FILLED, SMALL_VERSION, lanes, vec![("from", column(0)), ("to", column(1)), ("last", column(2))]);
+}
+
+pub fn read_filled(state: &StateReader) -> Result<Option<[i64; 3]>, StateError> {
+    let mut filled = None;
+    for rows in state.rows(FILLED, SMALL_VERSION)?.iter().filter(|rows| !rows.is_empty()) {
+        let time = |name: &str| Ok::<i64, StateError>(rows.primitive::<Int64Type>(name)?.value(0));
+        filled = Some([time("from")?, time("to")?, time("last")?]);
+    }
+    Ok(filled)
 }
 
 /// Kind, then length and bytes, value by value.
@@ -136,6 +233,7 @@ fn encode(key: &Key) -> Vec<u8> {
             Value::Int(i) => (2, &i.to_le_bytes()),
             Value::Float(f) => (3, &f.to_le_bytes()),
             Value::Text(t) => (4, t.as_bytes()),
+            Value::Cell(c) => (5, &c.to_le_bytes()),
         };
         bytes.push(kind);
         bytes.extend((data.len() as u32).to_le_bytes());
@@ -155,6 +253,7 @@ fn decode(mut bytes: &[u8]) -> Option<Key> {
             2 => Value::Int(i64::from_le_bytes(data.try_into().ok()?)),
             3 => Value::Float(u64::from_le_bytes(data.try_into().ok()?)),
             4 => Value::Text(std::str::from_utf8(data).ok()?.into()),
+            5 => Value::Cell(u64::from_le_bytes(data.try_into().ok()?)),
             _ => return None,
         });
         bytes = rest;
@@ -168,9 +267,8 @@ mod tests {
 
     #[test]
     fn keys_come_back_as_they_were() {
-        let key: Key =
-            [Value::Null, Value::Bool(true), Value::Int(-3), Value::Float(1.5f64.to_bits()), Value::Text("é".into())]
-                .into();
+        let numbers = [Value::Bool(true), Value::Int(-3), Value::Float(1.5f64.to_bits()), Value::Cell(7)];
+        let key: Key = numbers.into_iter().chain([Value::Null, Value::Text("é".into())]).collect();
         assert_eq!(decode(&encode(&key)), Some(key));
         assert_eq!(decode(&[4, 9, 0, 0, 0, 1]), None);
     }

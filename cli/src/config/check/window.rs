@@ -5,21 +5,26 @@ use super::chain::{Class, Columns};
 use crate::config::describe::AGGREGATES;
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::typed::Table;
-use crate::config::value::At;
-use rhumb_operators::window::{Aggregate, AggregateError, WindowConfig};
+use crate::config::value::{At, duration_text};
+use rhumb_operators::window::{Aggregate, AggregateError, Shape, WindowConfig, cell_resolution};
 use std::collections::{HashMap, HashSet};
 
 /// Columns that every window's table has.
-const OWN_COLUMNS: [&str; 6] = ["window_start", "window_end", "revision", "part", "epoch", "event_date"];
+const OWN_COLUMNS: [&str; 7] =
+    ["window_start", "window_end", "revision", "part", "retracted", "epoch", "event_date"];
+
+/// Windows that a frame may be in, for each of its keys.
+const OVERLAP_MAX: i64 = 1_000;
 
 impl Check {
+    /// The window, without its zones, and whether windows without frames are to be told.
     pub(super) fn window(
         &mut self,
         table: &mut Table,
         component: &str,
         columns: &Columns,
         names: &mut HashMap<String, Location>,
-    ) -> Option<WindowConfig> {
+    ) -> Option<(WindowConfig, bool)> {
         let name = table.take::<String>("name");
         if let Some(At { value, at }) = &name {
             if let Some(first) = names.get(value) {
@@ -31,7 +36,7 @@ impl Check {
             }
             names.entry(value.clone()).or_insert_with(|| at.clone());
         }
-        let every_us = table.get("every");
+        let shape = self.shape(table, component);
         let key_at = table.place("key");
         let key = table.get::<Vec<At<String>>>("key");
         let aggregates_at = table.place("aggregates");
@@ -44,6 +49,21 @@ impl Check {
                 &aggregates_at,
                 component,
                 "aggregates: none; write one or more, such as { frames = \"count\" }",
+            );
+        }
+        let empty_at = table.place("empty");
+        let empty = table.get::<bool>("empty").unwrap_or_default();
+        if empty && table.has("gap") {
+            self.error(
+                &empty_at,
+                component,
+                "empty: a session without frames is none; remove it, or write every instead of gap",
+            );
+        } else if empty && key.as_ref().is_some_and(|key| key.len() != 1 || key[0].value != "zone_id") {
+            self.error(
+                &empty_at,
+                component,
+                "empty: only zones are known before their frames; write key = [\"zone_id\"], or remove empty",
             );
         }
         let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().collect();
@@ -59,6 +79,12 @@ impl Check {
             if !name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 let what =
                     format!("aggregates: \"{}\" cannot name a column; names are letters, digits and _", name.value);
+                self.error(&name.at, component, what);
+            } else if name.value.contains("__") {
+                let what = format!(
+                    "aggregates: \"{}\" has \"__\", which names what stands beside an aggregate; write one \"_\"",
+                    name.value
+                );
                 self.error(&name.at, component, what);
             } else if !taken.insert(&name.value) {
                 let what = format!(
@@ -78,13 +104,70 @@ impl Check {
         }
         let key: Vec<String> = key?.into_iter().map(|column| column.value).collect();
         aggregates?;
-        Some(WindowConfig {
+        let config = WindowConfig {
             name: name?.value,
-            every_us: every_us?,
+            shape: shape?,
             key,
             aggregates: read?,
             lateness_us: self.engine.lateness_us,
-        })
+            empty_zones: Vec::new(),
+        };
+        Some((config, empty))
+    }
+
+    /// Which frames are one window: `every`, `every` with `size`, or `gap`.
+    fn shape(&mut self, table: &mut Table, component: &str) -> Option<Shape> {
+        let typed = ["every", "size", "gap"].map(|name| table.has(name));
+        let [every, size, gap] = ["every", "size", "gap"].map(|name| table.take::<i64>(name));
+        match typed {
+            [false, false, false] => {
+                let what =
+                    "no every and no gap; write every = \"1m\" for windows of one width, or gap = \"5m\" for sessions";
+                self.error(&table.at.clone(), component, what);
+                return None;
+            }
+            [false, true, false] => {
+                let at = size.as_ref()?.at.clone();
+                let what = "size: how often such a window starts is missing; add every, such as \"1m\"";
+                self.error(&at, component, what);
+                return None;
+            }
+            [false, false, true] => return gap.map(|gap| Shape::Session { gap_us: gap.value }),
+            [has_every, _, true] => {
+                let other = if has_every { "every" } else { "size" };
+                let what = format!("gap: a session is as wide as its frames are; remove {other}, or remove gap");
+                self.error(&gap?.at, component, what);
+                return None;
+            }
+            [true, _, false] => {}
+        }
+        let every_us = every?.value;
+        let size = match (typed[1], size) {
+            (true, size) => size?,
+            (false, _) => return Some(Shape::tumbling(every_us)),
+        };
+        let [every, wide] = [every_us, size.value].map(duration_text);
+        let rounded = duration_text((size.value / every_us + 1) * every_us);
+        let what = match size.value {
+            size_us if size_us < every_us => {
+                format!(
+                    "size: {wide} is less than every, {every}: frames between windows would be in none; write at least \"{every}\""
+                )
+            }
+            size_us if size_us % every_us != 0 => {
+                format!("size: {wide} is not a multiple of every, {every}; write \"{rounded}\", for example")
+            }
+            size_us if size_us / every_us > OVERLAP_MAX => {
+                let most = duration_text(OVERLAP_MAX * every_us);
+                format!(
+                    "size: every frame would be in {} windows; write at most \"{most}\", or a longer every",
+                    size_us / every_us
+                )
+            }
+            size_us => return Some(Shape::Fixed { every_us, size_us }),
+        };
+        self.error(&size.at, component, what);
+        None
     }
 }
 
@@ -103,12 +186,14 @@ fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
         ("zone_ids", Some(_)) => {
             Err("\"zone_ids\" is a list; write \"zone_id\": a frame then counts once in each of its zones".to_owned())
         }
+        _ if cell_resolution(name).is_some() => Ok(()),
         (_, Some(class)) if fits(class) => Ok(()),
         (_, Some(class)) => Err(format!(
             "\"{name}\" is {}, which makes a key of every value; write a column of texts, whole numbers or flags: {}",
             class.name(),
             listed(&keys(columns, fits))
         )),
+        (_, None) if name.starts_with("h3") => Err(format!("no cell \"{name}\"; cells are \"h3_0\" to \"h3_15\"")),
         (_, None) => Err(format!("no column \"{name}\" here; {}", instead(name, keys(columns, fits)))),
     }
 }
@@ -136,12 +221,12 @@ fn aggregate(text: &str, columns: &Columns) -> Result<Aggregate, String> {
     })?;
     let numeric = |class| matches!(class, Class::Whole | Class::Fraction);
     let any = |class| class != Class::List;
-    let ordered = !matches!(aggregate, Aggregate::First(_) | Aggregate::Last(_));
-    let names = || if ordered { columns.names(numeric) } else { columns.names(any) };
+    let counts = matches!(aggregate, Aggregate::Distinct(_));
+    let names = || if counts { columns.names(any) } else { columns.names(numeric) };
     let Some(name) = aggregate.column() else { return Ok(aggregate) };
     match columns.class(name) {
         None => Err(format!("no column \"{name}\" here; {}", instead(name, names()))),
-        Some(class) if ordered && !numeric(class) => {
+        Some(class) if !counts && !numeric(class) => {
             Err(format!("\"{name}\" is {}; write a column of numbers: {}", class.name(), listed(&names())))
         }
         Some(class) if !any(class) => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),

@@ -12,7 +12,8 @@ pub const OPERATOR: Group = Group {
 };
 
 /// What `aggregates` understands, for suggestions.
-pub const AGGREGATES: &[&str] = &["count", "min", "max", "avg", "sum", "first", "last", "distance"];
+pub const AGGREGATES: &[&str] =
+    &["count", "min", "max", "avg", "sum", "first", "last", "distance", "quantile", "median", "p95", "count_distinct"];
 
 const BASE: Section = Section {
     header: "[[operator]]",
@@ -22,6 +23,7 @@ const BASE: Section = Section {
 };
 
 const DURATION: Kind = Kind::Duration { min: MILLISECOND, max: 36_500 * DAY };
+const WIDTH: Kind = Kind::Duration { min: SECOND, max: 366 * DAY };
 const NUMBER: Kind = Kind::Number { max: 1e9 };
 const OFF: Words = Words::new("rule", &["range", "null_island", "duplicate", "speed_max"], &[]);
 const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
@@ -164,7 +166,7 @@ const GEOFENCE: Section = Section {
 
 const WINDOW: Section = Section {
     header: "[operator.window]",
-    doc: "Aggregates over stretches of event time, by key, into the table `windows_<name>`.",
+    doc: "Aggregates over stretches of event time, by key, into the table `windows_<name>`. What each kind of window and aggregate means: WINDOWS.md.",
     fields: &[
         Field::required(
             "name",
@@ -172,23 +174,45 @@ const WINDOW: Section = Section {
             "\"zone_speed\"",
             "Names the table: letters, digits and `_`. No two windows share one.",
         ),
-        Field::required(
+        Field::optional(
             "every",
-            Kind::Duration { min: SECOND, max: 366 * DAY },
+            WIDTH,
+            "",
             "\"1m\"",
-            "Width of a window; windows start at multiples of it since 1970-01-01T00:00:00Z.",
+            "Windows start at multiples of it since 1970-01-01T00:00:00Z, and are as wide, unless `size` is set. Needed unless `gap` is set.",
+        ),
+        Field::optional(
+            "size",
+            WIDTH,
+            "as `every`",
+            "\"10m\"",
+            "Width of windows that overlap: a multiple of `every`, at most 1000 times it.",
+        ),
+        Field::optional(
+            "gap",
+            WIDTH,
+            "",
+            "\"5m\"",
+            "In the place of `every`: a window is a session, frames of a key between which there is never more than this.",
+        ),
+        Field::default(
+            "empty",
+            Kind::Flag,
+            "false",
+            "true",
+            "Tells of windows without frames, too, for every zone. With `every` and `key = [\"zone_id\"]`.",
         ),
         Field::required(
             "key",
             Kind::Texts,
             "[\"zone_id\"]",
-            "Columns of frames, those that operators before it added, or `zone_id`: then a frame counts once in each of its zones.",
+            "Columns of frames, those that operators before it added, `zone_id` (a frame counts once in each of its zones), or `h3_0` to `h3_15`: the H3 cell of that resolution.",
         ),
         Field::required(
             "aggregates",
             Kind::Pairs,
             "{ frames = \"count\", speed_avg = \"avg(speed_mps)\" }",
-            "Column of the table = `count`, `distance` (metres driven), or `min`, `max`, `avg`, `sum`, `first` or `last` of a column, as in `\"avg(speed_mps)\"`.",
+            "Column of the table = `count`, `distance` (metres driven), `min`, `max`, `avg`, `sum`, `first`, `last`, `median`, `p1` to `p99` of a column, as in `\"avg(speed_mps)\"`, `quantile(speed_mps, 0.999)`, or `count_distinct(vehicle_id)`.",
         ),
     ],
     later: &["slide", "session_gap"],
