@@ -26,7 +26,7 @@ fn bench(criterion: &mut Criterion) {
                 |(mut chain, batches)| {
                     let (mut rows, mut alerts) = (0, 0);
                     for delivery in batches {
-                        let output = chain.process(delivery);
+                        let output = chain.process(delivery, 0);
                         rows += output.frames.len();
                         alerts += output.alerts().iter().map(|a| a.len()).sum::<usize>();
                     }

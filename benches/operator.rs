@@ -22,7 +22,7 @@ const SPEED_MAX_MPS: f64 = 70.0;
 /// The batches as an operator sees them: their lanes' clocks are set.
 fn batches(input: &Input, before: &[Arc<dyn OperatorPlan>]) -> Vec<FrameBatch> {
     let mut chain = input.chain(before);
-    input.copy().into_iter().map(|delivery| chain.process(delivery).frames).collect()
+    input.copy().into_iter().map(|delivery| chain.process(delivery, 0).frames).collect()
 }
 
 /// Runs all batches through an operator; gives the frames that are left and what they caused.

@@ -4,7 +4,6 @@
 use crate::frame::{Frame, FrameBatch, Origin, Parts, timestamps};
 use crate::lane::{Lane, hash_of};
 use crate::reject::{Reason, Reject};
-use crate::steady::SteadyClock;
 use crate::time::{EventTime, ROLLOVER_AFTER_US, ROLLOVER_US, SECOND_US};
 use crate::vehicle::{Slot, VehicleCache, Vehicles};
 use arrow::array::{ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt16Array, UInt32Array};
@@ -157,7 +156,8 @@ pub struct FrameBuilder {
     received_at: EventTime,
     offset: i64,
     frames: usize,
-    newest: SteadyClock,
+    /// By lane: newest event time that passed the clock rules.
+    newest: Vec<i64>,
 }
 
 impl FrameBuilder {
@@ -176,7 +176,7 @@ impl FrameBuilder {
             received_at: EventTime::MIN,
             offset: 0,
             frames: 0,
-            newest: SteadyClock::default(),
+            newest: Vec::new(),
         }
     }
 
@@ -216,9 +216,13 @@ impl FrameBuilder {
         self.len() == 0
     }
 
-    /// Newest event time of all frames so far that passed the clock rules; one frame far ahead of all does not count.
-    pub fn newest(&self) -> EventTime {
-        self.newest.now()
+    /// How far the input has come in event time: what an eighth of its lanes, and no fewer than two if there are two, have
+    /// reached. Wrong clocks of a few vehicles do not count, whether their frames are accepted or not.
+    pub fn clock(&self) -> EventTime {
+        let mut newest: Vec<i64> = self.newest.iter().copied().filter(|time| *time != i64::MIN).collect();
+        newest.sort_unstable_by(|a, b| b.cmp(a));
+        let reached_by = (newest.len() / 8).max(2).min(newest.len());
+        newest.get(reached_by.wrapping_sub(1)).map_or(EventTime::MIN, |time| EventTime(*time))
     }
 
     /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
@@ -229,15 +233,18 @@ impl FrameBuilder {
         }
         let received_at = frame.received_at.unwrap_or(self.received_at);
         let mut event_time = frame.event_time;
+        if !event_time.is_of_calendar() || frame.received_at.is_some_and(|at| !at.is_of_calendar()) {
+            return self.reject_calendar(frame);
+        }
         if self.clocks.rollover && event_time < received_at.minus(ROLLOVER_AFTER_US) {
             event_time = EventTime(event_time.0.saturating_add(ROLLOVER_US));
         }
         if event_time.0 > received_at.0.saturating_add(self.clocks.skew_max_us) {
             return self.reject_future(frame, received_at);
         }
-        self.newest.see(event_time.0);
         let hash = hash_of(frame.vehicle.as_bytes());
         let lane = self.lane.unwrap_or(Lane::of_hash(hash));
+        self.see(lane, event_time);
         let shard = if self.columns.len() == 1 { 0 } else { lane.shard(self.columns.len()) };
         let (columns, cache) = (&mut self.columns[shard], &mut self.caches[shard]);
         if cache.ask(frame.vehicle, hash, lane) {
@@ -262,6 +269,15 @@ impl FrameBuilder {
         columns.offset.push(self.offset);
         columns.part.push(row, self.part);
         self.frames += 1;
+    }
+
+    #[inline]
+    fn see(&mut self, lane: Lane, time: EventTime) {
+        let lane = usize::from(lane.0);
+        if self.newest.len() <= lane {
+            self.newest.resize(lane + 1, i64::MIN);
+        }
+        self.newest[lane] = self.newest[lane].max(time.0);
     }
 
     /// Keeps bytes that are not a frame. `detail` says what is wrong with them, for a person.
@@ -295,6 +311,19 @@ impl FrameBuilder {
     }
 
     #[cold]
+    fn reject_calendar(&mut self, frame: &Frame) {
+        let seconds = |time: EventTime| time.0 as f64 / SECOND_US as f64;
+        let wrong = if frame.event_time.is_of_calendar() { frame.received_at } else { Some(frame.event_time) };
+        let wrong = wrong.unwrap_or(self.received_at);
+        let bound = if wrong < EventTime::FIRST { EventTime::FIRST } else { EventTime::LAST };
+        let reject = self
+            .refused(Reason::Calendar, frame)
+            .measured(seconds(wrong), seconds(bound))
+            .detail(format!("{} us since 1970 is of no year from 1 to 9999", wrong.0));
+        self.keep(reject);
+    }
+
+    #[cold]
     fn reject_future(&mut self, frame: &Frame, received_at: EventTime) {
         let second = SECOND_US as f64;
         let ahead_s = (frame.event_time.0 as f64 - received_at.0 as f64) / second;
@@ -318,8 +347,8 @@ impl FrameBuilder {
         Reject {
             reason,
             vehicle_id: Some(frame.vehicle.into()),
-            event_time: Some(frame.event_time),
-            received_at: frame.received_at.unwrap_or(self.received_at),
+            event_time: Some(frame.event_time).filter(|time| time.is_of_calendar()),
+            received_at: frame.received_at.filter(|time| time.is_of_calendar()).unwrap_or(self.received_at),
             lat: Some(frame.lat),
             lon: Some(frame.lon),
             source: self.origin.source.clone(),
@@ -348,5 +377,75 @@ impl FrameBuilder {
         deliveries[0].rejects = std::mem::take(&mut self.rejects);
         deliveries[0].rejected_after = std::mem::take(&mut self.rejected_after);
         deliveries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: EventTime = EventTime(1_700_000_000 * SECOND_US);
+    const WEEKS_1024_S: i64 = 1024 * 7 * 86_400;
+
+    fn builder(rollover: bool) -> FrameBuilder {
+        let origin = Origin { source: "s".into(), partition: "p".into() };
+        let clocks = ClockRules { rollover, skew_max_us: 600 * SECOND_US };
+        let mut builder = FrameBuilder::new(&[Arc::default()], origin, clocks);
+        builder.at(0, NOW);
+        builder
+    }
+
+    fn frame(vehicle: &str, event_time: EventTime) -> Frame<'_> {
+        Frame { vehicle, event_time, lat: 1.0, lon: 2.0, ..Frame::default() }
+    }
+
+    /// What becomes of one frame that is so many seconds from now: its event time, or reason, measured and threshold.
+    #[track_caller]
+    fn check(rollover: bool, from_now_s: i64, expected: Result<i64, (&str, f64, f64)>) {
+        let mut builder = builder(rollover);
+        builder.push(&frame("a", EventTime(NOW.0.saturating_add(from_now_s.saturating_mul(SECOND_US)))));
+        let delivery = builder.finish().remove(0);
+        let found = match delivery.rejects.first() {
+            Some(r) => Err((r.reason.name(), r.measured.unwrap(), r.threshold.unwrap())),
+            None => Ok((delivery.frames.times()[0] - NOW.0) / SECOND_US),
+        };
+        assert_eq!(found, expected);
+        assert!(delivery.rejects.iter().all(|r| r.event_time.is_none_or(EventTime::is_of_calendar)));
+    }
+
+    #[test]
+    fn clocks_are_judged_against_the_time_of_receipt() {
+        check(false, 600, Ok(600));
+        check(false, 601, Err(("future", 601.0, 600.0)));
+        check(false, -WEEKS_1024_S, Ok(-WEEKS_1024_S));
+    }
+
+    #[test]
+    fn weeks_that_rolled_over_are_repaired_where_asked_for() {
+        check(true, -WEEKS_1024_S, Ok(0));
+        check(true, -WEEKS_1024_S - 86_400, Ok(-86_400));
+        // A fix that is merely old stays so: up to 1024 weeks less 90 days.
+        check(true, -WEEKS_1024_S + 91 * 86_400, Ok(-WEEKS_1024_S + 91 * 86_400));
+    }
+
+    #[test]
+    fn times_of_no_calendar_year_are_refused() {
+        let (first, last) = (EventTime::FIRST.0 / SECOND_US, EventTime::LAST.0 as f64 / 1e6);
+        check(false, i64::MIN, Err(("calendar", i64::MIN as f64 / 1e6, first as f64)));
+        check(false, i64::MAX, Err(("calendar", i64::MAX as f64 / 1e6, last)));
+        check(false, first - NOW.0 / SECOND_US, Ok(first - NOW.0 / SECOND_US));
+    }
+
+    #[test]
+    fn clock_of_an_input_is_what_several_of_its_lanes_have_reached() {
+        let mut builder = builder(false);
+        assert!(builder.clock().is_unset());
+        for n in 0..200 {
+            builder.push(&frame(&format!("v{n}"), EventTime(NOW.0 - 1000 * SECOND_US + n)));
+        }
+        // Far ahead of all others, though not of the time of receipt.
+        builder.push(&frame("wrong", EventTime(NOW.0 + 500 * SECOND_US)));
+        let clock = builder.clock().0 - (NOW.0 - 1000 * SECOND_US);
+        assert!((100..200).contains(&clock), "{clock}");
     }
 }

@@ -5,7 +5,7 @@ use crate::builder::Delivery;
 use crate::current::{self, CurrentShard};
 use crate::effects::Effects;
 use crate::lane::Lane;
-use crate::message::Output;
+use crate::message::{Output, Tick};
 use crate::operator::{Operator, OperatorPlan, ShardContext};
 use crate::state::{StateError, StateReader, StateTable, StateWriter};
 use crate::time::EventTime;
@@ -38,7 +38,7 @@ impl Chain {
         Chain {
             index: context.shard,
             accepting: build(accepting),
-            timeline: Timeline::new(context, idle_after_us),
+            timeline: Timeline::new(context, idle_after_us, lateness_us),
             following: build(following),
             current,
             lateness_us,
@@ -59,12 +59,14 @@ impl Chain {
         self.current.restore(&StateReader::new(state, current::NAME))
     }
 
-    pub fn process(&mut self, delivery: Delivery) -> Output {
+    /// `reader` is whose ticks the lanes of these frames follow when they fall silent.
+    pub fn process(&mut self, delivery: Delivery, reader: usize) -> Output {
         let mut effects = Effects { rejects: delivery.rejects, ..Effects::default() };
         let mut frames = delivery.frames;
         for (_, operator) in &mut self.accepting {
             frames = operator.process(frames, &mut effects);
         }
+        self.timeline.hear(reader, &frames);
         frames = self.timeline.process(frames, &mut effects);
         for (_, operator) in &mut self.following {
             frames = operator.process(frames, &mut effects);
@@ -88,9 +90,9 @@ impl Chain {
         }
     }
 
-    pub fn tick(&mut self, now: EventTime) -> Effects {
+    pub fn tick(&mut self, tick: Tick) -> Effects {
         let mut effects = Effects::default();
-        self.timeline.tick(now);
+        self.timeline.tick(tick);
         self.advance(&mut effects);
         effects
     }

@@ -13,10 +13,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum Message<T, B> {
     Data(T),
-    /// How far the source's clock has come, whichever lanes its frames were in: what lets silent lanes go on.
-    Tick(EventTime),
+    /// How far a reader's clock has come: what lets lanes go on that have fallen silent.
+    Tick(Tick),
     /// Rows before it are of this epoch, rows after it of the next.
     Barrier(Barrier, B),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    pub reader: usize,
+    /// Whole seconds of the wall clock, or how far a recording has come.
+    pub now: EventTime,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

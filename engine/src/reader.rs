@@ -2,7 +2,7 @@
 
 use crate::builder::{Delivery, FrameBuilder};
 use crate::control::Control;
-use crate::message::{Barrier, BarrierKind, Message, ReaderReport};
+use crate::message::{Barrier, BarrierKind, Message, ReaderReport, Tick};
 use crate::source::{Polled, Source, SourceError, Tempo};
 use crate::time::{Clock, EventTime, SECOND_US};
 use crossbeam_channel::Sender;
@@ -110,11 +110,11 @@ impl Reader {
         }
     }
 
-    /// How far the source's clock has come: whole seconds of the wall clock, or the newest frame of a recording.
+    /// How far the source's clock has come: whole seconds of the wall clock, or how far a recording has come.
     fn now(&self) -> EventTime {
         match self.tempo {
             Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
-            Tempo::Recorded => self.builder.newest(),
+            Tempo::Recorded => self.builder.clock(),
         }
     }
 
@@ -151,7 +151,8 @@ impl Reader {
     }
 
     fn send_tick(&self, now: EventTime) -> Result<(), Gone> {
-        self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(now)).map_err(|_| Gone))
+        let tick = Tick { reader: self.index, now };
+        self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 
     fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {

@@ -41,6 +41,8 @@ reasons! {
     NullIsland = "null_island",
     /// The device says it had no fix.
     NoFix = "no_fix",
+    /// A time of no year from 1 to 9999: readers of the lake could not show it.
+    Calendar = "calendar",
     /// Ahead of our clock by more than `clock_skew_max`.
     Future = "future",
     /// Older than allowed.

@@ -28,12 +28,12 @@ impl Shard {
             let Some((reader, message)) = self.receive(|reader| reports[reader].is_none()) else { return };
             let sent = match message {
                 Message::Data(delivery) => {
-                    let output = self.chain.process(delivery);
+                    let output = self.chain.process(delivery, reader);
                     self.send(Message::Data(output))
                 }
-                Message::Tick(now) => {
-                    let effects = self.chain.tick(now);
-                    self.send_effects(effects).and_then(|()| self.send(Message::Tick(now)))
+                Message::Tick(tick) => {
+                    let effects = self.chain.tick(tick);
+                    self.send_effects(effects).and_then(|()| self.send(Message::Tick(tick)))
                 }
                 Message::Barrier(barrier, report) => {
                     reports[reader] = Some((barrier, report));

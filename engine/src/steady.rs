@@ -1,9 +1,6 @@
 //! A clock made of event times that one wrong frame cannot move far.
 
-use crate::time::{DAY_US, EventTime};
-
-/// A longer step forward counts only once the next frame makes one, too.
-pub const STEP_MAX_US: i64 = DAY_US;
+use crate::time::EventTime;
 
 /// The newest event time of the frames seen, where a single frame far ahead of all others does not count: in a recording
 /// nothing else tells a wrong clock from a gap. After a gap the clock goes on with the second frame; where every frame is
@@ -38,11 +35,12 @@ impl SteadyClock {
         EventTime(self.held)
     }
 
-    /// The next frame; says whether the clock moved.
+    /// The next frame; says whether the clock moved. A step forward of more than `step_max_us` counts only once the frame
+    /// after it makes one, too.
     #[inline]
-    pub fn see(&mut self, time: i64) -> bool {
-        if self.now != i64::MIN && time > self.now.saturating_add(STEP_MAX_US) {
-            return self.step_far(time);
+    pub fn see(&mut self, time: i64, step_max_us: i64) -> bool {
+        if self.now != i64::MIN && time > self.now.saturating_add(step_max_us) {
+            return self.step_far(time, step_max_us);
         }
         self.held = i64::MIN;
         self.reach(time)
@@ -57,9 +55,9 @@ impl SteadyClock {
     }
 
     #[cold]
-    fn step_far(&mut self, time: i64) -> bool {
+    fn step_far(&mut self, time: i64, step_max_us: i64) -> bool {
         let (low, high) = (self.held.min(time), self.held.max(time));
-        let agree = high <= low.saturating_add(STEP_MAX_US);
+        let agree = high <= low.saturating_add(step_max_us);
         self.held = if agree { i64::MIN } else { high };
         self.reach(if agree { high } else { low })
     }
@@ -68,6 +66,7 @@ impl SteadyClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::DAY_US;
 
     /// Days of frames, and where the clock stands after each.
     #[track_caller]
@@ -75,7 +74,7 @@ mod tests {
         let mut clock = SteadyClock::default();
         let seen = days.iter().map(|day| {
             let before = clock.now();
-            assert_eq!(clock.see(day * DAY_US), clock.now() != before);
+            assert_eq!(clock.see(day * DAY_US, DAY_US), clock.now() != before);
             clock = SteadyClock::restored(clock.now(), clock.held());
             clock.now().0 / DAY_US
         });

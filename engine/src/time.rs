@@ -22,6 +22,14 @@ impl EventTime {
     /// After every frame: what a lane's clock becomes when its input has ended.
     pub const MAX: EventTime = EventTime(i64::MAX);
 
+    /// The times that calendars of readers know: from 0001-01-01T00:00:00Z on, and before 10000-01-01.
+    pub const FIRST: EventTime = EventTime(-62_135_596_800 * SECOND_US);
+    pub const LAST: EventTime = EventTime(253_402_300_800 * SECOND_US - 1);
+
+    pub fn is_of_calendar(self) -> bool {
+        EventTime::FIRST <= self && self <= EventTime::LAST
+    }
+
     /// Whole days since 1970-01-01: the lake's `event_date`.
     pub fn date(self) -> i32 {
         self.0.div_euclid(DAY_US) as i32

@@ -156,7 +156,7 @@ impl Engine {
             });
         }
         for (shard, delivery) in self.builder.finish().into_iter().enumerate() {
-            let output = self.chains[shard].process(delivery);
+            let output = self.chains[shard].process(delivery, 0);
             self.take(output);
         }
     }

@@ -10,8 +10,7 @@ use rhumb_operators::window::{Aggregate, AggregateError, Shape, WindowConfig, ce
 use std::collections::{HashMap, HashSet};
 
 /// Columns that every window's table has.
-const OWN_COLUMNS: [&str; 7] =
-    ["window_start", "window_end", "revision", "part", "retracted", "epoch", "event_date"];
+const OWN_COLUMNS: [&str; 7] = ["window_start", "window_end", "revision", "part", "retracted", "epoch", "event_date"];
 
 /// Windows that a frame may be in, for each of its keys.
 const OVERLAP_MAX: i64 = 1_000;
