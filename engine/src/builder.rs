@@ -207,6 +207,11 @@ impl FrameBuilder {
         self.received_at = received_at;
     }
 
+    /// What `at` was told last.
+    pub fn place(&self) -> (i64, EventTime) {
+        (self.offset, self.received_at)
+    }
+
     /// Frames and rejects so far.
     pub fn len(&self) -> usize {
         self.frames + self.rejects.len()
@@ -224,20 +229,20 @@ impl FrameBuilder {
     /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
     #[inline]
     pub fn push(&mut self, frame: &Frame) {
-        self.place(frame);
+        self.put(frame);
     }
 
     /// As `push`; gives the frame's row, to which values beyond the core can be added. `None`: it was rejected.
     #[inline]
     pub fn push_row(&mut self, frame: &Frame) -> Option<Row<'_>> {
-        let shard = self.place(frame)?;
+        let shard = self.put(frame)?;
         let columns = &mut self.columns[shard];
         Some(Row { row: columns.lane.len() - 1, columns: &mut columns.extra })
     }
 
     /// Puts a frame into the columns of its shard and says which that is; `None`: it was rejected.
     #[inline(always)]
-    fn place(&mut self, frame: &Frame) -> Option<usize> {
+    fn put(&mut self, frame: &Frame) -> Option<usize> {
         if frame.vehicle.is_empty() || frame.vehicle.len() > VEHICLE_ID_MAX {
             self.reject_vehicle(frame);
             return None;

@@ -27,8 +27,11 @@ const STEP: usize = 1 << 20;
 /// The codec of a name, set to show all that it reads; `None`: there is none.
 pub fn shown(name: &str) -> Option<CodecConfig> {
     let mut config = CodecConfig::named(name)?;
-    if let CodecConfig::Teltonika(teltonika) = &mut config {
-        teltonika.keep = Kept::ALL.to_vec();
+    match &mut config {
+        CodecConfig::Teltonika(teltonika) => teltonika.keep = Kept::ALL.to_vec(),
+        // Where the input never says which day it is, times are shown in 1970.
+        CodecConfig::Nmea(nmea) => nmea.date = Some(0),
+        _ => {}
     }
     Some(config)
 }

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod fields;
 pub mod json;
 pub mod mapping;
+pub mod nmea;
 pub mod number;
 pub mod reply;
 mod scan;
@@ -20,6 +21,7 @@ mod value;
 use self::binary::{BinaryCodec, BinaryConfig};
 use self::csv::{CsvCodec, CsvConfig};
 use self::json::{JsonCodec, JsonConfig};
+use self::nmea::{NmeaCodec, NmeaConfig};
 use self::reply::Conversation;
 use self::teltonika::{TeltonikaCodec, TeltonikaConfig};
 use arrow::datatypes::FieldRef;
@@ -51,6 +53,11 @@ pub trait Codec: Send {
     fn conversation(&mut self) -> Option<&mut dyn Conversation> {
         None
     }
+
+    /// Counters of its own since the start, such as `sentences_ignored`.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// Where a stretch of a stream stands: a record that begins at `bytes[n]` has the offset `offset + n`.
@@ -75,11 +82,12 @@ pub enum CodecConfig {
     Csv(CsvConfig),
     Binary(BinaryConfig),
     Teltonika(TeltonikaConfig),
+    Nmea(NmeaConfig),
 }
 
 impl CodecConfig {
     /// Names of all codecs, as they are written in a pipeline.
-    pub const NAMES: &[&str] = &["json", "csv", "binary", "teltonika"];
+    pub const NAMES: &[&str] = &["json", "csv", "binary", "teltonika", "nmea"];
 
     /// The codec of a name, with nothing set.
     pub fn named(name: &str) -> Option<CodecConfig> {
@@ -88,6 +96,7 @@ impl CodecConfig {
             "csv" => Some(CodecConfig::Csv(CsvConfig::default())),
             "binary" => Some(CodecConfig::Binary(BinaryConfig::default())),
             "teltonika" => Some(CodecConfig::Teltonika(TeltonikaConfig::default())),
+            "nmea" => Some(CodecConfig::Nmea(NmeaConfig::default())),
             _ => None,
         }
     }
@@ -98,6 +107,7 @@ impl CodecConfig {
             CodecConfig::Csv(_) => "csv",
             CodecConfig::Binary(_) => "binary",
             CodecConfig::Teltonika(_) => "teltonika",
+            CodecConfig::Nmea(_) => "nmea",
         }
     }
 
@@ -108,6 +118,7 @@ impl CodecConfig {
             CodecConfig::Csv(csv) => csv.mistakes(),
             CodecConfig::Binary(binary) => binary.mistakes(),
             CodecConfig::Teltonika(teltonika) => teltonika.mistakes(),
+            CodecConfig::Nmea(_) => Vec::new(),
         }
     }
 
@@ -118,6 +129,7 @@ impl CodecConfig {
             CodecConfig::Csv(csv) => Box::new(CsvCodec::new(csv)),
             CodecConfig::Binary(binary) => Box::new(BinaryCodec::new(binary)),
             CodecConfig::Teltonika(teltonika) => Box::new(TeltonikaCodec::new(teltonika)),
+            CodecConfig::Nmea(nmea) => Box::new(NmeaCodec::new(nmea)),
         }
     }
 
@@ -136,6 +148,7 @@ impl CodecConfig {
             CodecConfig::Csv(csv) => csv.describe(),
             CodecConfig::Binary(binary) => binary.describe(),
             CodecConfig::Teltonika(teltonika) => teltonika.describe(),
+            CodecConfig::Nmea(nmea) => nmea.describe(),
         };
         let parts = [self.name(), &settings];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")

@@ -1,8 +1,11 @@
 //! Other projects' test vectors against our codecs. Where we differ from one, `docs/VECTORS.md` says why; a difference
 //! that is not written there fails here, and so does one that is written there and is none.
 
+mod nmea;
 mod teltonika;
 
+use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::decode::{Transport, decode, shown};
 use serde_json::Value;
 use std::collections::BTreeMap;
