@@ -71,9 +71,9 @@ mod tests {
         let mut safe = |before| -> Vec<u8> {
             std::iter::from_fn(|| waiting.next_before(before)).map(|(_, reply)| reply.bytes()[0]).collect()
         };
-        assert_eq!(safe(0), []);
+        assert!(safe(0).is_empty());
         assert_eq!(safe(2), [0, 1]);
-        assert_eq!(safe(2), []);
+        assert!(safe(2).is_empty());
         assert_eq!(safe(100), [2, 3]);
         assert_eq!(HandedOver.safe_before("socket-0", 7), 7);
     }

@@ -3,6 +3,7 @@
 use super::check::OWN_COLUMNS;
 use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
 use super::value::{Speed, bytes_text, duration_text};
+use rhumb_connectors::codec::CodecConfig;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
 use rhumb_operators::validate::ValidateConfig;
@@ -26,6 +27,11 @@ pub fn explain(checked: &Checked) -> String {
     explain_engine(&checked.engine, &mut out);
     out.heading("operators, in this order");
     let mut columns: Vec<String> = core_columns().iter().map(|field| field.name().clone()).collect();
+    for column in checked.sources.iter().flat_map(SourceMeans::columns) {
+        if !columns.contains(column.name()) {
+            columns.push(column.name().clone());
+        }
+    }
     out.field("columns in", columns.join(", "));
     for (number, operator) in checked.operators.iter().enumerate() {
         explain_operator(number + 1, operator, &mut out);
@@ -61,6 +67,17 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
             );
             out.field("time", format!("live; {rollover}"));
         }
+        SourceKind::Tcp(tcp) => {
+            out.field("reads", format!("at most {} connections a reader on tcp {}", tcp.connections_max, tcp.listen));
+            let allow: Vec<String> = tcp.allow.iter().map(|net| net.to_string()).collect();
+            out.field("from", if allow.is_empty() { "everyone".to_owned() } else { allow.join(", ") });
+            let (idle, first) = (duration_text(tcp.idle_max_us), duration_text(tcp.first_bytes_max_us));
+            let rate = bytes_text(tcp.rate_max_bytes);
+            out.field("partitions", format!("{}, one a reader; each with a thread", tcp.readers));
+            out.field("closes", format!("connections after {idle} of silence, or {first} without a first byte"));
+            out.field("rate", format!("at most {rate} a second of each connection"));
+            out.field("time", format!("live; {rollover}"));
+        }
         SourceKind::File(file) => {
             out.field("reads", file.path.display().to_string());
             out.field(
@@ -78,6 +95,10 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
         }
     }
     out.field("codec", codec_text(&source.codec));
+    let adds: Vec<String> = source.columns().iter().map(|column| column.name().clone()).collect();
+    if !adds.is_empty() {
+        out.field("adds", adds.join(", "));
+    }
     for field in &source.codec.fields {
         let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
         out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
@@ -100,6 +121,8 @@ fn codec_text(codec: &CodecMeans) -> String {
             1 => "binary, signed".to_owned(),
             n => format!("binary, signed with one of {n} keys"),
         },
+        CodecKind::Teltonika(teltonika) => CodecConfig::Teltonika(teltonika.clone()).describe(),
+        CodecKind::Nmea(nmea) => CodecConfig::Nmea(nmea.clone()).describe(),
     }
 }
 

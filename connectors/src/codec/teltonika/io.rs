@@ -14,7 +14,7 @@ pub enum IoType {
     Bool,
     #[default]
     Int,
-    /// `value * scale + offset`.
+    /// `value * scale`.
     Float,
     /// The element's bytes as text if they are printable ASCII, else as hexadecimal digits.
     Text,
@@ -59,7 +59,6 @@ pub struct IoColumn {
     pub signed: bool,
     /// For floats.
     pub scale: f64,
-    pub offset: f64,
 }
 
 impl Eq for IoColumn {}
@@ -67,7 +66,7 @@ impl Eq for IoColumn {}
 impl IoColumn {
     /// The element as a whole number without sign.
     pub fn new(name: &str, id: u16) -> IoColumn {
-        IoColumn { name: name.to_owned(), id, holds: IoType::Int, signed: false, scale: 1.0, offset: 0.0 }
+        IoColumn { name: name.to_owned(), id, holds: IoType::Int, signed: false, scale: 1.0 }
     }
 }
 
@@ -196,7 +195,7 @@ fn value<'a>(column: &IoColumn, bytes: &[u8], text: &'a mut String) -> Option<Ex
         IoType::Int => signed.or_else(|| i64::try_from(unsigned).ok()).map(Extra::Int),
         IoType::Float | IoType::Text => {
             let value = signed.map_or(unsigned as f64, |signed| signed as f64);
-            Some(Extra::Float(value * column.scale + column.offset))
+            Some(Extra::Float(value * column.scale))
         }
     }
 }
@@ -275,7 +274,6 @@ mod tests {
         check(|c| c.holds = IoType::Bool, &[0, 0], Some(Extra::Bool(false)));
         check(|c| c.holds = IoType::Bool, &[2], Some(Extra::Bool(true)));
         check(|c| (c.holds, c.scale) = (IoType::Float, 0.5), &[0x10, 1], Some(Extra::Float(2048.5)));
-        check(|c| (c.holds, c.offset) = (IoType::Float, -40.0), &[50], Some(Extra::Float(10.0)));
         check(|c| c.holds = IoType::Text, b"WDB9066131S123456", Some(Extra::Text("WDB9066131S123456")));
         check(|c| c.holds = IoType::Text, b"AB\0\0", Some(Extra::Text("AB")));
         check(|c| c.holds = IoType::Text, &[0x01, 0x3C, 0xAB, 0, 0, 0, 0, 0], Some(Extra::Text("013cab0000000000")));

@@ -173,8 +173,17 @@ impl TeltonikaCodec {
 }
 
 impl Codec for TeltonikaCodec {
-    fn preamble(&mut self, _: &[u8], _: bool) -> Result<Option<usize>, String> {
-        Ok(Some(0))
+    /// Takes the login at the head of a recording: whoever starts anew inside of it has to know whose it is.
+    fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String> {
+        match *bytes {
+            _ if self.live => Ok(Some(0)),
+            [] | [0] | [0, 15, ..] if bytes.len() < LOGIN && !last => Ok(None),
+            [0, 15, ..] if bytes.len() >= LOGIN && is_imei(&bytes[2..LOGIN]) => {
+                self.vehicle = String::from_utf8_lossy(&bytes[2..LOGIN]).into_owned();
+                Ok(Some(LOGIN))
+            }
+            _ => Ok(Some(0)),
+        }
     }
 
     fn stream(&mut self, bytes: &[u8], last: bool, place: Place, out: &mut FrameBuilder) -> usize {

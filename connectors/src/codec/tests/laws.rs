@@ -5,6 +5,7 @@ use crate::codec::binary::{BinaryConfig, BinaryEncoder, Key, Positions};
 use crate::codec::csv::CsvConfig;
 use crate::codec::json::JsonConfig;
 use crate::codec::mapping::FieldsConfig;
+use crate::codec::nmea::{NmeaConfig, VehicleFrom};
 use crate::codec::teltonika::{IoColumn, Kept, TeltonikaConfig, crc16};
 use proptest::prelude::*;
 
@@ -25,6 +26,8 @@ fn configs() -> Vec<CodecConfig> {
         CodecConfig::Binary(BinaryConfig { keys: vec![key()] }),
         CodecConfig::Teltonika(TeltonikaConfig::default()),
         CodecConfig::Teltonika(teltonika()),
+        CodecConfig::Nmea(NmeaConfig::default()),
+        CodecConfig::Nmea(NmeaConfig { vehicle: VehicleFrom::Tag, ends_with: Some(*b"GLL"), date: Some(0), ..NmeaConfig::default() }),
     ]
 }
 
@@ -90,6 +93,16 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         " ",
         "\u{feff}",
         "RHB\u{1}",
+        "$GPRMC,120000.50,A,4916.45,N,12311.12,W,10.0,90.5,010524,,,A*65",
+        "$GPGGA,120000.50,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
+        "$GPGGA,000001,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
+        "$GPVTG,91.0,T,,M,11.0,N,20.4,K,A",
+        "$GPZDA,000001,02,05,2024,00,00",
+        "$GPGLL,4916.45,N,12311.12,W,120001,A*3B",
+        "$GPGLL,4916.45,N,123",
+        "\\s:bus,g:1-2-3\\$GPGLL,4916.45,N,12311.12,W,235959,A",
+        "$GPGSV,2,1,08,01,10,158,44*FF",
+        "$",
     ])
     .prop_map(|text| text.as_bytes().to_vec());
     prop_oneof![
@@ -143,8 +156,9 @@ proptest! {
         for config in configs() {
             let got = datagram(&config, &input);
             let nothing = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b',' | b'[' | b']' | 0x1E | 0 | 0xEF | 0xBB | 0xBF | 0xFF);
-            let header = matches!(config, CodecConfig::Csv(_));
-            prop_assert!(header || !got.is_empty() || input.iter().all(nothing), "{}", config.describe());
+            // A header line and sentences of no interest are neither.
+            let silent = matches!(config, CodecConfig::Csv(_) | CodecConfig::Nmea(_));
+            prop_assert!(silent || !got.is_empty() || input.iter().all(nothing), "{}", config.describe());
             stream(&config, &input);
         }
     }
