@@ -40,7 +40,11 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let data = check.data(&mut pipeline, file, name.as_deref());
     assert!(pipeline.is_used_up(), "every field of the pipeline is asked for");
     if !any_source {
-        check.mistakes.error(&top, "pipeline", "no source; add a [[source]] with [source.udp], [source.tcp] or [source.file]");
+        check.mistakes.error(
+            &top,
+            "pipeline",
+            "no source; add a [[source]] with [source.udp], [source.tcp] or [source.file]",
+        );
     }
     let sources = check.sources(sources);
     let operators = check.operators(operators, &sources);

@@ -199,8 +199,7 @@ impl TcpReader {
         let who = Who { slot, generation: *generation };
         connection.queued = false;
         let before = self.next_offset;
-        let turn =
-            connection.turn(&mut self.scratch, now, self.config.rate_max_bytes, &mut self.next_offset, out);
+        let turn = connection.turn(&mut self.scratch, now, self.config.rate_max_bytes, &mut self.next_offset, out);
         self.counts.bytes += (self.next_offset - before) as u64;
         let alive = self.take_replies(who);
         match turn {

@@ -5,8 +5,8 @@ mod nmea;
 mod teltonika;
 
 use rhumb_connectors::codec::CodecConfig;
-use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::decode::{Transport, decode, shown};
+use rhumb_connectors::codec::nmea::NmeaConfig;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

@@ -38,7 +38,8 @@ fn near(got: &Value, want: &Value, tolerance: f64) -> bool {
 }
 
 fn bytes_of_base64(text: &str) -> Vec<u8> {
-    let value = |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|b| *b == c);
+    let value =
+        |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|b| *b == c);
     let values: Vec<usize> = text.bytes().filter_map(value).collect();
     let groups = values.chunks(4).flat_map(|group| {
         let bits = group.iter().fold(0, |bits, value| bits << 6 | value) << (6 * (4 - group.len()));
@@ -72,7 +73,8 @@ fn single_sentences_are_read_or_refused_as_their_vectors_say() {
             continue;
         };
         let fields: Vec<&str> = sentence.split(',').collect();
-        let at = if &sentence[3..6] == "GLL" { 1 } else { fields.iter().position(|f| *f == "N" || *f == "S").unwrap() - 1 };
+        let at =
+            if &sentence[3..6] == "GLL" { 1 } else { fields.iter().position(|f| *f == "N" || *f == "S").unwrap() - 1 };
         let degrees = |text: &str, cut: usize, side: &str| {
             let value = text[..cut].parse::<f64>().unwrap() + text[cut..].parse::<f64>().unwrap() / 60.0;
             if side == "S" || side == "W" { -value } else { value }
@@ -145,7 +147,10 @@ fn receivers_are_read_as_gpsd_reads_them() {
             what.insert(format!("nothing at {time}"));
         }
         if let Some(first) = what.first() {
-            differences.insert(id.to_owned(), format!("{} times, such as {}", what.len(), &first.chars().take(700).collect::<String>()));
+            differences.insert(
+                id.to_owned(),
+                format!("{} times, such as {}", what.len(), &first.chars().take(700).collect::<String>()),
+            );
         }
     }
     assert!(instants > 1_000, "{instants} instants, {unlike} unlike");
@@ -160,7 +165,8 @@ fn files_are_read_as_gpsbabel_reads_them() {
         let id = vector["id"].as_str().unwrap();
         let bytes = bytes_of_base64(vector["input_b64"].as_str().unwrap());
         let mut config = shown("nmea").unwrap();
-        if let (CodecConfig::Nmea(nmea), true) = (&mut config, vector["option"].as_str().unwrap().contains("20190308")) {
+        if let (CodecConfig::Nmea(nmea), true) = (&mut config, vector["option"].as_str().unwrap().contains("20190308"))
+        {
             nmea.date = NmeaConfig::day_of("2019-03-08");
         }
         let mut lines: Vec<Value> = Vec::new();
@@ -168,7 +174,8 @@ fn files_are_read_as_gpsbabel_reads_them() {
         let expected = vector["expected"].as_array().unwrap();
         let alike = expected.len() == lines.len()
             && lines.iter().zip(expected).all(|(line, want)| {
-                let (lat, lon) = (want.get("lat").unwrap_or(&want["Latitude"]), want.get("lon").unwrap_or(&want["Longitude"]));
+                let (lat, lon) =
+                    (want.get("lat").unwrap_or(&want["Latitude"]), want.get("lon").unwrap_or(&want["Longitude"]));
                 let time = match want["time"].as_str() {
                     Some(time) => time.to_owned(),
                     None => {
@@ -181,7 +188,9 @@ fn files_are_read_as_gpsbabel_reads_them() {
                     names.iter().filter_map(|name| want.get(*name)).all(|want| near(&line[got], want, tolerance))
                 };
                 // gpsbabel writes milliseconds, and rounds.
-                is_frame(line) && near(&line["lat"], lat, 6e-7) && near(&line["lon"], lon, 6e-7)
+                is_frame(line)
+                    && near(&line["lat"], lat, 6e-7)
+                    && near(&line["lon"], lon, 6e-7)
                     && (moment(line) - time).abs() <= 500
                     && optional("altitude_m", ["alt", "Altitude"], 0.06)
                     && optional("satellites", ["sats", "Satellites"], 0.0)

@@ -41,7 +41,10 @@ impl Columns {
     /// Those of the core, and what sources add to them.
     pub fn of_frames(sources: impl Iterator<Item = FieldRef>) -> Columns {
         let mut columns = Columns { told: 0, fields: core_columns(), place: 0, geofence_at: None };
-        sources.for_each(|column| drop(columns.add(column)));
+        for column in sources {
+            // A second source may have it too: `shared_columns` sees to its type.
+            columns.add(column);
+        }
         columns.told = columns.fields.len();
         columns
     }

@@ -41,12 +41,7 @@ impl Check {
         sources
     }
 
-    fn source(
-        &mut self,
-        member: Member,
-        name: Option<String>,
-        addresses: &mut Addresses,
-    ) -> Option<SourceMeans> {
+    fn source(&mut self, member: Member, name: Option<String>, addresses: &mut Addresses) -> Option<SourceMeans> {
         let Member { component, at, base, kind, parts } = member;
         assert!(base.is_used_up(), "every field of a source is asked for");
         let mut table = kind?;

@@ -20,7 +20,9 @@ impl Check {
         let mut kept: Vec<Kept> = Vec::new();
         for At { value, at } in keep {
             match Kept::ALL.iter().find(|kept| kept.name() == value) {
-                Some(column) if kept.contains(column) => self.error(&at, component, format!("keep: \"{value}\" stands twice")),
+                Some(column) if kept.contains(column) => {
+                    self.error(&at, component, format!("keep: \"{value}\" stands twice"))
+                }
                 column => kept.extend(column),
             }
         }
@@ -36,7 +38,9 @@ impl Check {
             let what = match (plain && (1..=64).contains(&name.value.len()), taken, double) {
                 (false, ..) => Some(format!("io: \"{}\" cannot name a column; use letters, digits and _", name.value)),
                 (_, true, _) => Some(format!("io: frames have a column {} already; choose another name", name.value)),
-                (.., Some(other)) => Some(format!("io: {} is element {} too; each has one column", other.name, other.id)),
+                (.., Some(other)) => {
+                    Some(format!("io: {} is element {} too; each has one column", other.name, other.id))
+                }
                 _ => None,
             };
             if let Some(what) = what {
@@ -79,9 +83,14 @@ impl Check {
         }
         let mut right = true;
         let ends_with = ends_with.and_then(|At { value, at }| {
-            let kind = <[u8; 3]>::try_from(value.as_bytes()).ok().filter(|kind| kind.iter().all(u8::is_ascii_uppercase));
+            let kind =
+                <[u8; 3]>::try_from(value.as_bytes()).ok().filter(|kind| kind.iter().all(u8::is_ascii_uppercase));
             if kind.is_none() {
-                self.error(&at, component, format!("ends_with: expected three letters such as \"GGA\", found \"{value}\""));
+                self.error(
+                    &at,
+                    component,
+                    format!("ends_with: expected three letters such as \"GGA\", found \"{value}\""),
+                );
                 right = false;
             }
             kind
@@ -94,7 +103,8 @@ impl Check {
             }
             date
         });
-        let vehicle = VehicleFrom::ALL.iter().find(|(name, _)| Some(*name) == vehicle.as_deref()).map(|(_, from)| *from)?;
+        let vehicle =
+            VehicleFrom::ALL.iter().find(|(name, _)| Some(*name) == vehicle.as_deref()).map(|(_, from)| *from)?;
         right.then_some(NmeaConfig { vehicle, vehicle_id, checksum_required: required?, ends_with, date })
     }
 

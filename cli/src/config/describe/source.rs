@@ -296,7 +296,8 @@ const IO_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[
 const IO_UNITS: Words = Words::new(
     "unit",
     &[
-        "mV", "V", "mA", "A", "m", "km", "ft", "m/s", "km/h", "mph", "ms", "s", "h", "ml", "l", "g", "kg", "mg", "%", "C",
+        "mV", "V", "mA", "A", "m", "km", "ft", "m/s", "km/h", "mph", "ms", "s", "h", "ml", "l", "g", "kg", "mg", "%",
+        "C",
     ],
     &[],
 );
@@ -327,7 +328,12 @@ const IO: Section = Section {
     header: "io",
     doc: "",
     fields: &[
-        Field::required("id", Kind::Integer { min: 0, max: 65_535 }, "239", "Number of the element in the device's list."),
+        Field::required(
+            "id",
+            Kind::Integer { min: 0, max: 65_535 },
+            "239",
+            "Number of the element in the device's list.",
+        ),
         Field::optional(
             "type",
             Kind::OneOf(&IO_TYPES),
@@ -368,7 +374,13 @@ pub const NMEA: Section = Section {
             "\"bus-7\"",
             "All sentences are of this vehicle.",
         ),
-        Field::default("checksum_required", Kind::Flag, "false", "true", "Sentences without a checksum are rejected; those with a wrong one always are."),
+        Field::default(
+            "checksum_required",
+            Kind::Flag,
+            "false",
+            "true",
+            "Sentences without a checksum are rejected; those with a wrong one always are.",
+        ),
         Field::optional(
             "ends_with",
             Kind::Text,

@@ -224,8 +224,7 @@ fn vtg(split: &Split) -> Said {
     let lettered = split.field(2) == b"T";
     let (knots_at, kmh_at) = if lettered { (5, 7) } else { (3, 4) };
     let kmh = |speed: f32| (f64::from(speed) / 3.6) as f32;
-    let speed_mps =
-        float(split.field(knots_at)).map(knots).or_else(|| float(split.field(kmh_at)).map(kmh));
+    let speed_mps = float(split.field(knots_at)).map(knots).or_else(|| float(split.field(kmh_at)).map(kmh));
     match is_no_fix(split.field(9)) {
         true => Said::default(),
         false => Said { speed_mps, heading_deg: float(split.field(1)), ..Said::default() },

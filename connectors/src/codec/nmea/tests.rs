@@ -43,8 +43,8 @@ fn sentences_of_one_instant_make_one_frame() {
          GPVTG,91.0,T,,M,11.0,N,20.4,K,A
          GPGLL,4916.46,N,12311.13,W,120001.50,A,A",
         expect![[r#"
-            0 unknown 1714564800.5s 49.274166666666666 -123.18533333333333 altitude 45.5 speed 5.1444445 heading 90.5 hdop 0.9 satellites 8
-            250 unknown 1714564801.5s 49.27433333333333 -123.1855"#]],
+            0 unknown 1714564800.5s 49.274166666666666 -123.18533333333333 altitude 45.5 speed 5.144444465637207 heading 90.5 hdop 0.8999999761581421 satellites 8
+            215 unknown 1714564801.5s 49.27433333333333 -123.1855"#]],
     );
 }
 
@@ -78,11 +78,11 @@ fn day_comes_from_the_sentence_before_or_after_and_over_midnight() {
          GPGGA,235959,4916.45,N,12311.12,W,1,08,0.9,45.5,M,,,,
          GPGGA,000001,4916.45,N,12311.12,W,1,08,0.9,45.5,M,,,,",
         expect![[r#"
-            0 unknown 1714607998s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.9 satellites 8
-            60 unknown 1714607999s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.9 satellites 8
-            120 unknown 1714608000s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.9 satellites 8
-            215 unknown 1714607999s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.9 satellites 8
-            275 unknown 1714608001s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.9 satellites 8"#]],
+            0 unknown 1714607998s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8
+            59 unknown 1714607999s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8
+            118 unknown 1714608000s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8
+            212 unknown 1714607999s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8
+            271 unknown 1714608001s 49.274166666666666 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8"#]],
     );
 }
 
@@ -108,11 +108,12 @@ fn what_is_wrong_with_a_sentence_is_said() {
          !AIVDM,1,1,,B,13aGhtw0R<OJf=6LgQ?Ad1FF05`L,0*24",
         expect![[r#"
             0 reject undecodable "GPRMC,120000,A,4916.45,N,12311.12,W,,,010524,,*00": no sentence: no $ and no !
-            51 reject undecodable "$GPRMC,120000,A,4960.45,N,12311.12,W,,,010524,,*78": RMC: no latitude (ddmm.mm, N or S)
-            103 reject undecodable "$GPRMC,120000,A,4916.45,N,12311.12,,,,010524,,*2F": RMC: no longitude (dddmm.mm, E or W)
-            154 reject undecodable "$GPRMC,126000,A,4916.45,N,12311.12,W,,,010524,,*7E": RMC: no time (hhmmss)
-            206 reject undecodable "$GPRMC,120000,A,4916.45,N,12311.12,W,,,320524,,*7B": RMC: no date (ddmmyy)
-            258 reject checksum "$GPRMC,120000,A,4916.45,N,12311.12,W,,,010524,,": no checksum: no * and two hexadecimal digits at the end"#]],
+            51 reject undecodable "$GPRMC,120000,A,4960.45,N,12311.12,W,,,010524,,*07": RMC: no latitude (ddmm.mm, N or S)
+            103 reject undecodable "$GPRMC,120000,A,4916.45,N,12311.12,,,,010524,,*51": RMC: no longitude (dddmm.mm, E or W)
+            154 reject undecodable "$GPRMC,126000,A,4916.45,N,12311.12,W,,,010524,,*00": RMC: no time (hhmmss)
+            206 reject undecodable "$GPRMC,120000,A,4916.45,N,12311.12,W,,,320524,,*06": RMC: no date (ddmmyy)
+            258 reject checksum "$GPRMC,120000,A,4916.45,N,12311.12,W,,,010524,,": no checksum: no * and two hexadecimal digits at the end
+            307 reject undecodable "no sentence": no sentence: no $ and no !"#]],
     );
 }
 
@@ -128,7 +129,7 @@ fn broken_off_sentence_does_not_take_the_next_one_with_it() {
 
 #[test]
 fn vehicle_comes_from_where_the_configuration_says() {
-    let gll = "$GPGLL,4916.45,N,12311.12,W,120000,A*3A";
+    let gll = "$GPGLL,4916.45,N,12311.12,W,120000,A*33";
     assert_eq!(text("GPGLL,4916.45,N,12311.12,W,120000,A"), format!("{gll}\r\n").into_bytes());
     let vehicle = |config: NmeaConfig, line: &str| -> String {
         let config = CodecConfig::Nmea(NmeaConfig { date: Some(0), ..config });

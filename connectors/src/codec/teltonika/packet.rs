@@ -1,9 +1,9 @@
 //! AVL data: the codec's id, how many records, the records, and how many once more. It stands in a TCP packet as it
 //! does in a UDP datagram.
 
+use super::TeltonikaConfig;
 use super::io::{IoColumns, fields};
 use super::record::{Codec8, Codec8Extended, Codec16, Fault, Layout, elements, measure, read_frame, read_head};
-use super::TeltonikaConfig;
 use arrow::datatypes::FieldRef;
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::frame::Frame;

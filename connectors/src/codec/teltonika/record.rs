@@ -63,7 +63,10 @@ pub enum Fault {
     Priority(u8),
     Time(u64),
     /// The record says that it has so many elements, and has others.
-    Elements { said: usize, there: usize },
+    Elements {
+        said: usize,
+        there: usize,
+    },
 }
 
 const fn head_length<L: Layout>() -> usize {
@@ -88,6 +91,7 @@ pub fn measure<L: Layout>(bytes: &[u8]) -> Result<usize, Fault> {
         at += L::COUNT + count * (L::ID + width);
         there += count;
     }
+    let fixed = there;
     if L::VARIABLE {
         let count = number::<L>(bytes, at).ok_or(Fault::Short)?;
         at += L::COUNT;
@@ -99,7 +103,8 @@ pub fn measure<L: Layout>(bytes: &[u8]) -> Result<usize, Fault> {
     if at > bytes.len() {
         return Err(Fault::Short);
     }
-    if said != there {
+    // Devices count elements of any length in; the description's formula leaves them out.
+    if said != there && said != fixed {
         return Err(Fault::Elements { said, there });
     }
     Ok(at)

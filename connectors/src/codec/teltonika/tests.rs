@@ -5,8 +5,7 @@ use crate::codec::CodecConfig;
 use crate::codec::tests::{Reader, datagram, stream};
 use expect_test::{Expect, expect};
 
-const CODEC_8_UDP: &str =
-    "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001";
+const CODEC_8_UDP: &str = "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001";
 const CODEC_8_TCP: &str = "000000000000004308020000016B40D57B480100000000000000000000000000000001010101000000000000016B40D5C198010000000000000000000000000000000101010101000000020000252C";
 const CODEC_12_TCP: &str = "000000000000000D0C010500000005676574696F0100004312";
 const LOGIN_HEX: &str = "000F333532303933303836343033363535";
@@ -20,10 +19,11 @@ fn config() -> CodecConfig {
 }
 
 fn shorten(lines: Vec<String>) -> String {
-    let short = |line: String| match line.split_once('"').and_then(|(head, rest)| Some((head, rest.rsplit_once('"')?.1))) {
-        Some((head, rest)) => format!("{head}RAW{rest}"),
-        None => line,
-    };
+    let short =
+        |line: String| match line.split_once('"').and_then(|(head, rest)| Some((head, rest.rsplit_once('"')?.1))) {
+            Some((head, rest)) => format!("{head}RAW{rest}"),
+            None => line,
+        };
     lines.into_iter().map(short).collect::<Vec<_>>().join("\n")
 }
 
@@ -41,14 +41,16 @@ fn datagrams_are_frames_or_say_what_is_wrong_with_them() {
     );
     check_datagram(|b| b[1] = 0x3F, expect!["0 reject undecodable RAW: byte 0: says that 63 bytes follow, and 61 do"]);
     check_datagram(|b| b[7] = 14, expect!["0 reject undecodable RAW: byte 6: an IMEI of 14 digits; it has 15"]);
-    check_datagram(|b| b[9] = b'@', expect![[r#"0 reject vehicle_id RAW@2093086403655""#]]);
+    check_datagram(|b| b[9] = b'@', expect!["0 reject vehicle_id RAW"]);
     check_datagram(
         |b| b[23] = 9,
         expect!["0 reject undecodable RAW: codec id 0x09 is unknown; positions come in 0x08, 0x8e and 0x10"],
     );
     check_datagram(
         |b| b[24] = 2,
-        expect!["0 reject undecodable RAW: byte 38 of the AVL data: record 2 of 2 of codec 8 does not fit into the packet"],
+        expect![
+            "0 reject undecodable RAW: byte 39 of the AVL data: record 2 of 2 of codec 8 does not fit into the packet"
+        ],
     );
     check_datagram(
         |b| *b.last_mut().unwrap() = 2,
@@ -56,15 +58,21 @@ fn datagrams_are_frames_or_say_what_is_wrong_with_them() {
     );
     check_datagram(
         |b| b[33] = 4,
-        expect!["0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 has priority 4; there are 0, 1 and 2"],
+        expect![
+            "0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 has priority 4; there are 0, 1 and 2"
+        ],
     );
     check_datagram(
         |b| b[25] = 1,
-        expect!["0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 has a time of 72057595598366000 ms, after the year 9999"],
+        expect![
+            "0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 has a time of 72059154444933936 ms, after the year 9999"
+        ],
     );
     check_datagram(
         |b| b[50] = 4,
-        expect!["0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 says 4 IO elements and has 3"],
+        expect![
+            "0 reject undecodable RAW: byte 2 of the AVL data: record 1 of 1 of codec 8 says 4 IO elements and has 3"
+        ],
     );
     check_datagram(|b| b.truncate(20), expect!["0 reject undecodable RAW: 20 bytes; a packet has at least 23"]);
     check_datagram(|b| *b = vec![PING], expect![""]);
@@ -145,7 +153,12 @@ fn chosen_elements_become_columns() {
     let volts = IoColumn { scale: 0.001, ..io("battery_v", 66, IoType::Float) };
     let config = TeltonikaConfig {
         keep: vec![Kept::EventIoId, Kept::GenerationType],
-        io: vec![volts, io("moving", 1, IoType::Bool), io("odometer_m", 16, IoType::Int), io("tag", 66 + 256, IoType::Text)],
+        io: vec![
+            volts,
+            io("moving", 1, IoType::Bool),
+            io("odometer_m", 16, IoType::Int),
+            io("tag", 66 + 256, IoType::Text),
+        ],
     };
     let config = CodecConfig::Teltonika(config);
     let mut reader = Reader::of(&config);

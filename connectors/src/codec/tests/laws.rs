@@ -27,7 +27,12 @@ fn configs() -> Vec<CodecConfig> {
         CodecConfig::Teltonika(TeltonikaConfig::default()),
         CodecConfig::Teltonika(teltonika()),
         CodecConfig::Nmea(NmeaConfig::default()),
-        CodecConfig::Nmea(NmeaConfig { vehicle: VehicleFrom::Tag, ends_with: Some(*b"GLL"), date: Some(0), ..NmeaConfig::default() }),
+        CodecConfig::Nmea(NmeaConfig {
+            vehicle: VehicleFrom::Tag,
+            ends_with: Some(*b"GLL"),
+            date: Some(0),
+            ..NmeaConfig::default()
+        }),
     ]
 }
 
@@ -93,12 +98,12 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         " ",
         "\u{feff}",
         "RHB\u{1}",
-        "$GPRMC,120000.50,A,4916.45,N,12311.12,W,10.0,90.5,010524,,,A*65",
+        "$GPRMC,120000.50,A,4916.45,N,12311.12,W,10.0,90.5,010524,,,A*4D",
         "$GPGGA,120000.50,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
         "$GPGGA,000001,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
         "$GPVTG,91.0,T,,M,11.0,N,20.4,K,A",
         "$GPZDA,000001,02,05,2024,00,00",
-        "$GPGLL,4916.45,N,12311.12,W,120001,A*3B",
+        "$GPGLL,4916.45,N,12311.12,W,120001,A*32",
         "$GPGLL,4916.45,N,123",
         "\\s:bus,g:1-2-3\\$GPGLL,4916.45,N,12311.12,W,235959,A",
         "$GPGSV,2,1,08,01,10,158,44*FF",
