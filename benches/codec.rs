@@ -24,7 +24,7 @@ const FRAMES: usize = 100_000;
 /// Bytes that a reader hands over at a time: some 8,000 rows.
 const CHUNK: usize = 400_000;
 const PACKET: usize = 1400;
-const TRACKER_RECORDS: usize = 20;
+const TRACKER_RECORDS: usize = 16;
 
 /// SplitMix64.
 struct Random(u64);
@@ -119,7 +119,7 @@ fn binary_of(rows: &[Row], positions: Positions) -> Vec<u8> {
     bytes
 }
 
-/// Frames of a tracker in TCP packets of twenty records, each with the position and `io` elements, and a login in front;
+/// Frames of a tracker in TCP packets of sixteen records, each with the position and `io` elements, and a login in front;
 /// a packet has one vehicle, so that of each its first row counts.
 fn teltonika_of(rows: &[Row], io: usize) -> Vec<u8> {
     let mut bytes = Vec::new();

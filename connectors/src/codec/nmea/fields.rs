@@ -1,26 +1,60 @@
 //! Fields of a sentence: times, days, coordinates, numbers.
 
 use crate::codec::number::{self, Decimal};
+use crate::codec::scan;
 
 /// Digits of minutes that are kept: a thousandth of a millimetre.
-const DIGITS_MAX: u32 = 9;
-const TEN_TO: [i64; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+const DIGITS_MAX: usize = 9;
+const TEN_TO: [u64; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
 const SECOND_US: i64 = 1_000_000;
 
-/// All of `text` as a decimal number.
-#[inline]
-fn decimal(text: &[u8]) -> Option<Decimal> {
-    number::number(text, 0).filter(|number| number.end == text.len()).map(|number| number.value)
+/// A field in the sentence that it stands in: what follows it lets it be read eight bytes at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    sentence: &'a [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Field<'a> {
+    /// # Panics
+    /// If it does not lie in the sentence.
+    #[inline]
+    pub fn new(sentence: &'a [u8], start: usize, end: usize) -> Field<'a> {
+        assert!(start <= end && end <= sentence.len(), "a field is a part of its sentence");
+        Field { sentence, start, end }
+    }
+
+    #[cfg(test)]
+    fn alone(text: &str) -> Field<'_> {
+        Field::new(text.as_bytes(), 0, text.len())
+    }
+
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        &self.sentence[self.start..self.end]
+    }
+
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    #[inline]
+    fn decimal(self) -> Option<Decimal> {
+        let number = number::number(self.sentence, self.start).filter(|number| number.end == self.end)?;
+        Some(number.value)
+    }
 }
 
 /// A number; `None` if it is empty or none.
 #[inline]
-pub fn float(text: &[u8]) -> Option<f32> {
-    if text.is_empty() {
+pub fn float(field: Field) -> Option<f32> {
+    if field.is_empty() {
         return None;
     }
-    let value = number::nearest(decimal(text)?, text)? as f32;
+    let value = number::nearest(field.decimal()?, field.bytes())? as f32;
     value.is_finite().then_some(value)
 }
 
@@ -32,45 +66,75 @@ pub fn integer(text: &[u8]) -> Option<i64> {
 
 /// Degrees from `dddmm.mmmm` without sign, and the digits after the point; one division gives the nearest `f64`.
 #[inline]
-pub fn coordinate(text: &[u8], degrees_max: i64) -> Option<(f64, u8)> {
-    if !text.first()?.is_ascii_digit() {
+pub fn coordinate(field: Field, degrees_max: u64) -> Option<(f64, u8)> {
+    let Field { sentence, start, end } = field;
+    let (whole, digits) = leading_digits(sentence, start);
+    let point = start + digits;
+    if digits == 0 || digits > 5 {
         return None;
     }
-    let Decimal { mut mantissa, exponent } = decimal(text)?;
-    let mut digits = u32::try_from(-exponent).ok()?;
-    if digits > DIGITS_MAX {
-        mantissa /= 10_i64.checked_pow(digits - DIGITS_MAX)?;
-        digits = DIGITS_MAX;
+    let (mut fraction, mut written) = (0, 0);
+    if point < end {
+        let (part, count) = leading_digits(sentence, point + 1);
+        if sentence[point] != b'.' || point + 1 + count != end {
+            return None;
+        }
+        (fraction, written) = (part, count.min(DIGITS_MAX));
     }
-    let one = TEN_TO[digits as usize];
-    let (degrees, minutes) = (mantissa / (100 * one), mantissa % (100 * one));
-    let in_minutes = degrees * 60 * one + minutes;
-    let right = minutes < 60 * one && in_minutes <= degrees_max * 60 * one;
-    right.then(|| (in_minutes as f64 / (60 * one) as f64, digits as u8))
+    let one = TEN_TO[written];
+    let (degrees, minutes) = (whole / 100, whole % 100);
+    let in_minutes = (degrees * 60 + minutes) * one + fraction;
+    let right = minutes < 60 && in_minutes <= degrees_max * 60 * one;
+    right.then(|| (in_minutes as i64 as f64 / (60 * one) as i64 as f64, written as u8))
+}
+
+/// The number that the digits at `at` make, of which no more than `DIGITS_MAX` count, and how many they are.
+#[inline]
+fn leading_digits(text: &[u8], at: usize) -> (u64, usize) {
+    let word = scan::word(text, at) ^ scan::each(b'0');
+    let others = (word.wrapping_add(scan::each(0x76)) | word) & scan::each(0x80);
+    let count = others.trailing_zeros() / 8;
+    match count {
+        8 => long_digits(text, at),
+        _ => (number::first_digits(word, count), count as usize),
+    }
+}
+
+#[cold]
+fn long_digits(text: &[u8], at: usize) -> (u64, usize) {
+    let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let counted = digits.clone().take(DIGITS_MAX).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    (counted, digits.count())
 }
 
 /// Microseconds since midnight from `hhmmss`, with or without a fraction. A leap second counts as the one before it.
 #[inline]
-pub fn time_of_day(text: &[u8]) -> Option<i64> {
-    let (whole, fraction) = text.split_first_chunk::<6>()?;
-    if !whole.iter().all(u8::is_ascii_digit) {
+pub fn time_of_day(field: Field) -> Option<i64> {
+    let Field { sentence, start, end } = field;
+    let (whole, digits) = leading_digits(sentence, start);
+    if digits != 6 {
         return None;
     }
-    let two = |at: usize| i64::from(whole[at] - b'0') * 10 + i64::from(whole[at + 1] - b'0');
-    let (hour, minute, second) = (two(0), two(2), two(4));
+    let (hour, minute, second) = (whole as i64 / 10_000, whole as i64 / 100 % 100, whole as i64 % 100);
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let part = match fraction {
-        [] => 0,
-        [b'.', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
-            digits
-                .iter()
-                .take(6)
-                .fold((0, SECOND_US), |(sum, unit), digit| (sum + i64::from(digit - b'0') * unit / 10, unit / 10))
-                .0
+    let part = match sentence[start + 6..end].first() {
+        None => 0,
+        Some(b'.') => {
+            let (part, count) = leading_digits(sentence, start + 7);
+            if start + 7 + count != end {
+                return None;
+            }
+            let part = part as i64;
+            match count {
+                ..=6 => part * TEN_TO[6 - count] as i64,
+                7 => part / 10,
+                8 => part / 100,
+                _ => part / 1000,
+            }
         }
-        _ => return None,
+        Some(_) => return None,
     };
     Some(((hour * 60 + minute) * 60 + second.min(59)) * SECOND_US + part)
 }
@@ -110,7 +174,7 @@ mod tests {
     #[test]
     fn coordinates_are_degrees_and_minutes() {
         let check = |text: &str, limit, want: Option<f64>| {
-            assert_eq!(coordinate(text.as_bytes(), limit).map(|(degrees, _)| degrees), want, "{text}");
+            assert_eq!(coordinate(Field::alone(text), limit).map(|(degrees, _)| degrees), want, "{text}");
         };
         check("4916.45", 90, Some(49.274_166_666_666_665));
         check("5327.04319", 90, Some(53.450_719_833_333_33));
@@ -127,7 +191,7 @@ mod tests {
 
     #[test]
     fn times_of_day_have_six_digits_and_perhaps_a_fraction() {
-        let check = |text: &str, want| assert_eq!(time_of_day(text.as_bytes()), want, "{text}");
+        let check = |text: &str, want| assert_eq!(time_of_day(Field::alone(text)), want, "{text}");
         check("000000", Some(0));
         check("235959.9999999", Some(86_399_999_999));
         check("235960", Some(86_399_000_000));

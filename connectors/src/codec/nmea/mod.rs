@@ -337,12 +337,14 @@ impl NmeaCodec {
         while at < bytes.len() {
             let window = &bytes[at..bytes.len().min(at + LINE_MAX + 1)];
             let (line, next) = match memchr::memchr2(b'\n', b'\r', window) {
+                // What ends with both is one line.
+                Some(end) if window[end..].starts_with(b"\r\n") => (&window[..end], end + 2),
                 Some(end) => (&window[..end], end + 1),
                 None if window.len() > LINE_MAX => (&window[..LINE_MAX], LINE_MAX),
                 None if last => (window, window.len()),
                 None => break,
             };
-            if self.held.first().is_some_and(|first| (self.passed - first.at) as usize + at + next > HELD_MAX) {
+            if self.held.first().is_some_and(|first| at + line.len() - (first.at - self.passed) as usize > HELD_MAX) {
                 self.force(out);
             }
             if !line.is_empty() {

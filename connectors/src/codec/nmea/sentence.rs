@@ -1,6 +1,6 @@
 //! One sentence: its frame of `$`, `*` and checksum, its fields, and what each kind of sentence says.
 
-use super::fields::{coordinate, day, float, integer, time_of_day};
+use super::fields::{Field, coordinate, day, float, integer, time_of_day};
 
 /// Fields of a sentence that are looked at; those after it are not. GSA has 18 with the address.
 const FIELDS_MAX: usize = 20;
@@ -91,16 +91,29 @@ impl<'a> Split<'a> {
 
     /// A field, without spaces around it; empty if there is none. Field 0 is the address.
     #[inline]
-    pub fn field(&self, n: usize) -> &'a [u8] {
-        if n >= self.count {
-            return &[];
+    pub fn field(&self, n: usize) -> Field<'a> {
+        let end = if n < self.count { usize::from(self.ends[n]) } else { self.body.len() };
+        let start = match n {
+            _ if n >= self.count => end,
+            0 => 0,
+            n => usize::from(self.ends[n - 1]) + 1,
+        };
+        match &self.body[start..end] {
+            [b' ', ..] | [.., b' '] => self.trimmed(start, end),
+            _ => Field::new(self.body, start, end),
         }
-        let start = if n == 0 { 0 } else { usize::from(self.ends[n - 1]) + 1 };
-        let field = &self.body[start..usize::from(self.ends[n])];
-        match field {
-            [b' ', ..] | [.., b' '] => field.trim_ascii(),
-            field => field,
-        }
+    }
+
+    #[cold]
+    fn trimmed(&self, start: usize, end: usize) -> Field<'a> {
+        let text = &self.body[start..end];
+        let start = start + (text.len() - text.trim_ascii_start().len());
+        Field::new(self.body, start, start + text.trim_ascii().len())
+    }
+
+    #[inline]
+    pub fn text(&self, n: usize) -> &'a [u8] {
+        self.field(n).bytes()
     }
 }
 
@@ -171,12 +184,12 @@ pub fn read(body: &[u8]) -> Result<Meaning, Fault> {
 fn rmc(split: &Split) -> Result<Meaning, Fault> {
     let said = Said {
         fix: fix("RMC", split, 3)?,
-        valid: Some(split.field(2) == b"A" && !is_no_fix(split.field(12))),
+        valid: Some(split.text(2) == b"A" && !is_no_fix(split.text(12))),
         speed_mps: float(split.field(7)).map(knots),
         heading_deg: float(split.field(8)),
         ..Said::default()
     };
-    let date = match split.field(9) {
+    let date = match split.text(9) {
         b"" => None,
         text => Some(day(text).ok_or(Fault::Field { kind: "RMC", name: "date (ddmmyy)" })?),
     };
@@ -187,21 +200,21 @@ fn rmc(split: &Split) -> Result<Meaning, Fault> {
 fn gga(split: &Split) -> Result<Meaning, Fault> {
     let fix = fix("GGA", split, 2)?;
     // 0 is no fix, 7 typed in by hand, 8 made up by a simulator.
-    let valid = Some(!matches!(split.field(6), b"" | b"0" | b"7" | b"8"));
+    let valid = Some(!matches!(split.text(6), b"" | b"0" | b"7" | b"8"));
     timed("GGA", split.field(1), None, Said { fix, valid, ..satellites_and_height(split) })
 }
 
 /// As GGA, but one letter for each system in the place of the quality.
 fn gns(split: &Split) -> Result<Meaning, Fault> {
     let fix = fix("GNS", split, 2)?;
-    let modes = split.field(6);
+    let modes = split.text(6);
     let valid = Some(modes.iter().any(|mode| !is_no_fix(std::slice::from_ref(mode))));
     timed("GNS", split.field(1), None, Said { fix, valid, ..satellites_and_height(split) })
 }
 
 fn satellites_and_height(split: &Split) -> Said {
     Said {
-        satellites: integer(split.field(7)).and_then(|count| i16::try_from(count).ok()),
+        satellites: integer(split.text(7)).and_then(|count| i16::try_from(count).ok()),
         hdop: float(split.field(8)),
         altitude_m: float(split.field(9)),
         ..Said::default()
@@ -212,20 +225,20 @@ fn satellites_and_height(split: &Split) -> Said {
 fn gll(split: &Split) -> Result<Meaning, Fault> {
     let fix = fix("GLL", split, 1)?;
     // Receivers before version 2 of the standard send no status.
-    let valid = match split.field(6) {
+    let valid = match split.text(6) {
         b"" => None,
-        status => Some(status == b"A" && !is_no_fix(split.field(7))),
+        status => Some(status == b"A" && !is_no_fix(split.text(7))),
     };
     timed("GLL", split.field(5), None, Said { fix, valid, ..Said::default() })
 }
 
 /// Address, degrees, T, magnetic degrees, M, knots, N, km/h, K, mode; old receivers leave the letters out.
 fn vtg(split: &Split) -> Said {
-    let lettered = split.field(2) == b"T";
+    let lettered = split.text(2) == b"T";
     let (knots_at, kmh_at) = if lettered { (5, 7) } else { (3, 4) };
     let kmh = |speed: f32| (f64::from(speed) / 3.6) as f32;
     let speed_mps = float(split.field(knots_at)).map(knots).or_else(|| float(split.field(kmh_at)).map(kmh));
-    match is_no_fix(split.field(9)) {
+    match is_no_fix(split.text(9)) {
         true => Said::default(),
         false => Said { speed_mps, heading_deg: float(split.field(1)), ..Said::default() },
     }
@@ -242,7 +255,7 @@ fn zda(split: &Split) -> Result<Meaning, Fault> {
     if [1, 2, 3, 4].iter().any(|n| split.field(*n).is_empty()) {
         return Ok(Meaning::Nothing);
     }
-    let part = |n: usize| integer(split.field(n)).ok_or(wrong);
+    let part = |n: usize| integer(split.text(n)).ok_or(wrong);
     let date = super::fields::days(part(4)?, part(3)?, part(2)?).ok_or(wrong)?;
     match time_of_day(split.field(1)) {
         Some(time) => Ok(Meaning::Date(time, date)),
@@ -251,7 +264,7 @@ fn zda(split: &Split) -> Result<Meaning, Fault> {
 }
 
 #[inline]
-fn timed(kind: &'static str, time: &[u8], date: Option<i32>, said: Said) -> Result<Meaning, Fault> {
+fn timed(kind: &'static str, time: Field, date: Option<i32>, said: Said) -> Result<Meaning, Fault> {
     match (time_of_day(time), said.fix) {
         (Some(time), _) => Ok(Meaning::Timed(time, date, said)),
         // A receiver that has just been switched on knows neither time nor place.
@@ -263,7 +276,7 @@ fn timed(kind: &'static str, time: &[u8], date: Option<i32>, said: Said) -> Resu
 /// The position in four fields; `None` if the receiver has none.
 #[inline]
 fn fix(kind: &'static str, split: &Split, n: usize) -> Result<Option<Fix>, Fault> {
-    let [lat, north, lon, east] = [0, 1, 2, 3].map(|at| split.field(n + at));
+    let (lat, north, lon, east) = (split.field(n), split.text(n + 1), split.field(n + 2), split.text(n + 3));
     if lat.is_empty() && lon.is_empty() {
         return Ok(None);
     }
@@ -300,9 +313,9 @@ mod tests {
             let split = Split::new(body.as_bytes());
             let plain: Vec<&str> = body.split(',').map(|field| field.trim()).collect();
             for (n, field) in plain.iter().enumerate().take(FIELDS_MAX) {
-                prop_assert_eq!(split.field(n), field.as_bytes(), "{}", n);
+                prop_assert_eq!(split.text(n), field.as_bytes(), "{}", n);
             }
-            prop_assert!(split.field(plain.len()).is_empty());
+            prop_assert!(split.text(plain.len()).is_empty());
         }
 
         #[test]
