@@ -9,7 +9,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use nom_teltonika::decoder::{take_frame, take_imei};
+use nom_teltonika::protocol::FrameView;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
+use rhumb_connectors::codec::teltonika::{IoColumn, TeltonikaConfig, crc16};
 use rhumb_connectors::codec::{Codec, CodecConfig, Place};
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::frame::{Frame, Origin};
@@ -21,6 +24,7 @@ const FRAMES: usize = 100_000;
 /// Bytes that a reader hands over at a time: some 8,000 rows.
 const CHUNK: usize = 400_000;
 const PACKET: usize = 1400;
+const TRACKER_RECORDS: usize = 16;
 
 /// SplitMix64.
 struct Random(u64);
@@ -113,6 +117,67 @@ fn binary_of(rows: &[Row], positions: Positions) -> Vec<u8> {
     }
     bytes.extend_from_slice(encoder.record());
     bytes
+}
+
+/// Frames of a tracker in TCP packets of sixteen records, each with the position and `io` elements, and a login in front;
+/// a packet has one vehicle, so that of each its first row counts.
+fn teltonika_of(rows: &[Row], io: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for packet in rows.chunks(TRACKER_RECORDS) {
+        let imei: u64 = packet[0].vehicle_id[1..].parse().expect("an id is a letter and a number");
+        bytes.extend(format!("\0\x0F{:015}", 352_093_080_000_000 + imei).bytes());
+        let mut data = vec![8, packet.len() as u8];
+        for row in packet {
+            data.extend((row.ts as u64).to_be_bytes());
+            data.push(0);
+            data.extend(((row.lon * 1e7).round() as i32).to_be_bytes());
+            data.extend(((row.lat * 1e7).round() as i32).to_be_bytes());
+            data.extend([0, 120, 0, 90, 9, 0, 36]);
+            // Elements of one and of two bytes, half of each.
+            let (ones, twos) = (io as u8 / 2, io as u8 - io as u8 / 2);
+            data.extend([0, io as u8, ones]);
+            (0..ones).for_each(|id| data.extend([id, 1]));
+            data.push(twos);
+            (0..twos).for_each(|id| data.extend([66 + id, 0x30, id]));
+            data.extend([0, 0]);
+        }
+        data.push(packet.len() as u8);
+        bytes.extend([0; 4]);
+        bytes.extend((data.len() as u32).to_be_bytes());
+        bytes.extend(&data);
+        bytes.extend(u32::from(crc16(&data)).to_be_bytes());
+    }
+    bytes
+}
+
+/// Sentences of a receiver that moves: two a frame, of which the second adds the height.
+fn nmea_of(rows: &[Row]) -> Vec<u8> {
+    let angle = |degrees: f64, width: usize| {
+        let minutes = (degrees.abs() * 60e5).round() as u64;
+        let (whole, rest) = (minutes / 6_000_000, minutes % 6_000_000);
+        format!("{whole:0width$}{:02}.{:05}", rest / 100_000, rest % 100_000)
+    };
+    let side = |degrees: f64, plus, minus| if degrees < 0.0 { minus } else { plus };
+    let mut text = String::new();
+    for (n, row) in rows.iter().enumerate() {
+        let (second, hundredths) = (n / 100 % 86_400, n % 100);
+        let time = format!("{:02}{:02}{:02}.{hundredths:02}", second / 3600, second / 60 % 60, second % 60);
+        let place = format!(
+            "{},{},{},{}",
+            angle(row.lat, 2),
+            side(row.lat, 'N', 'S'),
+            angle(row.lon, 3),
+            side(row.lon, 'E', 'W')
+        );
+        for body in [
+            format!("GPRMC,{time},A,{place},12.3,90.5,141123,,,A"),
+            format!("GPGGA,{time},{place},1,09,0.9,120.5,M,48.0,M,,"),
+        ] {
+            let sum = body.bytes().fold(0, |sum, byte| sum ^ byte);
+            text += &format!("${body}*{sum:02X}\r\n");
+        }
+    }
+    text.into()
 }
 
 /// A reader of one partition for one shard: what the engine does with a codec.
@@ -235,13 +300,79 @@ fn binary(c: &mut Criterion, case: &str, rows: &[Row]) {
     group.finish();
 }
 
+/// Codec 8 in a recording of a TCP connection, checksums included. `io` reads two elements into columns besides. The naive
+/// way is the crate `nom-teltonika`, which ends at views of the records and makes no columns.
+fn teltonika(c: &mut Criterion, case: &str, rows: &[Row], io: usize) {
+    let bytes = teltonika_of(rows, io);
+    let mut group = c.benchmark_group("codec/teltonika");
+    group.throughput(Throughput::Elements(rows.len() as u64));
+    let columns = vec![IoColumn::new("ignition", 1), IoColumn::new("power", 66)];
+    for (variant, io) in [("rhumb", Vec::new()), ("io", columns)] {
+        let config = CodecConfig::Teltonika(TeltonikaConfig { keep: Vec::new(), io });
+        let mut reader = Reader::new();
+        reader.out = reader.out.with_columns(&config.columns());
+        let mut codec = config.open();
+        let place = Place { offset: 0, received_at: EventTime(i64::MAX / 2) };
+        assert_eq!(codec.stream(&bytes, true, place, &mut reader.out), bytes.len());
+        let delivered = reader.out.finish().remove(0);
+        assert_eq!((delivered.frames.len(), delivered.rejects.len()), (rows.len(), 0));
+        let same = |(n, row): (usize, &Row)| {
+            delivered.frames.lat.value(n) == row.lat && delivered.frames.lon.value(n) == row.lon
+        };
+        assert!(rows.iter().enumerate().all(same));
+        group.bench_function(format!("{case}/{variant}"), |b| {
+            b.iter(|| assert_eq!(reader.decode(&mut *codec, &bytes), rows.len()));
+        });
+    }
+    let naive = || {
+        let (mut input, mut sum, mut frames) = (&bytes[..], 0.0, 0);
+        while !input.is_empty() {
+            take_imei(&mut input).expect("a login");
+            let FrameView::Avl(packet) = take_frame(&mut input).expect("a packet") else { panic!("positions") };
+            for record in packet.records() {
+                let gps = record.gps();
+                sum += gps.latitude_degrees() + gps.longitude_degrees() + u64::from(record.timestamp()) as f64;
+                frames += 1;
+            }
+        }
+        (sum, frames)
+    };
+    group.bench_function(format!("{case}/naive"), |b| b.iter(|| assert_eq!(black_box(naive()).1, rows.len())));
+    bench_copy(&mut group, case, &bytes);
+    group.finish();
+}
+
+/// RMC and GGA of each frame; the throughput counts sentences. The naive way is the crate `nmea`, which ends at a struct.
+fn nmea(c: &mut Criterion, case: &str, rows: &[Row]) {
+    let bytes = nmea_of(rows);
+    let mut group = c.benchmark_group("codec/nmea");
+    group.throughput(Throughput::Elements(2 * rows.len() as u64));
+    let config = CodecConfig::named("nmea").expect("a codec has this name");
+    let mut reader = Reader::new();
+    let mut codec = config.open();
+    assert_eq!(reader.decode(&mut *codec, &bytes), rows.len());
+    group.bench_function(format!("{case}/rhumb"), |b| {
+        b.iter(|| assert_eq!(reader.decode(&mut *codec, &bytes), rows.len()));
+    });
+    let text = std::str::from_utf8(&bytes).expect("sentences are ASCII");
+    let naive = || text.lines().map(|line| black_box(nmea::parse_str(line).expect("a sentence"))).count();
+    group.bench_function(format!("{case}/naive"), |b| b.iter(|| assert_eq!(naive(), 2 * rows.len())));
+    bench_copy(&mut group, case, &bytes);
+    group.finish();
+}
+
 fn benches(c: &mut Criterion) {
     for (case, vehicles, wide) in [("500", 500, false), ("50k", 50_000, false), ("50k-wide", 50_000, true)] {
         let rows = rows(vehicles, wide);
         csv(c, case, &rows);
         json(c, case, &rows);
         binary(c, case, &rows);
+        if !wide {
+            teltonika(c, &format!("{case}-io4"), &rows, 4);
+            teltonika(c, &format!("{case}-io16"), &rows, 16);
+        }
     }
+    nmea(c, "one", &rows(1, false));
 }
 
 criterion_group!(all, benches);

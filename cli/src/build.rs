@@ -13,6 +13,7 @@ use rhumb_connectors::codec::mapping::{FieldsConfig, Mapped};
 use rhumb_connectors::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
 use rhumb_connectors::file::{self, FileConfig, FilePlan};
 use rhumb_connectors::lake::LakePlan;
+use rhumb_connectors::tcp::TcpPlan;
 use rhumb_connectors::udp::{UdpConfig, UdpPlan};
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::operator::OperatorPlan;
@@ -41,14 +42,15 @@ pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
             clock_skew_max_us: engine.clock_skew_max_us,
         },
         sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
-        operators: operators(&checked.operators),
+        operators: operators(&checked.operators, &checked.sources),
         sinks: vec![Arc::new(LakePlan::default())],
     })
 }
 
 /// In the order in which they stand.
-pub fn operators(means: &[OperatorMeans]) -> Vec<Arc<dyn OperatorPlan>> {
+pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dyn OperatorPlan>> {
     let mut columns = core_columns();
+    columns.extend(sources.iter().flat_map(SourceMeans::columns));
     let mut plans: Vec<Arc<dyn OperatorPlan>> = Vec::new();
     for operator in means {
         let name = operator.name.clone();
@@ -66,7 +68,7 @@ pub fn operators(means: &[OperatorMeans]) -> Vec<Arc<dyn OperatorPlan>> {
 
 fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
     let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
-    let described = config.describe();
+    let (described, columns) = (config.describe(), config.columns());
     let make: MakeCodec = Arc::new(move || config.open());
     Ok(match &means.kind {
         SourceKind::Udp(udp) => {
@@ -76,7 +78,10 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
             config.datagram_max_bytes = udp.datagram_max_bytes;
             let network = |n: &crate::config::Network| format!("{}/{}", n.address, n.prefix).parse();
             config.allow = udp.allow.iter().map(network).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
-            Arc::new(UdpPlan::new(&means.name, config, &described, make))
+            Arc::new(UdpPlan::new(&means.name, config, &described, make).with_columns(columns))
+        }
+        SourceKind::Tcp(tcp) => {
+            Arc::new(TcpPlan::new(&means.name, tcp.clone(), &described, make).with_columns(columns))
         }
         SourceKind::File(file) => {
             let speed = match file.speed {
@@ -84,7 +89,7 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
                 Speed::Times(times) => file::Speed::Times(times),
             };
             let config = FileConfig { path: file.path.clone(), speed };
-            Arc::new(FilePlan::new(&means.name, config, &described, make))
+            Arc::new(FilePlan::new(&means.name, config, &described, make).with_columns(columns))
         }
     })
 }
@@ -105,6 +110,8 @@ pub(crate) fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
         CodecKind::Binary(binary) => CodecConfig::Binary(BinaryConfig {
             keys: binary.keys.iter().map(|key| Key { id: key.id, secret: key.secret.0.clone() }).collect(),
         }),
+        CodecKind::Teltonika(teltonika) => CodecConfig::Teltonika(teltonika.clone()),
+        CodecKind::Nmea(nmea) => CodecConfig::Nmea(nmea.clone()),
     })
 }
 

@@ -95,7 +95,7 @@ fn decode_refuses_what_it_cannot_do() {
                 error: the following required arguments were not provided:
                 <CODEC>
             decode smoke digits
-                error: there is no codec "smoke"; there are json, csv, binary
+                error: there is no codec "smoke"; there are json, csv, binary, teltonika, nmea
             decode json --transport pigeon
                 error: invalid value 'pigeon' for '--transport <TRANSPORT>'
                 [possible values: udp, tcp]

@@ -135,7 +135,8 @@ const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
 #[test]
 fn plan_names_everything_and_no_secret() {
     let (checked, folder) = checked(FLEET, &[KEY]);
-    let plan = explain(&checked, &operators(&checked.operators)).expect("a plan").replace(&folder, "");
+    let plan =
+        explain(&checked, &operators(&checked.operators, &checked.sources)).expect("a plan").replace(&folder, "");
     assert!(!plan.contains(KEY.1));
     expect![[r#"
         pipeline fleet, from fleet.toml
@@ -158,7 +159,7 @@ fn plan_names_everything_and_no_secret() {
             lanes       64, by hash of the vehicle, on 2 shards
             epoch       committed every 10s, or after 4000000 frames
             lateness    windows wait 5m for late frames
-            idle        a live source holds up nothing after 30s of silence
+            idle        a lane that is silent for 30s goes on as its source does
             future      frames more than 5m ahead of their receipt are rejected
             path        16 fixes of each vehicle are remembered
 

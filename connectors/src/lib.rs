@@ -1,9 +1,11 @@
 //! Everything outside the process: codecs, sources, the simulator, the lake.
 
+pub mod acknowledge;
 pub mod codec;
 pub mod file;
 pub mod lake;
 pub mod simulate;
+pub mod tcp;
 pub mod udp;
 
 /// How a source opens its codec: one instance a socket or a file.

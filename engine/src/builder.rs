@@ -1,6 +1,7 @@
 //! `FrameBuilder`: what codecs push frames into. A frame goes straight into the columns of the shard that will
 //! run it, so that reading, interning and routing are one pass.
 
+use crate::extra::{ExtraColumn, Row};
 use crate::frame::{Frame, FrameBatch, Origin, Parts, timestamps};
 use crate::lane::{Lane, hash_of};
 use crate::reject::{Reason, Reject};
@@ -8,16 +9,16 @@ use crate::time::{EventTime, ROLLOVER_AFTER_US, ROLLOVER_US, SECOND_US};
 use crate::vehicle::{Slot, VehicleCache, Vehicles};
 use arrow::array::{ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{Float32Type, Int16Type, UInt16Type};
+use arrow::datatypes::{FieldRef, Float32Type, Int16Type, UInt16Type};
 use std::sync::Arc;
 
 /// Longer ids are refused: no device has one, and a bound keeps a stranger from filling memory with a few datagrams.
 pub const VEHICLE_ID_MAX: usize = 128;
 
 /// A value that only some frames have. Costs nothing until the first one comes.
-struct Optional<T> {
-    values: Vec<T>,
-    present: Vec<bool>,
+pub(crate) struct Optional<T> {
+    pub(crate) values: Vec<T>,
+    pub(crate) present: Vec<bool>,
 }
 
 impl<T> Default for Optional<T> {
@@ -26,9 +27,9 @@ impl<T> Default for Optional<T> {
     }
 }
 
-impl<T: arrow::datatypes::ArrowNativeType> Optional<T> {
+impl<T: Copy + Default> Optional<T> {
     #[inline]
-    fn push(&mut self, row: usize, value: Option<T>) {
+    pub(crate) fn push(&mut self, row: usize, value: Option<T>) {
         if let Some(value) = value {
             if self.values.len() < row {
                 self.fill(row);
@@ -39,20 +40,27 @@ impl<T: arrow::datatypes::ArrowNativeType> Optional<T> {
     }
 
     #[cold]
-    fn fill(&mut self, rows: usize) {
+    pub(crate) fn fill(&mut self, rows: usize) {
         self.values.resize(rows, T::default());
         self.present.resize(rows, false);
     }
 
-    fn finish<P: ArrowPrimitiveType<Native = T>>(&mut self, rows: usize) -> Option<PrimitiveArray<P>> {
+    /// The values of so many rows and which of them there are; `None` if no row has one.
+    pub(crate) fn take(&mut self, rows: usize) -> Option<(Vec<T>, Option<NullBuffer>)> {
         if self.values.is_empty() {
             return None;
         }
-        self.values.resize(rows, T::default());
-        self.present.resize(rows, false);
+        self.fill(rows);
         let (values, present) = (std::mem::take(&mut self.values), std::mem::take(&mut self.present));
         let nulls = (!present.iter().all(|p| *p)).then(|| NullBuffer::from(present));
-        Some(PrimitiveArray::new(values.into(), nulls))
+        Some((values, nulls))
+    }
+
+    pub(crate) fn finish<P: ArrowPrimitiveType<Native = T>>(&mut self, rows: usize) -> Option<PrimitiveArray<P>>
+    where
+        T: arrow::datatypes::ArrowNativeType,
+    {
+        self.take(rows).map(|(values, nulls)| PrimitiveArray::new(values.into(), nulls))
     }
 }
 
@@ -74,6 +82,7 @@ struct Columns {
     no_fix: Vec<bool>,
     offset: Vec<i64>,
     part: Optional<u16>,
+    extra: Vec<ExtraColumn>,
 }
 
 impl Columns {
@@ -93,6 +102,7 @@ impl Columns {
     fn finish(&mut self, origin: Origin, parts: &Arc<[Arc<str>]>) -> FrameBatch {
         let rows = self.vehicle.len();
         let mut columns = std::mem::replace(self, Columns::with_capacity(rows));
+        self.extra = std::mem::take(&mut columns.extra);
         let no_fix = (!columns.no_fix.is_empty()).then(|| {
             columns.no_fix.resize(rows, false);
             BooleanArray::from(columns.no_fix)
@@ -117,7 +127,7 @@ impl Columns {
             late: BooleanArray::new(BooleanBuffer::new_unset(rows), None),
             lane_clock: ScalarBuffer::from(vec![i64::MIN; rows]),
             zones: None,
-            extra: Vec::new(),
+            extra: self.extra.iter_mut().filter_map(|column| column.finish(rows)).collect(),
         }
     }
 }
@@ -180,6 +190,18 @@ impl FrameBuilder {
         }
     }
 
+    /// Adds columns beyond the core, which `push_row` fills: booleans, 64-bit integers and floats, texts. Before the
+    /// first push.
+    ///
+    /// # Panics
+    /// If a column has another type.
+    pub fn with_columns(mut self, columns: &[FieldRef]) -> FrameBuilder {
+        for shard in &mut self.columns {
+            shard.extra = columns.iter().map(ExtraColumn::new).collect();
+        }
+        self
+    }
+
     /// Frames and rejects from here on come from this partition. Only between two calls of `finish`.
     pub fn set_partition(&mut self, partition: Arc<str>, lane: Option<Lane>) {
         assert!(self.is_empty(), "a batch comes from one partition");
@@ -207,6 +229,11 @@ impl FrameBuilder {
         self.received_at = received_at;
     }
 
+    /// What `at` was told last.
+    pub fn place(&self) -> (i64, EventTime) {
+        (self.offset, self.received_at)
+    }
+
     /// Frames and rejects so far.
     pub fn len(&self) -> usize {
         self.frames + self.rejects.len()
@@ -228,19 +255,36 @@ impl FrameBuilder {
     /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
     #[inline]
     pub fn push(&mut self, frame: &Frame) {
+        self.put(frame);
+    }
+
+    /// As `push`; gives the frame's row, to which values beyond the core can be added. `None`: it was rejected.
+    #[inline]
+    pub fn push_row(&mut self, frame: &Frame) -> Option<Row<'_>> {
+        let shard = self.put(frame)?;
+        let columns = &mut self.columns[shard];
+        Some(Row { row: columns.lane.len() - 1, columns: &mut columns.extra })
+    }
+
+    /// Puts a frame into the columns of its shard and says which that is; `None`: it was rejected.
+    #[inline(always)]
+    fn put(&mut self, frame: &Frame) -> Option<usize> {
         if frame.vehicle.is_empty() || frame.vehicle.len() > VEHICLE_ID_MAX {
-            return self.reject_vehicle(frame);
+            self.reject_vehicle(frame);
+            return None;
         }
         let received_at = frame.received_at.unwrap_or(self.received_at);
         let mut event_time = frame.event_time;
         if !event_time.is_of_calendar() || frame.received_at.is_some_and(|at| !at.is_of_calendar()) {
-            return self.reject_calendar(frame);
+            self.reject_calendar(frame);
+            return None;
         }
         if self.clocks.rollover && event_time < received_at.minus(ROLLOVER_AFTER_US) {
             event_time = EventTime(event_time.0.saturating_add(ROLLOVER_US));
         }
         if event_time.0 > received_at.0.saturating_add(self.clocks.skew_max_us) {
-            return self.reject_future(frame, received_at);
+            self.reject_future(frame, received_at);
+            return None;
         }
         let hash = hash_of(frame.vehicle.as_bytes());
         let lane = self.lane.unwrap_or(Lane::of_hash(hash));
@@ -269,6 +313,7 @@ impl FrameBuilder {
         columns.offset.push(self.offset);
         columns.part.push(row, self.part);
         self.frames += 1;
+        Some(shard)
     }
 
     #[inline]
@@ -410,7 +455,6 @@ mod tests {
             None => Ok((delivery.frames.times()[0] - NOW.0) / SECOND_US),
         };
         assert_eq!(found, expected);
-        assert!(delivery.rejects.iter().all(|r| r.event_time.is_none_or(EventTime::is_of_calendar)));
     }
 
     #[test]
@@ -430,10 +474,17 @@ mod tests {
 
     #[test]
     fn times_of_no_calendar_year_are_refused() {
-        let (first, last) = (EventTime::FIRST.0 / SECOND_US, EventTime::LAST.0 as f64 / 1e6);
-        check(false, i64::MIN, Err(("calendar", i64::MIN as f64 / 1e6, first as f64)));
-        check(false, i64::MAX, Err(("calendar", i64::MAX as f64 / 1e6, last)));
-        check(false, first - NOW.0 / SECOND_US, Ok(first - NOW.0 / SECOND_US));
+        for (time, bound) in
+            [(i64::MIN, EventTime::FIRST), (EventTime::FIRST.0 - 1, EventTime::FIRST), (i64::MAX, EventTime::LAST)]
+        {
+            let mut builder = builder(false);
+            builder.push(&frame("a", EventTime(time)));
+            let reject = builder.finish().remove(0).rejects.remove(0);
+            assert_eq!((reject.reason, reject.event_time), (Reason::Calendar, None));
+            assert_eq!(reject.measured, Some(time as f64 / 1e6));
+            assert_eq!(reject.threshold, Some(bound.0 as f64 / 1e6));
+        }
+        check(false, (EventTime::FIRST.0 - NOW.0) / SECOND_US, Ok((EventTime::FIRST.0 - NOW.0) / SECOND_US));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod chain;
 mod control;
 pub mod current;
 pub mod effects;
+pub mod extra;
 pub mod frame;
 pub mod lane;
 pub mod manifest;

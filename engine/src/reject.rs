@@ -25,13 +25,15 @@ macro_rules! reasons {
 reasons! {
     /// Bytes that the codec cannot read as a frame.
     Undecodable = "undecodable",
+    /// Bytes that do not have the checksum that came with them.
+    Checksum = "checksum",
     /// A datagram without bytes.
     EmptyDatagram = "empty_datagram",
     /// A datagram longer than the source takes; only its head is kept.
     OversizeDatagram = "oversize_datagram",
     /// A datagram from an address that is not on the allow-list.
     Sender = "sender_not_allowed",
-    /// The trailer of an authenticated datagram is missing, wrong, or was seen before.
+    /// The trailer of an authenticated datagram is missing, wrong, or was seen before; a device sent before its login.
     Authentication = "authentication",
     /// The vehicle id is empty or too long.
     VehicleId = "vehicle_id",

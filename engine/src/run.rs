@@ -143,6 +143,12 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let current = CurrentTable::new(currents.clone());
 
     let mut history = core_columns();
+    // Sources that have a column of one name share it.
+    for column in pipeline.sources.iter().flat_map(|(plan, _)| plan.columns()) {
+        if history.iter().all(|other| other.name() != column.name()) {
+            history.push(column);
+        }
+    }
     history.extend(pipeline.operators.iter().flat_map(|plan| plan.columns()));
     let sink_context = SinkContext {
         pipeline: pipeline.name.clone(),
@@ -224,7 +230,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             name,
             tempo: plan.tempo(),
             source,
-            builder: FrameBuilder::new(&vehicles, origin, clocks),
+            builder: FrameBuilder::new(&vehicles, origin, clocks).with_columns(&plan.columns()),
             shards: shards.into_iter().map(|(sender, _)| sender).collect(),
             control: control.clone(),
             clock: clock.clone(),

@@ -2,6 +2,7 @@
 
 use crate::builder::FrameBuilder;
 use crate::time::{Clock, EventTime};
+use arrow::datatypes::FieldRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,11 @@ pub trait SourcePlan: Send + Sync {
 
     /// What `rhumb explain` says of it: codec, address, partitions.
     fn describe(&self) -> Vec<(String, String)>;
+
+    /// Columns that its frames have beyond the core, in the order in which its codec numbers them.
+    fn columns(&self) -> Vec<FieldRef> {
+        Vec::new()
+    }
 
     /// Opens it: one reader a thread.
     fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError>;

@@ -359,13 +359,14 @@ fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
 /// The fold of the frames of each window and key, of those that are not too late, and how many keys of others there
 /// were.
 fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (BTreeMap<Place, String>, u64) {
-    let mut clocks: HashMap<Lane, i64> = HashMap::new();
+    let mut clocks: HashMap<Lane, (i64, Option<i64>)> = HashMap::new();
     let mut by_key: BTreeMap<String, Vec<&Drawn>> = BTreeMap::new();
     let mut too_late = 0;
     for frame in frames {
         let lane = Lane::of_hash(hash_of(VEHICLES[frame.vehicle].0.as_bytes()));
-        let clock = clocks.entry(lane).or_insert(frame.time_s);
-        *clock = frame.time_s.max(*clock);
+        let clock = clock_after(clocks.get(&lane).copied(), frame.time_s);
+        clocks.insert(lane, clock);
+        let clock = &clock.0;
         let keys = keys_of(frame, key);
         let first_end = match shape {
             Some((_, every)) => frame.time_s / every * every + every,
@@ -385,6 +386,20 @@ fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (
         }
     }
     (folded, too_late)
+}
+
+/// A lane's clock after a frame, with the time of the frame before if that was a long step ahead: two such frames that
+/// agree are believed, one alone is not.
+fn clock_after(before: Option<(i64, Option<i64>)>, time: i64) -> (i64, Option<i64>) {
+    let step_max = LATENESS_S.max(60);
+    match before {
+        None => (time, None),
+        Some((now, _)) if time <= now + step_max => (now.max(time), None),
+        Some((now, None)) => (now, Some(time)),
+        Some((_, Some(held))) if (held - time).abs() <= step_max => (held.max(time), None),
+        // Of two that do not agree the nearer one is believed.
+        Some((now, Some(held))) => (now.max(held.min(time)), Some(held.max(time))),
+    }
 }
 
 /// The windows of a key's frames, which are in order of time.

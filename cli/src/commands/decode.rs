@@ -3,14 +3,14 @@
 use super::{Exit, print_line, usage};
 use anyhow::{Context, bail};
 use rhumb_connectors::codec::CodecConfig;
-use rhumb_connectors::codec::decode::{Transport, decode};
+use rhumb_connectors::codec::decode::{Transport, decode, shown};
 use std::io::Read;
 use std::path::PathBuf;
 
 /// One JSON object for each frame or reject, in the order of the input
 #[derive(clap::Args)]
 pub struct Decode {
-    /// json, csv or binary
+    /// json, csv, binary, teltonika or nmea
     codec: String,
     /// File with the bytes; standard input without one
     file: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub struct Decode {
 
 impl Decode {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let Some(codec) = CodecConfig::named(&self.codec) else {
+        let Some(codec) = shown(&self.codec) else {
             let names = CodecConfig::NAMES.join(", ");
             return Ok(usage(format!("there is no codec \"{}\"; there are {names}", self.codec)));
         };

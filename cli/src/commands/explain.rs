@@ -13,8 +13,8 @@ pub struct Explain {
 impl Explain {
     pub fn run(self) -> anyhow::Result<Exit> {
         let Some(checked) = load_pipeline(&self.pipeline) else { return Ok(Exit::Configuration) };
-        let plan =
-            crate::config::explain(&checked, &build::operators(&checked.operators)).map_err(anyhow::Error::msg)?;
+        let plan = crate::config::explain(&checked, &build::operators(&checked.operators, &checked.sources))
+            .map_err(anyhow::Error::msg)?;
         print_line(plan.trim_end())?;
         Ok(Exit::Done)
     }

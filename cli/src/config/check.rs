@@ -6,10 +6,11 @@ mod enrich;
 mod file;
 mod geofence;
 mod source;
+mod tracker;
 mod validate;
 mod window;
 
-use super::means::{Checked, EngineMeans, OperatorKind, OperatorMeans};
+use super::means::{Checked, EngineMeans, OperatorKind, OperatorMeans, SourceMeans};
 use super::mistake::{Location, Mistakes};
 use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
@@ -39,10 +40,14 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let data = check.data(&mut pipeline, file, name.as_deref());
     assert!(pipeline.is_used_up(), "every field of the pipeline is asked for");
     if !any_source {
-        check.mistakes.error(&top, "pipeline", "no source; add a [[source]] with [source.udp] or [source.file]");
+        check.mistakes.error(
+            &top,
+            "pipeline",
+            "no source; add a [[source]] with [source.udp], [source.tcp] or [source.file]",
+        );
     }
     let sources = check.sources(sources);
-    let operators = check.operators(operators);
+    let operators = check.operators(operators, &sources);
     let Check { mistakes, engine, .. } = check;
     let checked = match (name, data, mistakes.any_error()) {
         (Some(name), Some(data), false) => {
@@ -108,8 +113,8 @@ impl Check {
         Some(value)
     }
 
-    fn operators(&mut self, members: Vec<Member>) -> Vec<OperatorMeans> {
-        let mut columns = Columns::of_frames();
+    fn operators(&mut self, members: Vec<Member>, sources: &[SourceMeans]) -> Vec<OperatorMeans> {
+        let mut columns = Columns::of_frames(sources.iter().flat_map(SourceMeans::columns));
         let mut means: Vec<OperatorMeans> = Vec::new();
         let mut seen: HashMap<&str, Location> = HashMap::new();
         let mut tables = HashMap::new();

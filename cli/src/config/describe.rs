@@ -6,7 +6,7 @@ mod source;
 
 pub use operator::{AGGREGATES, OPERATOR};
 pub use pipeline::{ENGINE, LATER, PIPELINE};
-pub use source::{BINARY, CSV, FIELDS, SOURCE};
+pub use source::{BINARY, CSV, FIELDS, NMEA, SOURCE, TELTONIKA};
 
 /// A table of TOML.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ pub enum Kind {
     /// A text, or a table of `field` and `unit`, which is one of these.
     Mapping(&'static Words),
     Tables(&'static Section),
+    /// A table of names, each with such a table, or with nothing but its first field.
+    Named(&'static Section),
 }
 
 /// The words that a field may hold.

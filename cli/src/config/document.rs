@@ -71,8 +71,13 @@ fn fields(section: &Section, out: &mut String) {
     out.push_str("\n| field | takes | unit | default | |\n|---|---|---|---|---|\n");
     for field in section.fields {
         row("", field, out);
-        if let Kind::Tables(inner) = field.kind {
-            inner.fields.iter().for_each(|inner| row(&format!("{}.", field.name), inner, out));
+        let prefix = match field.kind {
+            Kind::Tables(_) => format!("{}.", field.name),
+            Kind::Named(_) => format!("{}.NAME.", field.name),
+            _ => continue,
+        };
+        if let Kind::Tables(inner) | Kind::Named(inner) = field.kind {
+            inner.fields.iter().for_each(|inner| row(&prefix, inner, out));
         }
     }
 }
@@ -133,6 +138,7 @@ fn takes(kind: Kind) -> String {
         Kind::Mapping(units) if units.names.is_empty() => "name".to_owned(),
         Kind::Mapping(units) => format!("name, or table with `unit` {}", listed(units.names)),
         Kind::Tables(_) => "list of tables".to_owned(),
+        Kind::Named(inner) => format!("table from names to tables, or to the `{}` alone", inner.fields[0].name),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
 use super::value::{Speed, bytes_text, duration_text};
 use arrow::datatypes::FieldRef;
+use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::lake::stored_tables;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
@@ -25,6 +26,11 @@ pub fn explain(checked: &Checked, plans: &[Arc<dyn OperatorPlan>]) -> Result<Str
     explain_engine(&checked.engine, &mut out);
     out.heading("operators, in this order");
     let mut columns = core_columns();
+    for column in checked.sources.iter().flat_map(SourceMeans::columns) {
+        if !columns.iter().any(|known| known.name() == column.name()) {
+            columns.push(column);
+        }
+    }
     out.field("columns in", names(&columns));
     for (number, operator) in checked.operators.iter().enumerate() {
         explain_operator(number + 1, operator, &mut out);
@@ -68,6 +74,17 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
             );
             out.field("time", format!("live; {rollover}"));
         }
+        SourceKind::Tcp(tcp) => {
+            out.field("reads", format!("at most {} connections a reader on tcp {}", tcp.connections_max, tcp.listen));
+            let allow: Vec<String> = tcp.allow.iter().map(|net| net.to_string()).collect();
+            out.field("from", if allow.is_empty() { "everyone".to_owned() } else { allow.join(", ") });
+            let (idle, first) = (duration_text(tcp.idle_max_us), duration_text(tcp.first_bytes_max_us));
+            let rate = bytes_text(tcp.rate_max_bytes);
+            out.field("partitions", format!("{}, one a reader; each with a thread", tcp.readers));
+            out.field("closes", format!("connections after {idle} of silence, or {first} without a first byte"));
+            out.field("rate", format!("at most {rate} a second of each connection"));
+            out.field("time", format!("live; {rollover}"));
+        }
         SourceKind::File(file) => {
             out.field("reads", file.path.display().to_string());
             out.field(
@@ -85,6 +102,10 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
         }
     }
     out.field("codec", codec_text(&source.codec));
+    let adds: Vec<String> = source.columns().iter().map(|column| column.name().clone()).collect();
+    if !adds.is_empty() {
+        out.field("adds", adds.join(", "));
+    }
     for field in &source.codec.fields {
         let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
         out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
@@ -107,6 +128,8 @@ fn codec_text(codec: &CodecMeans) -> String {
             1 => "binary, signed".to_owned(),
             n => format!("binary, signed with one of {n} keys"),
         },
+        CodecKind::Teltonika(teltonika) => CodecConfig::Teltonika(teltonika.clone()).describe(),
+        CodecKind::Nmea(nmea) => CodecConfig::Nmea(nmea.clone()).describe(),
     }
 }
 
@@ -119,7 +142,7 @@ fn explain_engine(engine: &EngineMeans, out: &mut Page) {
     out.field("lateness", format!("windows wait {} for late frames", duration_text(engine.lateness_us)));
     out.field(
         "idle",
-        format!("a live source holds up nothing after {} of silence", duration_text(engine.idle_after_us)),
+        format!("a lane that is silent for {} goes on as its source does", duration_text(engine.idle_after_us)),
     );
     out.field(
         "future",

@@ -3,6 +3,10 @@
 use super::mistake::Location;
 use super::value::{Secret, Speed};
 use arrow::datatypes::FieldRef;
+use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::codec::nmea::NmeaConfig;
+use rhumb_connectors::codec::teltonika::TeltonikaConfig;
+use rhumb_connectors::tcp::TcpConfig;
 use rhumb_engine::source::Tempo;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::geofence::GeofenceConfig;
@@ -50,13 +54,22 @@ pub struct SourceMeans {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceKind {
     Udp(UdpMeans),
+    Tcp(TcpConfig),
     File(FileMeans),
 }
 
 impl SourceMeans {
+    /// Columns that its frames have beyond the core.
+    pub fn columns(&self) -> Vec<FieldRef> {
+        match &self.codec.kind {
+            CodecKind::Teltonika(config) => CodecConfig::Teltonika(config.clone()).columns(),
+            _ => Vec::new(),
+        }
+    }
+
     pub fn tempo(&self) -> Tempo {
         match self.kind {
-            SourceKind::Udp(_) => Tempo::Live,
+            SourceKind::Udp(_) | SourceKind::Tcp(_) => Tempo::Live,
             SourceKind::File(_) => Tempo::Recorded,
         }
     }
@@ -100,6 +113,8 @@ pub enum CodecKind {
     Json,
     Csv(CsvMeans),
     Binary(BinaryMeans),
+    Teltonika(TeltonikaConfig),
+    Nmea(NmeaConfig),
 }
 
 impl CodecKind {
@@ -108,6 +123,8 @@ impl CodecKind {
             CodecKind::Json => "json",
             CodecKind::Csv(_) => "csv",
             CodecKind::Binary(_) => "binary",
+            CodecKind::Teltonika(_) => "teltonika",
+            CodecKind::Nmea(_) => "nmea",
         }
     }
 }

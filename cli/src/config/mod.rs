@@ -26,7 +26,6 @@ use std::sync::Arc;
 ///
 /// Files that it names are read too. Nothing is written, made or opened for writing.
 pub fn load(path: &Path, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let name = path.display().to_string();
     let content = match std::fs::read(path).map_err(|cause| check::reason(&cause)).and_then(check::text) {
         Ok(content) => content,
@@ -37,6 +36,13 @@ pub fn load(path: &Path, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistak
             return Err(mistakes.sorted(&name));
         }
     };
+    load_text(path, content, env)
+}
+
+/// As `load`, of a text that would stand at `path`.
+pub fn load_text(path: &Path, content: String, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let name = path.display().to_string();
     let text = Arc::new(Text { name: name.clone(), content });
     let typed = typed::read(&text, check::folder(path), env);
     if typed.damaged {

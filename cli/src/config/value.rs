@@ -45,6 +45,7 @@ pub enum Value {
     Pairs(Vec<(At<String>, At<String>)>),
     Mapping(Mapping),
     Tables(Vec<Table>),
+    Named(Vec<(At<String>, Table)>),
 }
 
 /// What the input calls a field of the frame, and the unit it has there.

@@ -1,12 +1,15 @@
 //! What `rhumb decode` prints: a JSON object for each frame or reject, in the order of the input.
 
+use super::teltonika::Kept;
 use super::{CodecConfig, Place};
 use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
-use rhumb_engine::frame::{Frame, Origin};
+use rhumb_engine::extra::Extra;
+use rhumb_engine::frame::{Frame, FrameBatch, Origin};
 use rhumb_engine::reject::Reject;
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What the bytes are.
@@ -21,21 +24,36 @@ pub enum Transport {
 /// Bytes of a stream that are decoded at a time.
 const STEP: usize = 1 << 20;
 
+/// The codec of a name, set to show all that it reads; `None`: there is none.
+pub fn shown(name: &str) -> Option<CodecConfig> {
+    let mut config = CodecConfig::named(name)?;
+    match &mut config {
+        CodecConfig::Teltonika(teltonika) => teltonika.keep = Kept::ALL.to_vec(),
+        // Where the input never says which day it is, times are shown in 1970.
+        CodecConfig::Nmea(nmea) => nmea.date = Some(0),
+        _ => {}
+    }
+    Some(config)
+}
+
 /// Decodes `bytes` and hands each line, without its end, to `line`.
 ///
 /// A frame has the fields of the history table, times in RFC 3339, and those only that the input has. A reject is
 /// `{"reject": reason, "detail": what is wrong, "raw_hex": its bytes, "offset": where it stands}`; in a datagram
 /// every offset is 0. Clocks are not judged: a time is shown as it was sent. The error says what is wrong with a
-/// stream as a whole.
+/// stream as a whole, or that there is nothing.
 pub fn decode(
     config: &CodecConfig,
     bytes: &[u8],
     transport: Transport,
     mut line: impl FnMut(String),
 ) -> Result<(), String> {
+    if bytes.is_empty() {
+        return Err("there are no bytes to decode".to_owned());
+    }
     let mut codec = config.open();
     let vehicles = Arc::new(Vehicles::default());
-    let mut out = builder(&vehicles);
+    let mut out = builder(&vehicles, config);
     if transport == Transport::Udp {
         out.at(0, UNSAID);
         codec.datagram(bytes, &mut out);
@@ -55,9 +73,10 @@ pub fn decode(
 /// Stands for a time of receipt that the input does not have. No frame is ahead of it.
 const UNSAID: EventTime = EventTime::MAX;
 
-fn builder(vehicles: &Arc<Vehicles>) -> FrameBuilder {
+fn builder(vehicles: &Arc<Vehicles>, config: &CodecConfig) -> FrameBuilder {
     let origin = Origin { source: "decode".into(), partition: "".into() };
-    FrameBuilder::new(std::slice::from_ref(vehicles), origin, ClockRules { rollover: false, skew_max_us: i64::MAX })
+    let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
+    FrameBuilder::new(std::slice::from_ref(vehicles), origin, clocks).with_columns(&config.columns())
 }
 
 fn lines(out: &mut FrameBuilder, vehicles: &Vehicles, line: &mut impl FnMut(String)) {
@@ -68,13 +87,13 @@ fn lines(out: &mut FrameBuilder, vehicles: &Vehicles, line: &mut impl FnMut(Stri
                 line(reject_line(reject));
             }
             if row < frames.len() {
-                line(frame_line(&frames.frame(row, vehicles)));
+                line(frame_line(&frames, row, vehicles));
             }
         }
     }
 }
 
-fn frame_line(frame: &Frame) -> String {
+fn frame_line(frames: &FrameBatch, row: usize, vehicles: &Vehicles) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         vehicle_id: &'a str,
@@ -97,7 +116,21 @@ fn frame_line(frame: &Frame) -> String {
         no_fix: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         received_at: Option<String>,
+        #[serde(flatten)]
+        extra: Map<String, Value>,
     }
+    let frame: Frame = frames.frame(row, vehicles);
+    let extra = frames.extra.iter().filter_map(|(field, column)| {
+        let value = match Extra::of(column, row)? {
+            Extra::Bool(value) => value.into(),
+            Extra::Int(value) => value.into(),
+            Extra::Float(value) => value.into(),
+            // A text that is JSON is shown as such.
+            Extra::Text(text) if text.starts_with('{') => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+            Extra::Text(text) => text.into(),
+        };
+        Some((field.name().clone(), value))
+    });
     json(&Line {
         vehicle_id: frame.vehicle,
         event_time: rfc3339(frame.event_time),
@@ -111,6 +144,7 @@ fn frame_line(frame: &Frame) -> String {
         satellites: frame.satellites,
         no_fix: frame.no_fix,
         received_at: frame.received_at.filter(|t| *t != UNSAID).map(rfc3339),
+        extra: extra.collect(),
     })
 }
 

@@ -7,8 +7,11 @@ pub mod decode;
 pub mod fields;
 pub mod json;
 pub mod mapping;
+pub mod nmea;
 pub mod number;
+pub mod reply;
 mod scan;
+pub mod teltonika;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -18,6 +21,10 @@ mod value;
 use self::binary::{BinaryCodec, BinaryConfig};
 use self::csv::{CsvCodec, CsvConfig};
 use self::json::{JsonCodec, JsonConfig};
+use self::nmea::{NmeaCodec, NmeaConfig};
+use self::reply::Conversation;
+use self::teltonika::{TeltonikaCodec, TeltonikaConfig};
+use arrow::datatypes::FieldRef;
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::time::EventTime;
 
@@ -38,6 +45,19 @@ pub trait Codec: Send {
 
     /// Decodes one datagram, all of it, at the place that the builder has been told.
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder);
+
+    /// Tells what the input is called, for codecs whose frames need not name their vehicle. Before anything is decoded.
+    fn called(&mut self, _name: &str) {}
+
+    /// For codecs that look at who sends, or answer.
+    fn conversation(&mut self) -> Option<&mut dyn Conversation> {
+        None
+    }
+
+    /// Counters of its own since the start, such as `sentences_ignored`.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// Where a stretch of a stream stands: a record that begins at `bytes[n]` has the offset `offset + n`.
@@ -61,11 +81,13 @@ pub enum CodecConfig {
     Json(JsonConfig),
     Csv(CsvConfig),
     Binary(BinaryConfig),
+    Teltonika(TeltonikaConfig),
+    Nmea(NmeaConfig),
 }
 
 impl CodecConfig {
     /// Names of all codecs, as they are written in a pipeline.
-    pub const NAMES: &[&str] = &["json", "csv", "binary"];
+    pub const NAMES: &[&str] = &["json", "csv", "binary", "teltonika", "nmea"];
 
     /// The codec of a name, with nothing set.
     pub fn named(name: &str) -> Option<CodecConfig> {
@@ -73,6 +95,8 @@ impl CodecConfig {
             "json" => Some(CodecConfig::Json(JsonConfig::default())),
             "csv" => Some(CodecConfig::Csv(CsvConfig::default())),
             "binary" => Some(CodecConfig::Binary(BinaryConfig::default())),
+            "teltonika" => Some(CodecConfig::Teltonika(TeltonikaConfig::default())),
+            "nmea" => Some(CodecConfig::Nmea(NmeaConfig::default())),
             _ => None,
         }
     }
@@ -82,6 +106,8 @@ impl CodecConfig {
             CodecConfig::Json(_) => "json",
             CodecConfig::Csv(_) => "csv",
             CodecConfig::Binary(_) => "binary",
+            CodecConfig::Teltonika(_) => "teltonika",
+            CodecConfig::Nmea(_) => "nmea",
         }
     }
 
@@ -91,6 +117,8 @@ impl CodecConfig {
             CodecConfig::Json(json) => json.mistakes(),
             CodecConfig::Csv(csv) => csv.mistakes(),
             CodecConfig::Binary(binary) => binary.mistakes(),
+            CodecConfig::Teltonika(teltonika) => teltonika.mistakes(),
+            CodecConfig::Nmea(_) => Vec::new(),
         }
     }
 
@@ -100,6 +128,16 @@ impl CodecConfig {
             CodecConfig::Json(json) => Box::new(JsonCodec::new(json)),
             CodecConfig::Csv(csv) => Box::new(CsvCodec::new(csv)),
             CodecConfig::Binary(binary) => Box::new(BinaryCodec::new(binary)),
+            CodecConfig::Teltonika(teltonika) => Box::new(TeltonikaCodec::new(teltonika)),
+            CodecConfig::Nmea(nmea) => Box::new(NmeaCodec::new(nmea)),
+        }
+    }
+
+    /// Columns that frames of this codec have beyond the core; what `FrameBuilder::with_columns` needs to be given.
+    pub fn columns(&self) -> Vec<FieldRef> {
+        match self {
+            CodecConfig::Teltonika(teltonika) => teltonika.columns(),
+            _ => Vec::new(),
         }
     }
 
@@ -109,6 +147,8 @@ impl CodecConfig {
             CodecConfig::Json(json) => json.fields.describe(),
             CodecConfig::Csv(csv) => csv.describe(),
             CodecConfig::Binary(binary) => binary.describe(),
+            CodecConfig::Teltonika(teltonika) => teltonika.describe(),
+            CodecConfig::Nmea(nmea) => nmea.describe(),
         };
         let parts = [self.name(), &settings];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")

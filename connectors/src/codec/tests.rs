@@ -36,6 +36,12 @@ impl Reader {
         Reader { vehicles, out }
     }
 
+    /// One that takes the columns of a codec.
+    pub fn of(config: &CodecConfig) -> Reader {
+        let Reader { vehicles, out } = Reader::new();
+        Reader { vehicles, out: out.with_columns(&config.columns()) }
+    }
+
     /// Hands over what has been decoded, in the order of the input.
     pub fn each(&mut self, mut each: impl FnMut(Out)) {
         let delivery = self.out.finish().remove(0);
@@ -84,7 +90,7 @@ pub fn line(out: &Out) -> String {
 
 /// A datagram, decoded.
 pub fn datagram(config: &CodecConfig, bytes: &[u8]) -> Vec<String> {
-    let mut reader = Reader::new();
+    let mut reader = Reader::of(config);
     config.open().datagram(bytes, &mut reader.out);
     reader.lines()
 }
@@ -96,7 +102,7 @@ pub fn stream(config: &CodecConfig, bytes: &[u8]) -> Vec<String> {
 
 /// A stream that comes in pieces, cut at these places.
 pub fn cut_stream(config: &CodecConfig, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
-    let mut reader = Reader::new();
+    let mut reader = Reader::of(config);
     let mut codec = config.open();
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]).collect();
     ends.sort_unstable();

@@ -10,6 +10,7 @@ use super::Failure;
 use super::pace::Pace;
 use super::recording::Recording;
 use super::track::{Head, Track};
+use arrow::datatypes::FieldRef;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::frame::Origin;
 use rhumb_engine::source::Position;
@@ -46,10 +47,12 @@ pub(super) struct Merge {
     /// What all files decode into, one at a time; its rules let everything through, those of the run come after.
     private: FrameBuilder,
     vehicles: Arc<Vehicles>,
+    columns: Vec<FieldRef>,
 }
 
 impl Merge {
-    pub fn new(name: &str, recordings: Vec<Recording>) -> Merge {
+    /// `columns` are those of the codec beyond the core.
+    pub fn new(name: &str, recordings: Vec<Recording>, columns: Vec<FieldRef>) -> Merge {
         let vehicles = Arc::new(Vehicles::default());
         let origin = Origin { source: "".into(), partition: "".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
@@ -60,7 +63,8 @@ impl Merge {
             tracks: recordings.into_iter().map(Track::new).collect(),
             begun: false,
             reached: EventTime::MIN,
-            private: FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks),
+            private: FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks).with_columns(&columns),
+            columns,
             vehicles,
         }
     }
@@ -111,10 +115,18 @@ impl Merge {
             }
             self.reached = top.0.0;
             out.at_part(file as u16);
-            track.hand_on(&self.vehicles, out);
+            track.hand_on(&self.vehicles, &self.columns, out);
             replace(top, track.advance(&mut self.private, received_at), file);
         }
         Stopped::End
+    }
+
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut sums = std::collections::BTreeMap::new();
+        for (name, count) in self.tracks.iter().flat_map(|track| track.recording.counters()) {
+            *sums.entry(name).or_default() += count;
+        }
+        sums.into_iter().collect()
     }
 
     /// The first damage that was met; for when all files have ended.

@@ -16,6 +16,7 @@ mod track;
 pub use pace::{Pause, Speed};
 
 use crate::MakeCodec;
+use arrow::datatypes::FieldRef;
 use merge::Merge;
 use pace::Pace;
 use paths::Inputs;
@@ -85,6 +86,7 @@ pub struct FilePlan {
     config: FileConfig,
     codec: String,
     make_codec: MakeCodec,
+    columns: Vec<FieldRef>,
     pause: Pause,
 }
 
@@ -92,7 +94,13 @@ impl FilePlan {
     /// `codec` is the name that `rhumb explain` shows.
     #[allow(clippy::disallowed_methods, reason = "the pause of a recording that is played at a pace")]
     pub fn new(name: &str, config: FileConfig, codec: &str, make_codec: MakeCodec) -> FilePlan {
-        FilePlan { name: name.into(), config, codec: codec.into(), make_codec, pause: Arc::new(std::thread::sleep) }
+        let pause = Arc::new(std::thread::sleep);
+        FilePlan { name: name.into(), config, codec: codec.into(), make_codec, columns: Vec::new(), pause }
+    }
+
+    /// Columns of the codec beyond the core: `CodecConfig::columns`.
+    pub fn with_columns(self, columns: Vec<FieldRef>) -> FilePlan {
+        FilePlan { columns, ..self }
     }
 
     /// With something else than sleeping to let time pass: tests move their clock on.
@@ -119,7 +127,7 @@ impl FilePlan {
             (Some(only), None) if !many => Reading::One(Box::new(only)),
             (last, _) => {
                 recordings.extend(last);
-                Reading::Merged(Box::new(Merge::new(&name, recordings)), pace)
+                Reading::Merged(Box::new(Merge::new(&name, recordings, self.columns.clone())), pace)
             }
         };
         Ok(FileReader::new(self.name.clone(), reading, received_at))
@@ -143,6 +151,10 @@ impl SourcePlan for FilePlan {
             ("speed", self.config.speed.to_string()),
         ];
         pairs.map(|(what, value)| (what.to_owned(), value)).into()
+    }
+
+    fn columns(&self) -> Vec<FieldRef> {
+        self.columns.clone()
     }
 
     fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError> {

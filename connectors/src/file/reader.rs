@@ -99,4 +99,11 @@ impl Source for FileReader {
         };
         sought.map_err(|failure| failure.of_source(&self.source))
     }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        match &self.reading {
+            Reading::One(recording) => recording.counters(),
+            Reading::Merged(merge, _) => merge.counters(),
+        }
+    }
 }

@@ -32,7 +32,9 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub fn open(input: Input, codec: Box<dyn Codec>, chunk_bytes: usize) -> Result<Recording, Failure> {
+    pub fn open(input: Input, mut codec: Box<dyn Codec>, chunk_bytes: usize) -> Result<Recording, Failure> {
+        let name = input.path.file_name().unwrap_or_default().to_string_lossy();
+        codec.called(name.split('.').next().unwrap_or_default());
         let stream =
             Stream::open(&input.path).map_err(|cause| Failure::io(format!("open {}", input.path.display()), cause))?;
         Ok(Recording {
@@ -48,6 +50,10 @@ impl Recording {
             damage: None,
             frames: 0,
         })
+    }
+
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.codec.counters()
     }
 
     /// Of the next record to be decoded.

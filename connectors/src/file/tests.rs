@@ -342,7 +342,7 @@ proptest! {
         let merge = || {
             let inputs = Inputs::find(&folder.path().join("*")).unwrap();
             let open = |input| Recording::open(input, LineCodec::plain()(), 64).unwrap();
-            Merge::new("*", inputs.files.into_iter().map(open).collect())
+            Merge::new("*", inputs.files.into_iter().map(open).collect(), Vec::new())
         };
         let mut source = open(&folder.path().join("*"));
         let vehicle = |time: i64, file: usize| match time % 7 {

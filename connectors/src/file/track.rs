@@ -2,7 +2,9 @@
 
 use super::Failure;
 use super::recording::Recording;
+use arrow::datatypes::FieldRef;
 use rhumb_engine::builder::{Delivery, FrameBuilder};
+use rhumb_engine::extra::Extra;
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 
@@ -95,7 +97,7 @@ impl Track {
     }
 
     /// Pushes all frames and rejects of the record at the head.
-    pub fn hand_on(&mut self, vehicles: &Vehicles, out: &mut FrameBuilder) {
+    pub fn hand_on(&mut self, vehicles: &Vehicles, columns: &[FieldRef], out: &mut FrameBuilder) {
         let (Some(head), Some(batch)) = (self.head, &self.batch) else {
             return;
         };
@@ -103,7 +105,15 @@ impl Track {
         while offsets.get(self.next_row) == Some(&head.offset) {
             let frame = batch.frames.frame(self.next_row, vehicles);
             out.at(head.offset, frame.received_at.unwrap_or(EventTime::MIN));
-            out.push(&frame);
+            if let Some(mut row) = out.push_row(&frame) {
+                // The columns of both builders are those of the codec, but a batch leaves out those without a value.
+                for (field, array) in &batch.frames.extra {
+                    let column = columns.iter().position(|column| column.name() == field.name());
+                    if let (Some(column), Some(value)) = (column, Extra::of(array, self.next_row)) {
+                        row.set(column, value);
+                    }
+                }
+            }
             self.next_row += 1;
         }
         while let Some(reject) = batch.rejects.get(self.next_reject).filter(|reject| reject.offset == head.offset) {

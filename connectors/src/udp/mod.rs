@@ -16,6 +16,8 @@ pub use allow::AllowedNet;
 pub use receiver::{Datagram, Receiver};
 
 use crate::MakeCodec;
+use crate::acknowledge::{Durability, HandedOver};
+use arrow::datatypes::FieldRef;
 use reader::UdpReader;
 use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
 use rhumb_engine::time::Clock;
@@ -53,13 +55,33 @@ pub struct UdpPlan {
     config: UdpConfig,
     codec: String,
     make_codec: MakeCodec,
+    columns: Vec<FieldRef>,
+    durability: Arc<dyn Durability>,
     bound: OnceLock<SocketAddr>,
 }
 
 impl UdpPlan {
     /// `codec` is the name that `rhumb explain` shows.
     pub fn new(name: &str, config: UdpConfig, codec: &str, make_codec: MakeCodec) -> UdpPlan {
-        UdpPlan { name: name.into(), config, codec: codec.into(), make_codec, bound: OnceLock::new() }
+        UdpPlan {
+            name: name.into(),
+            config,
+            codec: codec.into(),
+            make_codec,
+            columns: Vec::new(),
+            durability: Arc::new(HandedOver),
+            bound: OnceLock::new(),
+        }
+    }
+
+    /// Columns of the codec beyond the core: `CodecConfig::columns`.
+    pub fn with_columns(self, columns: Vec<FieldRef>) -> UdpPlan {
+        UdpPlan { columns, ..self }
+    }
+
+    /// What replies to devices wait for; `HandedOver` unless told otherwise.
+    pub fn with_durability(self, durability: Arc<dyn Durability>) -> UdpPlan {
+        UdpPlan { durability, ..self }
     }
 
     /// Where it listens, with the port that the kernel chose if 0 was asked for; `None` before `open`.
@@ -124,6 +146,10 @@ impl SourcePlan for UdpPlan {
         pairs.map(|(what, value)| (what.to_owned(), value)).into()
     }
 
+    fn columns(&self) -> Vec<FieldRef> {
+        self.columns.clone()
+    }
+
     fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let receivers = self.bind().map_err(|cause| SourceError::Io {
             source_name: self.name.to_string(),
@@ -134,7 +160,8 @@ impl SourcePlan for UdpPlan {
         let allow: Arc<[AllowedNet]> = self.config.allow.clone().into();
         let reader = |(number, receiver)| -> Box<dyn Source> {
             let codec = (self.make_codec)();
-            Box::new(UdpReader::new(self.name.clone(), number, receiver, codec, allow.clone(), clock.clone()))
+            let (durability, allow, clock) = (self.durability.clone(), allow.clone(), clock.clone());
+            Box::new(UdpReader::new(self.name.clone(), number, receiver, codec, durability, allow, clock))
         };
         Ok(receivers.into_iter().enumerate().map(reader).collect())
     }

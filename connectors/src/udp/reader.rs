@@ -2,10 +2,13 @@
 
 use super::allow::{AllowedNet, refusal};
 use super::receiver::Receiver;
+use crate::acknowledge::{Durability, Waiting};
 use crate::codec::Codec;
+use crate::codec::reply::When;
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::source::{Polled, Position, Source, SourceError};
 use rhumb_engine::time::Clock;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,15 @@ pub(super) struct UdpReader {
     partition: Arc<str>,
     receiver: Receiver,
     codec: Box<dyn Codec>,
+    /// The codec looks at who sends, or answers.
+    converses: bool,
+    durability: Arc<dyn Durability>,
+    waiting: Waiting<SocketAddr>,
+    /// Datagrams before this offset have been given to the engine.
+    handed_over: i64,
+    replies: u64,
+    /// Replies that could not be sent.
+    replies_lost: u64,
     allow: Arc<[AllowedNet]>,
     clock: Arc<dyn Clock>,
     /// Number of the next datagram: its offset.
@@ -32,12 +44,43 @@ impl UdpReader {
         source: Arc<str>,
         number: usize,
         receiver: Receiver,
-        codec: Box<dyn Codec>,
+        mut codec: Box<dyn Codec>,
+        durability: Arc<dyn Durability>,
         allow: Arc<[AllowedNet]>,
         clock: Arc<dyn Clock>,
     ) -> UdpReader {
-        let partition = format!("socket-{number}").into();
-        UdpReader { source, partition, receiver, codec, allow, clock, next_offset: 0, datagrams: 0, bytes: 0 }
+        UdpReader {
+            source,
+            partition: format!("socket-{number}").into(),
+            receiver,
+            converses: codec.conversation().is_some(),
+            codec,
+            durability,
+            waiting: Waiting::default(),
+            handed_over: 0,
+            replies: 0,
+            replies_lost: 0,
+            allow,
+            clock,
+            next_offset: 0,
+            datagrams: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Sends the replies to what is safe by now.
+    fn send_replies(&mut self) {
+        if !self.converses {
+            return;
+        }
+        let safe_before = self.durability.safe_before(&self.partition, self.handed_over);
+        while let Some((to, reply)) = self.waiting.next_before(safe_before) {
+            match self.receiver.send(reply.bytes(), to) {
+                Ok(()) => self.replies += 1,
+                // As with any datagram: it may get lost, and then the device sends again.
+                Err(_) => self.replies_lost += 1,
+            }
+        }
     }
 
     /// Takes one system call's worth of datagrams and says how many they were.
@@ -52,6 +95,16 @@ impl UdpReader {
             self.next_offset += 1;
             self.bytes += datagram.length as u64;
             match refusal(&datagram, &self.allow) {
+                None if self.converses => {
+                    let sender = datagram.sender();
+                    self.codec.conversation().into_iter().for_each(|conversation| conversation.from(sender));
+                    self.codec.datagram(datagram.bytes, out);
+                    while let Some(reply) = self.codec.conversation().and_then(|conversation| conversation.reply()) {
+                        // What need not wait is before everything.
+                        let offset = if reply.when == When::AtOnce { i64::MIN } else { self.next_offset - 1 };
+                        self.waiting.push(offset, sender, reply);
+                    }
+                }
                 None => self.codec.datagram(datagram.bytes, out),
                 Some((reason, detail)) => out.reject(reason, datagram.bytes, detail),
             }
@@ -84,11 +137,15 @@ impl Source for UdpReader {
         if out.is_empty() {
             out.set_partition(self.partition.clone(), None);
         }
-        self.fill(out, timeout).map_err(|cause| SourceError::Io {
+        self.send_replies();
+        let filled = self.fill(out, timeout).map_err(|cause| SourceError::Io {
             source_name: self.source.to_string(),
             action: format!("receive datagrams on {}", self.partition),
             cause,
-        })
+        });
+        // The engine has it before it polls again.
+        self.handed_over = self.next_offset;
+        filled
     }
 
     fn position(&self) -> Position {
@@ -108,6 +165,10 @@ impl Source for UdpReader {
             ("bytes", self.bytes),
             ("receive_buffer_bytes", self.receiver.receive_buffer_bytes as u64),
         ];
+        if self.converses {
+            counters.extend([("replies", self.replies), ("replies_lost", self.replies_lost + self.waiting.dropped)]);
+        }
+        counters.extend(self.codec.counters());
         counters.extend(self.receiver.kernel_drops().map(|drops| ("kernel_drops", drops)));
         counters
     }

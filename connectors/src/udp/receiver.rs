@@ -40,6 +40,7 @@ impl Datagram<'_> {
 pub struct Receiver {
     socket: Socket,
     arena: Arena,
+    both_families: bool,
     /// Datagrams in the arena.
     count: usize,
     /// Bytes of receive buffer that the kernel granted, without the as many that it adds for its own records.
@@ -71,7 +72,9 @@ impl Receiver {
         // The kernel doubles what it grants, to have room for its own records, and tells the double.
         let receive_buffer_bytes = socket.recv_buffer_size()? / 2;
         let drops = Cell::new(sys::kernel_drops(socket.as_fd()).ok().map(|now| (now, u64::from(now))));
-        Ok(Receiver { socket, arena: Arena::new(datagram_max_bytes), count: 0, receive_buffer_bytes, drops })
+        let both_families = listen.is_ipv6() && listen.ip().is_unspecified();
+        let arena = Arena::new(datagram_max_bytes);
+        Ok(Receiver { socket, arena, both_families, count: 0, receive_buffer_bytes, drops })
     }
 
     /// The address that was bound: the port is the one that the kernel chose if 0 was asked for.
@@ -96,6 +99,16 @@ impl Receiver {
             length: arena.length(n),
             from: Sender(arena, n),
         })
+    }
+
+    /// Sends a datagram from this socket. Does not wait.
+    pub fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        // A socket of both families knows IPv4 addresses as mapped ones.
+        let to = match (to, self.both_families) {
+            (SocketAddr::V4(to), true) => SocketAddr::new(to.ip().to_ipv6_mapped().into(), to.port()),
+            _ => to,
+        };
+        self.socket.send_to_with_flags(bytes, &to.into(), libc::MSG_DONTWAIT).map(|_| ())
     }
 
     /// Waits for a datagram; false if none came before the timeout or a signal came.

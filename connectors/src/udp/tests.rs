@@ -249,3 +249,35 @@ fn simulated_fleet_arrives_whole() {
     assert_eq!(got.frames.len() as u64 + source.counter("kernel_drops"), 1_000);
     assert_eq!(got.frames[0].0, "v000000");
 }
+
+#[test]
+fn device_is_acknowledged_once_its_frames_are_handed_over() {
+    let make: crate::MakeCodec = Arc::new(|| crate::codec::CodecConfig::named("teltonika").unwrap().open());
+    let hex = "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001";
+    let packet: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    for (listen, from) in [("127.0.0.1:0", "127.0.0.1"), ("[::]:0", "127.0.0.1")] {
+        let plan = UdpPlan::new("trackers", UdpConfig::new(listen.parse().unwrap()), "teltonika", make.clone());
+        let Ok(mut readers) = plan.open(Arc::new(Fixed)) else {
+            eprintln!("SKIPPED: this host has no IPv6");
+            continue;
+        };
+        let vehicles = Arc::new(Vehicles::default());
+        let origin = Origin { source: "trackers".into(), partition: "".into() };
+        let clocks = ClockRules { rollover: true, skew_max_us: i64::MAX };
+        let mut out = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
+        let device = UdpSocket::bind((from, 0)).unwrap();
+        device.connect((from, plan.bound().unwrap().port())).unwrap();
+        device.set_nonblocking(true).unwrap();
+        device.send(&packet).unwrap();
+        assert_eq!(readers[0].poll(&mut out, LONG).unwrap(), Polled::Some);
+        let mut answer = [0; 16];
+        assert!(device.recv(&mut answer).is_err(), "the engine does not have the frame yet");
+        out.finish();
+        readers[0].poll(&mut out, Duration::ZERO).unwrap();
+        device.set_nonblocking(false).unwrap();
+        device.set_read_timeout(Some(LONG)).unwrap();
+        assert_eq!(device.recv(&mut answer).unwrap(), 7);
+        assert_eq!(answer[..7], [0, 5, 0xCA, 0xFE, 1, 5, 1]);
+    }
+}

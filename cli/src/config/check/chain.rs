@@ -38,9 +38,15 @@ impl Class {
 }
 
 impl Columns {
-    pub fn of_frames() -> Columns {
-        let fields = core_columns();
-        Columns { told: fields.len(), fields, place: 0, geofence_at: None }
+    /// Those of the core, and what sources add to them.
+    pub fn of_frames(sources: impl Iterator<Item = FieldRef>) -> Columns {
+        let mut columns = Columns { told: 0, fields: core_columns(), place: 0, geofence_at: None };
+        for column in sources {
+            // A second source may have it too: `shared_columns` sees to its type.
+            columns.add(column);
+        }
+        columns.told = columns.fields.len();
+        columns
     }
 
     /// Adds one; false if frames have a column of this name already.

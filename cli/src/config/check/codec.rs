@@ -1,7 +1,7 @@
 //! Codecs: only what belongs to the one that is chosen, and keys that are keys.
 
 use super::Check;
-use crate::config::describe::{BINARY, CSV, FIELDS};
+use crate::config::describe::{BINARY, CSV, FIELDS, NMEA, TELTONIKA};
 use crate::config::means::{BinaryMeans, CodecKind, CodecMeans, CsvMeans, FieldMeans, KeyBytes, KeyMeans};
 use crate::config::mistake::Location;
 use crate::config::typed::Table;
@@ -16,11 +16,13 @@ impl Check {
         let codec_at = kind.place("codec");
         let codec = kind.get::<String>("codec");
         let errors = self.mistakes.errors();
-        let (mut fields, mut csv, mut binary) = (None, None, None);
+        let (mut fields, mut csv, mut binary, mut teltonika, mut nmea) = (None, None, None, None, None);
         for part in parts {
             let of = match part.section.header {
                 header if header == FIELDS.header => &["json", "csv"][..],
                 header if header == CSV.header => &["csv"],
+                header if header == TELTONIKA.header => &["teltonika"],
+                header if header == NMEA.header => &["nmea"],
                 _ => &["binary"],
             };
             if let Some(codec) = codec.as_ref().filter(|codec| !of.contains(&codec.as_str())) {
@@ -31,8 +33,10 @@ impl Check {
             match part.section.header {
                 header if header == FIELDS.header => fields = Some(part),
                 header if header == CSV.header => csv = Some(part),
+                header if header == TELTONIKA.header => teltonika = Some(part),
+                header if header == NMEA.header => nmea = Some(part),
                 header => {
-                    assert_eq!(header, BINARY.header, "the parts of a source are these three");
+                    assert_eq!(header, BINARY.header, "the parts of a source are these five");
                     binary = Some(part);
                 }
             }
@@ -42,6 +46,8 @@ impl Check {
         let kind = match codec?.as_str() {
             "json" => Some(CodecKind::Json),
             "csv" => self.csv(csv, component).map(CodecKind::Csv),
+            "teltonika" => self.teltonika(teltonika, component).map(CodecKind::Teltonika),
+            "nmea" => self.nmea(nmea, component).map(CodecKind::Nmea),
             _ => binary
                 .map_or(Some(BinaryMeans::default()), |table| self.binary(table, component))
                 .map(CodecKind::Binary),

@@ -67,7 +67,7 @@ pub const ENGINE: Section = Section {
             Kind::Duration { min: SECOND, max: DAY },
             "\"30s\"",
             "\"30s\"",
-            "A live source that is silent for so long no longer holds up windows.",
+            "A lane that has had no frames for so long goes on as its source's clock does, so that it holds up nothing.",
         ),
         Field::default(
             "clock_skew_max",

@@ -1,21 +1,21 @@
 //! `[[source]]`: where frames come from, and how their bytes are read.
 
 use super::{Field, Group, Kind, Section, Words};
-use crate::config::value::{GIB, KIB};
+use crate::config::value::{DAY, GIB, KIB, SECOND};
 
 pub const SOURCE: Group = Group {
     noun: "source",
     base: &BASE,
-    kinds: &[&UDP, &FILE],
-    parts: &[&FIELDS, &CSV, &BINARY],
-    later: &["kafka", "tcp"],
+    kinds: &[&UDP, &TCP, &FILE],
+    parts: &[&FIELDS, &CSV, &BINARY, &TELTONIKA, &NMEA],
+    later: &["kafka"],
 };
 
-const CODECS: Words = Words::new("codec", &["json", "csv", "binary"], &["teltonika", "nmea"]);
+const CODECS: Words = Words::new("codec", &["json", "csv", "binary", "teltonika", "nmea"], &[]);
 
 const BASE: Section = Section {
     header: "[[source]]",
-    doc: "Where frames come from. At least one; each has exactly one of `[source.udp]` and `[source.file]`.",
+    doc: "Where frames come from. At least one; each has exactly one of `[source.udp]`, `[source.tcp]` and `[source.file]`.",
     fields: &[Field::required(
         "name",
         Kind::Name,
@@ -64,6 +64,67 @@ const UDP: Section = Section {
             "everyone",
             "[\"10.0.0.0/8\", \"192.168.1.7\"]",
             "Senders that are heard: IP addresses, or networks as address and length of prefix.",
+        ),
+        Field::default("rollover", Kind::Flag, "true", "true", ROLLOVER),
+    ],
+    later: &["journal"],
+};
+
+const TCP: Section = Section {
+    header: "[source.tcp]",
+    doc: "Connections of devices. Each has its codec and its state to itself; what a device sends in pieces is put together.",
+    fields: &[
+        Field::required(
+            "listen",
+            Kind::Address,
+            "\"127.0.0.1:5028\"",
+            "IP address and port to accept connections on. `0.0.0.0` is every IPv4 address of the machine.",
+        ),
+        Field::required("codec", Kind::OneOf(&CODECS), "\"teltonika\"", "How the bytes of a connection are read."),
+        Field::default(
+            "readers",
+            Kind::Integer { min: 1, max: 64 },
+            "1",
+            "2",
+            "Threads that read; the system spreads connections over them.",
+        )
+        .unit("threads"),
+        Field::default(
+            "connections_max",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            "10000",
+            "50000",
+            "Connections of each reader; a further one is closed at once, and counted. The system's limit of open files has to allow them.",
+        )
+        .unit("connections"),
+        Field::default(
+            "idle_max",
+            Kind::Duration { min: SECOND, max: 7 * DAY },
+            "\"15m\"",
+            "\"1h\"",
+            "A connection that is silent for longer is closed.",
+        ),
+        Field::default(
+            "first_bytes_max",
+            Kind::Duration { min: SECOND, max: 7 * DAY },
+            "\"30s\"",
+            "\"10s\"",
+            "So is one that sends nothing at all for so long after it was opened.",
+        ),
+        Field::default(
+            "rate_max",
+            Kind::Bytes { min: KIB, max: GIB },
+            "\"1MiB\"",
+            "\"64KiB\"",
+            "Bytes that are read of one connection in a second; the rest waits in the network.",
+        )
+        .unit("a second"),
+        Field::optional(
+            "allow",
+            Kind::Texts,
+            "everyone",
+            "[\"10.0.0.0/8\", \"192.168.1.7\"]",
+            "Who may connect: IP addresses, or networks as address and length of prefix.",
         ),
         Field::default("rollover", Kind::Flag, "true", "true", ROLLOVER),
     ],
@@ -225,6 +286,114 @@ const KEY: Section = Section {
             Kind::Secret,
             "\"${TRACKER_KEY}\"",
             "At least 16 bytes: a text, or `hex:` and two digits a byte.",
+        ),
+    ],
+    later: &[],
+};
+
+const KEPT: Words = Words::new("column", &["priority", "event_io_id", "generation_type", "io"], &[]);
+const IO_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[]);
+const IO_UNITS: Words = Words::new(
+    "unit",
+    &[
+        "mV", "V", "mA", "A", "m", "km", "ft", "m/s", "km/h", "mph", "ms", "s", "h", "ml", "l", "g", "kg", "mg", "%",
+        "C",
+    ],
+    &[],
+);
+
+pub const TELTONIKA: Section = Section {
+    header: "[source.teltonika]",
+    doc: "For the codec teltonika: what of a record beside time and position becomes a column of the history.",
+    fields: &[
+        Field::optional(
+            "keep",
+            Kind::ManyOf(&KEPT),
+            "none",
+            "[\"priority\", \"event_io_id\"]",
+            "Columns of these names. `io` holds all IO elements as a JSON object from id to value.",
+        ),
+        Field::optional(
+            "io",
+            Kind::Named(&IO),
+            "none",
+            "{ ignition = { id = 239, type = \"bool\" }, battery_v = { id = 67, unit = \"mV\" }, movement = 240 }",
+            "Columns of IO elements: the column's name, and the element's id or a table.",
+        ),
+    ],
+    later: &[],
+};
+
+const IO: Section = Section {
+    header: "io",
+    doc: "",
+    fields: &[
+        Field::required(
+            "id",
+            Kind::Integer { min: 0, max: 65_535 },
+            "239",
+            "Number of the element in the device's list.",
+        ),
+        Field::optional(
+            "type",
+            Kind::OneOf(&IO_TYPES),
+            "`float` with a scale or a unit, else `int`",
+            "\"bool\"",
+            "`bool` is true unless the element is 0; `text` is its bytes, in hexadecimal digits where they are not printable.",
+        ),
+        Field::default("signed", Kind::Flag, "false", "true", "The element is a number with a sign."),
+        Field::optional("scale", Kind::Number { max: 1e9 }, "1", "0.1", "The element counts in so many units."),
+        Field::optional(
+            "unit",
+            Kind::OneOf(&IO_UNITS),
+            "none",
+            "\"mV\"",
+            "What the element counts in. The column has V, A, m, m/s, s, l, kg, % or C.",
+        ),
+    ],
+    later: &[],
+};
+
+const VEHICLES: Words = Words::new("place", &["sender", "tag", "prefix"], &[]);
+
+pub const NMEA: Section = Section {
+    header: "[source.nmea]",
+    doc: "For the codec nmea.",
+    fields: &[
+        Field::default(
+            "vehicle",
+            Kind::OneOf(&VEHICLES),
+            "\"sender\"",
+            "\"tag\"",
+            "Whose the sentences are: the IP address of the sender (of a file its name up to the first dot), the source (`s:`) of the TAG block before a sentence, or what stands before a sentence in its line.",
+        ),
+        Field::optional(
+            "vehicle_id",
+            Kind::Text,
+            "as `vehicle` says",
+            "\"bus-7\"",
+            "All sentences are of this vehicle.",
+        ),
+        Field::default(
+            "checksum_required",
+            Kind::Flag,
+            "false",
+            "true",
+            "Sentences without a checksum are rejected; those with a wrong one always are.",
+        ),
+        Field::optional(
+            "ends_with",
+            Kind::Text,
+            "an instant ends when the next one begins",
+            "\"GGA\"",
+            "Three letters of the sentence that a receiver ends each instant with: a frame then need not wait for the next one. For streams.",
+        ),
+        Field::optional(
+            "date",
+            Kind::Text,
+            "such fixes are rejected",
+            "\"2024-05-01\"",
+            "Day of the first fix of a file whose first 64 KiB do not tell it.",
         ),
     ],
     later: &[],

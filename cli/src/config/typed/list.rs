@@ -71,6 +71,29 @@ impl Reader<'_> {
         Some(Value::Mapping(Mapping { field: field?, unit }))
     }
 
+    /// Names in the order in which they were typed. What is no table is the first field of one.
+    pub(super) fn named(&mut self, section: &'static Section, place: &Place, table: &DeTable) -> Option<Value> {
+        let mut named = Vec::new();
+        for (key, typed) in table.iter() {
+            let name = At { value: key.get_ref().to_string(), at: self.location(key.span()) };
+            let place = Place { at: self.location(typed.span()), name: &name.value, ..*place };
+            let read = match typed.get_ref() {
+                DeValue::Table(_) => self.nested(section, &place, typed),
+                _ => {
+                    let mut alone = DeTable::new();
+                    alone.insert(Spanned::new(key.span(), section.fields[0].name.into()), typed.clone());
+                    Some(self.section(section, place.component, &alone, &place.at, &[]))
+                }
+            };
+            named.push(read.map(|table| (name, table)));
+        }
+        let mut named = named.into_iter().collect::<Option<Vec<_>>>()?;
+        named.sort_by(|a, b| {
+            if a.0.at.starts_before(&b.0.at) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }
+        });
+        Some(Value::Named(named))
+    }
+
     pub(super) fn nested(
         &mut self,
         section: &'static Section,

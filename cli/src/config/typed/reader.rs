@@ -120,7 +120,8 @@ impl<'a> Reader<'a> {
                     list.iter().map(|element| self.nested(section, place, element)).collect();
                 tables.into_iter().collect::<Option<Vec<Table>>>().map(Value::Tables)
             }
-            (Kind::Texts | Kind::ManyOf(_) | Kind::Pairs | Kind::Tables(_), _) => {
+            (Kind::Named(section), DeValue::Table(table)) => self.named(section, place, table),
+            (Kind::Texts | Kind::ManyOf(_) | Kind::Pairs | Kind::Tables(_) | Kind::Named(_), _) => {
                 self.unexpected(kind, place, typed.get_ref())
             }
             (_, DeValue::String(_)) => {

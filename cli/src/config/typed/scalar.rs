@@ -85,6 +85,7 @@ pub fn expected(kind: Kind) -> String {
         Kind::Texts | Kind::ManyOf(_) => "a list of texts such as [\"text\"]",
         Kind::Pairs => "a table such as { frames = \"count\" }",
         Kind::Mapping(_) => "a name such as \"kmh\", or { field = \"kmh\", unit = \"km/h\" }",
+        Kind::Named(_) => "a table such as { ignition = 239, battery_v = { id = 67, unit = \"mV\" } }",
         Kind::Tables(_) => "a list of tables such as [{ id = 1, secret = \"${KEY}\" }]",
     }
     .to_owned()

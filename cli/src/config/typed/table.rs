@@ -70,7 +70,7 @@ macro_rules! from_value {
 from_value! {
     Text => String, Secret => Secret, Path => PathBuf, Address => SocketAddr, Flag => bool, Number => f64,
     Bytes => u64, Speed => Speed, Texts => Vec<At<String>>, Pairs => Vec<(At<String>, At<String>)>,
-    Mapping => Mapping, Tables => Vec<Table>,
+    Mapping => Mapping, Tables => Vec<Table>, Named => Vec<(At<String>, Table)>,
 }
 
 /// Whole numbers, and durations in microseconds.

@@ -192,12 +192,15 @@ fn frame() -> impl Strategy<Value = Parts> {
     )
 }
 
+/// What a frame's time may be.
+const YEARS_US: u64 = (EventTime::LAST.0 - EventTime::FIRST.0) as u64;
+
 proptest! {
     #[test]
     fn every_frame_comes_back(frames in prop::collection::vec(frame(), 0..40), limit in 0_usize..2000, signed: bool, file: bool) {
         let frames: Vec<Frame> = frames.iter().map(|(vehicle, [time, lat, lon], [a, s, h, c, d], satellites, received, no_fix)| Frame {
             vehicle,
-            event_time: EventTime((*time / 4) as i64),
+            event_time: EventTime(EventTime::FIRST.0 + (*time % YEARS_US) as i64),
             lat: f64::from_bits(*lat),
             lon: f64::from_bits(*lon),
             altitude_m: *a,
@@ -206,7 +209,8 @@ proptest! {
             accuracy_m: *c,
             hdop: *d,
             satellites: *satellites,
-            received_at: received.map(|t| EventTime((t & i64::MAX) | (i64::MAX / 2))),
+            // No frame is ahead of its receipt.
+            received_at: received.map(|t| EventTime(EventTime::LAST.0 - (t.unsigned_abs() % 1000) as i64)),
             no_fix: *no_fix,
         }).collect();
         let mut encoder = BinaryEncoder::new(Positions::Exact, limit);

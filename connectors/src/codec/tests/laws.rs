@@ -5,6 +5,8 @@ use crate::codec::binary::{BinaryConfig, BinaryEncoder, Key, Positions};
 use crate::codec::csv::CsvConfig;
 use crate::codec::json::JsonConfig;
 use crate::codec::mapping::FieldsConfig;
+use crate::codec::nmea::{NmeaConfig, VehicleFrom};
+use crate::codec::teltonika::{IoColumn, Kept, TeltonikaConfig, crc16};
 use proptest::prelude::*;
 
 fn key() -> Key {
@@ -22,7 +24,34 @@ fn configs() -> Vec<CodecConfig> {
         CodecConfig::Csv(CsvConfig { delimiter: b'\t', columns: Some(columns), ..CsvConfig::default() }),
         CodecConfig::Binary(BinaryConfig::default()),
         CodecConfig::Binary(BinaryConfig { keys: vec![key()] }),
+        CodecConfig::Teltonika(TeltonikaConfig::default()),
+        CodecConfig::Teltonika(teltonika()),
+        CodecConfig::Nmea(NmeaConfig::default()),
+        CodecConfig::Nmea(NmeaConfig {
+            vehicle: VehicleFrom::Tag,
+            ends_with: Some(*b"GLL"),
+            date: Some(0),
+            ..NmeaConfig::default()
+        }),
     ]
+}
+
+fn teltonika() -> TeltonikaConfig {
+    TeltonikaConfig { keep: Kept::ALL.to_vec(), io: vec![IoColumn::new("ignition", 1), IoColumn::new("power", 66)] }
+}
+
+/// A TCP packet of a tracker with so many records, a login, or a part of one of them.
+fn tracker_piece(records: u8, part: usize) -> Vec<u8> {
+    let mut record = vec![0, 0, 1, 0x6B, 0x40, 0xD8, 0xEA, 0x30, 1];
+    record.extend([0, 0, 0, 16, 0, 0, 0, 32, 0, 5, 0, 90, 7, 0, 36, 1, 2, 1, 1, records, 1, 66, 0x5E, 0x0F, 0, 0]);
+    let data = [&[8, records][..], &record.repeat(records.into()), &[records]].concat();
+    let sum = u32::from(crc16(&data)).to_be_bytes();
+    let mut piece = [&[0; 4][..], &(data.len() as u32).to_be_bytes(), &data, &sum].concat();
+    if records == 0 {
+        piece = b"\0\x0F352093086403655".to_vec();
+    }
+    piece.truncate(if part == 0 { piece.len() } else { part });
+    piece
 }
 
 fn record(signed: bool, frames: usize) -> Vec<u8> {
@@ -69,11 +98,22 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         " ",
         "\u{feff}",
         "RHB\u{1}",
+        "$GPRMC,120000.50,A,4916.45,N,12311.12,W,10.0,90.5,010524,,,A*4D",
+        "$GPGGA,120000.50,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
+        "$GPGGA,000001,4916.4500,N,12311.1200,W,1,08,0.9,45.5,M,,,,",
+        "$GPVTG,91.0,T,,M,11.0,N,20.4,K,A",
+        "$GPZDA,000001,02,05,2024,00,00",
+        "$GPGLL,4916.45,N,12311.12,W,120001,A*32",
+        "$GPGLL,4916.45,N,123",
+        "\\s:bus,g:1-2-3\\$GPGLL,4916.45,N,12311.12,W,235959,A",
+        "$GPGSV,2,1,08,01,10,158,44*FF",
+        "$",
     ])
     .prop_map(|text| text.as_bytes().to_vec());
     prop_oneof![
         8 => text,
         2 => (any::<bool>(), 0_usize..4).prop_map(|(signed, frames)| record(signed, frames)),
+        3 => (0_u8..4, prop_oneof![5 => Just(0), 1 => 0_usize..60]).prop_map(|(n, part)| tracker_piece(n, part)),
         1 => prop::collection::vec(any::<u8>(), 0..12),
     ]
 }
@@ -86,7 +126,8 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
 
 /// A header or a packet in front, so that more than the first bytes is looked at.
 fn sound_input() -> impl Strategy<Value = Vec<u8>> {
-    let head = prop::sample::select(vec![b"id,time,lat,lon,speed\n".to_vec(), record(true, 2), Vec::new()]);
+    let heads = vec![b"id,time,lat,lon,speed\n".to_vec(), record(true, 2), tracker_piece(2, 0), Vec::new()];
+    let head = prop::sample::select(heads);
     (head, input()).prop_map(|(head, rest)| [head, rest].concat())
 }
 
@@ -119,9 +160,10 @@ proptest! {
         }
         for config in configs() {
             let got = datagram(&config, &input);
-            let nothing = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b',' | b'[' | b']' | 0x1E | 0 | 0xEF | 0xBB | 0xBF);
-            let header = matches!(config, CodecConfig::Csv(_));
-            prop_assert!(header || !got.is_empty() || input.iter().all(nothing), "{}", config.describe());
+            let nothing = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b',' | b'[' | b']' | 0x1E | 0 | 0xEF | 0xBB | 0xBF | 0xFF);
+            // A header line and sentences of no interest are neither.
+            let silent = matches!(config, CodecConfig::Csv(_) | CodecConfig::Nmea(_));
+            prop_assert!(silent || !got.is_empty() || input.iter().all(nothing), "{}", config.describe());
             stream(&config, &input);
         }
     }
