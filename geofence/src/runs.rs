@@ -114,8 +114,8 @@ impl Quad {
     #[inline(always)]
     fn meeting(&self, window: &Window) -> u32 {
         let mut meets = [0; LANES];
-        for place in 0..LANES {
-            meets[place] = i32::from(
+        for (place, meets) in meets.iter_mut().enumerate() {
+            *meets = i32::from(
                 (self.min[0][place] <= window.max[0])
                     & (window.min[0] <= self.max[0][place])
                     & (self.min[1][place] <= window.max[1])
