@@ -1,7 +1,10 @@
 //! Which zones hold a point: the index against the plain R-tree with `geo`, on the same points, in one run.
 //!
-//! `index/<case>/<zones>/<variant>`; the answers of all variants are asserted equal before anything is timed.
+//! `index/<case>/<zones>/<variant>`; the answers of all variants are asserted equal before anything is timed. What the
+//! index takes is printed and asserted; a million zones, which load and answer too, take some 10 GB and minutes and are
+//! left out unless `RHUMB_BENCH_ZONES_MAX` says `1000000`.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -14,6 +17,9 @@ const POINTS: usize = 1 << 18;
 const BATCH_ROWS: usize = 8_192;
 const VEHICLES: usize = 50_000;
 const CORNERS: usize = 64;
+/// 8 KB of index a zone of 64 vertices.
+const BYTES_PER_VERTEX_MAX: usize = 8 * 1024 / CORNERS;
+const ZONES_MAX: usize = 100_000;
 
 /// SplitMix64.
 struct Random(u64);
@@ -42,24 +48,28 @@ fn synthetic_zones(count: usize) -> Zones {
     const PITCH_DEG: f64 = 0.01;
     let side = (count as f64).sqrt().ceil() as usize;
     let mut random = Random(42);
-    let mut features = Vec::with_capacity(count);
+    let mut text = String::from(r#"{"type":"FeatureCollection","features":["#);
     for zone in 0..count {
         let x = -97.0 + PITCH_DEG * ((zone % side) as f64 + random.between(-0.3, 0.3));
         let y = 30.0 + PITCH_DEG * ((zone / side) as f64 + random.between(-0.3, 0.3));
         let radius = PITCH_DEG * random.between(0.45, 0.65);
         let (waves, phase) = (random.between(2.0, 7.0).floor(), random.between(0.0, 6.0));
-        let corner = |i: usize| {
+        let comma = if zone == 0 { "" } else { "," };
+        write!(text, r#"{comma}{{"type":"Feature","id":"z{zone}","properties":{{}},"geometry":{{"type":"Polygon","coordinates":[["#)
+            .expect("memory");
+        for i in 0..=CORNERS {
             let angle = std::f64::consts::TAU * (i % CORNERS) as f64 / CORNERS as f64;
             let r = radius * (1.0 + 0.15 * (waves * angle + phase).sin());
-            format!("[{},{}]", x + r * angle.cos(), y + r * angle.sin())
-        };
-        let ring = (0..=CORNERS).map(corner).collect::<Vec<_>>().join(",");
-        features.push(format!(
-            r#"{{"type":"Feature","id":"z{zone}","properties":{{}},"geometry":{{"type":"Polygon","coordinates":[[{ring}]]}}}}"#
-        ));
+            let comma = if i == 0 { "" } else { "," };
+            write!(text, "{comma}[{:.7},{:.7}]", x + r * angle.cos(), y + r * angle.sin()).expect("memory");
+        }
+        text.push_str("]]}}");
     }
-    let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, features.join(","));
-    Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0
+    text.push_str("]}");
+    let started = rhumb_engine::time::monotonic_now();
+    let zones = Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0;
+    eprintln!("index/syn/{count}: read, checked and built in {:.1} s", started.elapsed().as_secs_f64());
+    zones
 }
 
 /// The real neighbourhoods of San Francisco, where the shared folder is there.
@@ -156,7 +166,10 @@ fn batches() -> impl Iterator<Item = std::ops::Range<usize>> {
 fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
     let stats = zones.stats();
     let count = stats.zones;
-    eprintln!("index/{case}/{count}: {} bytes of index a zone, {stats:?}", stats.index_bytes / count.max(1));
+    let (index, all) = (stats.index_bytes / count.max(1), zones.memory_bytes() / count.max(1));
+    eprintln!("index/{case}/{count}: {index} bytes of index a zone, {all} with its shape, {stats:?}");
+    let allowed = BYTES_PER_VERTEX_MAX * stats.vertices.max(CORNERS * count);
+    assert!(stats.index_bytes <= allowed, "more than {allowed} bytes of index: {stats:?}");
     let plain = Plain::new(zones);
     let extent = extent(zones);
     for (movement_name, points) in [("movement", movement(extent)), ("random", random_points(extent))] {
@@ -185,8 +198,13 @@ fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
 }
 
 fn index(c: &mut Criterion) {
-    for count in [1_000, 10_000, 100_000] {
-        compare(c, "syn", &synthetic_zones(count));
+    let zones_max = std::env::var("RHUMB_BENCH_ZONES_MAX").map_or(ZONES_MAX, |max| max.parse().expect("a number"));
+    for count in [1_000, 10_000, 100_000, 1_000_000] {
+        if count <= zones_max {
+            compare(c, "syn", &synthetic_zones(count));
+        } else {
+            eprintln!("SKIPPED: index/syn/{count}: RHUMB_BENCH_ZONES_MAX is {zones_max}");
+        }
     }
     if let Some(zones) = san_francisco() {
         compare(c, "sf", &zones);

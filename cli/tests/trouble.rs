@@ -209,7 +209,7 @@ fn bad_rows_are_rejected_with_their_bytes_and_the_rest_is_kept() {
         reason       offset  raw                                                           detail
         -----------  ------  ------------------------------------------------------------  ------------------------------------------------------------
         undecodable      48  a,yesterday,30.25,-97.75                                      event_time (from ts) is not a time: "yesterday" (expected R…
-        undecodable      73  this is no row                                                no event_time: the row has 1 columns, ts is column 2
+        undecodable      73  this is no row                                                the row has 1 columns instead of 4; ts is missing
         undecodable      88  a,1767592810,north,-97.75                                     lat is not a number: "north"
         vehicle_id      114  {"vehicle_id":"","event_time":1767592820000000,"received_at…  the vehicle id is empty
         range           139  {"vehicle_id":"a","event_time":1767592830000000,"received_a…  latitude 95 is not in -90..90

@@ -181,3 +181,16 @@ fn taken_port_is_said_with_source_and_address() {
     assert!(told.exit == 1 && told.stderr.contains(&said), "{told:?}");
     drop(holder);
 }
+
+/// Started twice by mistake: the second is told who runs, and the first loses nothing.
+#[test]
+fn second_start_in_one_data_folder_stops_nobody() {
+    let site = site("listen = \"127.0.0.1:0\"");
+    let (run, address) = start(&site);
+    let second = site.rhumb(&["run", "live.toml"]);
+    assert_eq!(second.exit, 1, "{}", second.stderr);
+    assert!(second.stderr.contains("is running a pipeline there; stop it first"), "{}", second.stderr);
+    let sent = simulate(&site, &address);
+    let summary = stopped(&site, run);
+    assert_eq!(summary["frames_in"], json!(sent));
+}

@@ -5,7 +5,7 @@ use crate::extra::{ExtraColumn, Row};
 use crate::frame::{Frame, FrameBatch, Origin, Parts, timestamps};
 use crate::lane::{Lane, hash_of};
 use crate::reject::{Reason, Reject};
-use crate::time::{EventTime, ROLLOVER_AFTER_US, ROLLOVER_US, SECOND_US};
+use crate::time::{EventTime, ROLLOVER_US, ROLLOVER_WITHIN_US, SECOND_US};
 use crate::vehicle::{Slot, VehicleCache, Vehicles};
 use arrow::array::{ArrowPrimitiveType, BooleanArray, PrimitiveArray, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
@@ -279,11 +279,14 @@ impl FrameBuilder {
             self.reject_calendar(frame);
             return None;
         }
-        if self.clocks.rollover && event_time < received_at.minus(ROLLOVER_AFTER_US) {
-            event_time = EventTime(event_time.0.saturating_add(ROLLOVER_US));
+        if self.clocks.rollover {
+            let repaired = event_time.0.saturating_add(ROLLOVER_US);
+            if repaired.abs_diff(received_at.0) <= ROLLOVER_WITHIN_US as u64 {
+                event_time = EventTime(repaired);
+            }
         }
         if event_time.0 > received_at.0.saturating_add(self.clocks.skew_max_us) {
-            self.reject_future(frame, received_at);
+            self.reject_future(&Frame { event_time, ..*frame }, received_at);
             return None;
         }
         let hash = hash_of(frame.vehicle.as_bytes());
@@ -468,8 +471,11 @@ mod tests {
     fn weeks_that_rolled_over_are_repaired_where_asked_for() {
         check(true, -WEEKS_1024_S, Ok(0));
         check(true, -WEEKS_1024_S - 86_400, Ok(-86_400));
-        // A fix that is merely old stays so: up to 1024 weeks less 90 days.
+        check(true, -WEEKS_1024_S + 601, Err(("future", 601.0, 600.0)));
+        // A fix that is merely old stays so, and so does a clock that was never set.
         check(true, -WEEKS_1024_S + 91 * 86_400, Ok(-WEEKS_1024_S + 91 * 86_400));
+        check(true, -WEEKS_1024_S - 91 * 86_400, Ok(-WEEKS_1024_S - 91 * 86_400));
+        check(true, -NOW.0 / SECOND_US, Ok(-NOW.0 / SECOND_US));
     }
 
     #[test]

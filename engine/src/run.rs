@@ -20,7 +20,9 @@ use crate::totals::Totals;
 use crate::vehicle::Vehicles;
 use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -64,6 +66,10 @@ pub enum RunError {
         #[source]
         cause: std::io::Error,
     },
+    #[error(
+        "data folder {path}: process {by} is running a pipeline there; stop it first, or give this one another folder"
+    )]
+    InUse { path: PathBuf, by: String },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -121,6 +127,31 @@ pub struct Running {
     current: CurrentTable,
     progress: Arc<Progress>,
     started: std::time::Instant,
+    /// Held as long as the pipeline runs.
+    lock: File,
+}
+
+/// File in the data folder that a running engine holds locked; its content is the engine's process id.
+const LOCK: &str = "lock";
+
+/// One engine a data folder: a second one started by mistake would take over from the first.
+fn lock(data: &Path) -> Result<File, RunError> {
+    let path = data.join(LOCK);
+    let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut by = String::new();
+            // Who it is only helps the reader of the message.
+            let _ = file.read_to_string(&mut by);
+            Err(RunError::InUse { path: data.to_owned(), by })
+        }
+        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    }
 }
 
 /// Opens everything, restores the last committed state, and starts reading.
@@ -132,6 +163,12 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     };
     std::fs::create_dir_all(&pipeline.data).map_err(data("create it"))?;
     let store = Store::local(&pipeline.data).map_err(data("open it"))?;
+    let lock = lock(&pipeline.data)?;
+    // Before the claim: a start that fails must not stop an engine that runs elsewhere.
+    let mut sources = Vec::new();
+    for (plan, rollover) in &pipeline.sources {
+        sources.extend(plan.open(clock.clone())?.into_iter().map(|source| (plan.clone(), *rollover, source)));
+    }
     let manifests = Manifests::claim(store, &pipeline.name)?;
     let last = manifests.last().clone();
     let state = manifests.state()?;
@@ -165,13 +202,9 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         sinks.push(sink);
     }
 
-    let mut sources = Vec::new();
-    for (plan, rollover) in &pipeline.sources {
-        for mut source in plan.open(clock.clone())? {
-            if let Some(position) = last.positions.get(plan.name()) {
-                source.seek(position)?;
-            }
-            sources.push((plan.clone(), *rollover, source));
+    for (plan, _, source) in &mut sources {
+        if let Some(position) = last.positions.get(plan.name()) {
+            source.seek(position)?;
         }
     }
 
@@ -255,6 +288,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         current,
         progress,
         started,
+        lock,
     })
 }
 
@@ -333,7 +367,7 @@ impl Running {
 
     fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, started, current, events, exits, committed, .. } = self;
+        let Running { threads, writer, started, current, events, exits, committed, lock, .. } = self;
         let mut bug = None;
         for thread in threads {
             let name = thread.thread().name().unwrap_or("?").to_owned();
@@ -342,7 +376,7 @@ impl Running {
             }
         }
         let written = writer.join().map_err(|_| RunError::Bug("rhumb-writer".to_owned()))?;
-        drop((events, exits, committed));
+        drop((events, exits, committed, lock));
         let written = match written {
             Err(WriteError::Sink(error)) => return Err(error.into()),
             Err(WriteError::Manifest(error)) => return Err(error.into()),

@@ -13,8 +13,9 @@ const WEEK_US: i64 = 7 * DAY_US;
 
 /// GPS weeks are sent with ten bits, so a receiver with old firmware falls back by 1024 weeks.
 pub const ROLLOVER_US: i64 = 1024 * WEEK_US;
-/// A fix has to be this old before it counts as rolled over: 1024 weeks less 90 days, as Traccar has it.
-pub const ROLLOVER_AFTER_US: i64 = ROLLOVER_US - 90 * DAY_US;
+/// A fix counts as rolled over if, 1024 weeks later, it would be this near to its time of receipt: as long as a device may
+/// keep fixes before it sends them. Traccar's rule has no other end, and makes of a clock that stands at 1970 one of 1989.
+pub const ROLLOVER_WITHIN_US: i64 = 90 * DAY_US;
 
 impl EventTime {
     /// Before every frame: the clock of a lane that has seen none.

@@ -51,10 +51,19 @@ impl Run {
             history_rows = file.history_rows,
             rejects = summary.totals.rejected(),
             alerts = summary.totals.alerts.values().sum::<u64>(),
+            late = summary.totals.late,
+            too_late = file.too_late.values().sum::<u64>(),
             seconds = format!("{:.1}", file.seconds),
             frames_per_second = format!("{:.0}", file.frames_per_second),
             "done"
         );
+        if !file.too_late.is_empty() {
+            tracing::warn!(
+                too_late = %serde_json::json!(file.too_late),
+                "frames came after their windows had closed and are in the history only: give them a longer lateness, or \
+                 sort the recording by time"
+            );
+        }
         if let Some(path) = &self.summary {
             summary::write(path, &file)?;
         }

@@ -59,12 +59,18 @@ impl Columns {
         self.names[column].trim_ascii()
     }
 
-    /// For a person: why a row of so many columns is no frame, if it is too short to be one.
-    pub fn too_short(&self, columns: usize) -> Option<String> {
-        let field_at = |column: usize| self.roles[column].filter(|field| field.is_needed());
-        let column = (columns..self.roles.len()).find(|column| field_at(*column).is_some())?;
-        let field = field_at(column)?.name();
-        Some(format!("no {field}: the row has {columns} columns, {} is column {}", self.name(column), column + 1))
+    /// Columns of every row.
+    pub fn width(&self) -> usize {
+        self.names.len()
+    }
+
+    /// For a person: why a row of so many columns is no frame. A row that was cut, or whose numbers have decimal commas,
+    /// has another width than the first line, and its fields may be anything.
+    pub fn wrong_width(&self, columns: usize) -> Option<String> {
+        let missing = self.names.get(columns).map(|name| format!("; {} is missing", name.trim_ascii()));
+        let told =
+            || format!("the row has {columns} columns instead of {}{}", self.width(), missing.unwrap_or_default());
+        (columns != self.width()).then(told)
     }
 }
 

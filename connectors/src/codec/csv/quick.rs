@@ -38,7 +38,7 @@ pub fn row<'a>(
         return None;
     }
     let bits = marks.at(bytes, start);
-    let length = find(bytes, start, bits, marks, starts.get_mut(..=columns.roles.len())?)?;
+    let length = find(bytes, start, bits, marks, starts.get_mut(..=columns.roles.len())?, columns.width())?;
     let mut row = Row { bytes, start, bits, starts, marks };
     frame.vehicle = scan::utf8(row.text(columns.vehicle))?;
     frame.event_time = row.cell(columns.event_time)?.time(fields, Field::EventTime)?;
@@ -51,14 +51,22 @@ pub fn row<'a>(
 }
 
 /// Finds where the fields of a row begin, and how long it is; the last of `starts` is one past the end of the last
-/// field wanted.
+/// field wanted. `None` too if it has not `width` fields.
 #[inline(always)]
-fn find(bytes: &[u8], start: usize, mut bits: Bits, marks: &mut Marks, starts: &mut [u16]) -> Option<usize> {
-    let mut found = 1;
+fn find(
+    bytes: &[u8],
+    start: usize,
+    mut bits: Bits,
+    marks: &mut Marks,
+    starts: &mut [u16],
+    width: usize,
+) -> Option<usize> {
+    let (mut found, mut fields) = (1, 1);
     let mut base = 0;
     loop {
         let inside = bits.ends.wrapping_sub(1) & !bits.ends;
         let mut delimiters = bits.delimiters & inside;
+        fields += delimiters.count_ones() as usize;
         while delimiters != 0 && found < starts.len() {
             starts[found] = (base + delimiters.trailing_zeros() as usize + 1) as u16;
             found += 1;
@@ -79,7 +87,7 @@ fn find(bytes: &[u8], start: usize, mut bits: Bits, marks: &mut Marks, starts: &
         found += 1;
     }
     let ends_well = matches!(bytes.get(start + length), Some(b'\n' | b'\r'));
-    (found == starts.len() && ends_well).then_some(length)
+    (found == starts.len() && fields == width && ends_well).then_some(length)
 }
 
 /// A row whose fields are found.

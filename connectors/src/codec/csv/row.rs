@@ -70,7 +70,7 @@ impl Row {
 
     /// The row as a frame, or why it is none.
     pub fn frame(&self, columns: &Columns, fields: &Fields) -> Result<Frame<'_>, String> {
-        if let Some(complaint) = columns.too_short(self.ends.len()) {
+        if let Some(complaint) = columns.wrong_width(self.ends.len()) {
             return Err(complaint);
         }
         let mut frame = Frame::default();

@@ -124,8 +124,11 @@ impl Codec for JsonCodec {
     }
 
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder) {
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        self.records(bytes, true, None, out);
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        if !text.is_empty() && after_separators(text, 0) == text.len() && text.trim_ascii() != b"[]" {
+            out.reject(Reason::Undecodable, bytes, "no record in the datagram");
+        }
+        self.records(text, true, None, out);
     }
 }
 
