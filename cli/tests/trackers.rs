@@ -1,6 +1,6 @@
 //! Trackers and receivers from their bytes to the lake, through the real binary.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -82,27 +82,29 @@ fn elements_of_recorded_trackers_reach_the_history_from_one_file_and_from_merged
 fn device_on_tcp_is_answered_and_its_frame_is_in_the_lake() {
     let folder = tempfile::tempdir().expect("a folder");
     let pipeline = folder.path().join("fleet.toml");
-    // The port that the kernel gives is told by a listener of this test, which then lets it go.
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let toml = format!(
         "name = \"fleet\"\ndata = \"data\"\n[engine]\nepoch = \"1s\"\n[[source]]\nname = \"trackers\"\n[source.tcp]\n\
-         listen = \"127.0.0.1:{port}\"\ncodec = \"teltonika\"\n{COLUMNS}"
+         listen = \"127.0.0.1:0\"\ncodec = \"teltonika\"\n{COLUMNS}"
     );
     std::fs::write(&pipeline, toml).expect("a pipeline");
     let child = Command::new(env!("CARGO_BIN_EXE_rhumb"))
         .args(["run", pipeline.to_str().expect("UTF-8")])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("rhumb runs");
     let mut run = Run(child);
-    let mut device = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(_) => assert!(run.0.try_wait().expect("a status").is_none(), "rhumb has stopped"),
+    // It says which port the kernel gave it.
+    let mut said = BufReader::new(run.0.stderr.take().expect("its messages"));
+    let port: u16 = loop {
+        let mut line = String::new();
+        assert!(said.read_line(&mut line).expect("a message") > 0, "rhumb has stopped");
+        if line.contains("listening for connections") {
+            let after = line.split("127.0.0.1:").nth(1).expect("an address");
+            break after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a port");
         }
     };
+    let mut device = TcpStream::connect(("127.0.0.1", port)).expect("rhumb listens");
     let mut answer = [0; 4];
     device.write_all(LOGIN).expect("a login");
     device.read_exact(&mut answer[..1]).expect("an answer");

@@ -21,7 +21,7 @@ impl Check {
         for At { value, at } in keep {
             match Kept::ALL.iter().find(|kept| kept.name() == value) {
                 Some(column) if kept.contains(column) => {
-                    self.error(&at, component, format!("keep: \"{value}\" stands twice"))
+                    self.error(&at, component, format!("keep: \"{value}\" stands twice"));
                 }
                 column => kept.extend(column),
             }

@@ -200,15 +200,21 @@ fn rmc(split: &Split) -> Result<Meaning, Fault> {
 fn gga(split: &Split) -> Result<Meaning, Fault> {
     let fix = fix("GGA", split, 2)?;
     // 0 is no fix, 7 typed in by hand, 8 made up by a simulator.
-    let valid = Some(!matches!(split.text(6), b"" | b"0" | b"7" | b"8"));
+    let valid = match split.text(6) {
+        b"" => None,
+        quality => Some(!matches!(quality, b"0" | b"7" | b"8")),
+    };
     timed("GGA", split.field(1), None, Said { fix, valid, ..satellites_and_height(split) })
 }
 
 /// As GGA, but one letter for each system in the place of the quality.
 fn gns(split: &Split) -> Result<Meaning, Fault> {
     let fix = fix("GNS", split, 2)?;
-    let modes = split.text(6);
-    let valid = Some(modes.iter().any(|mode| !is_no_fix(std::slice::from_ref(mode))));
+    // Of each system alone there is a sentence without modes, for what is behind them.
+    let valid = match split.text(6) {
+        b"" => None,
+        modes => Some(modes.iter().any(|mode| !is_no_fix(std::slice::from_ref(mode)))),
+    };
     timed("GNS", split.field(1), None, Said { fix, valid, ..satellites_and_height(split) })
 }
 

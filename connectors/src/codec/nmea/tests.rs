@@ -11,10 +11,10 @@ fn config(change: impl FnOnce(&mut NmeaConfig)) -> CodecConfig {
     CodecConfig::Nmea(nmea)
 }
 
-/// Lines with their checksum: `GPRMC,...` becomes `$GPRMC,...*hh`; what has a `*` or no `GP` stays as it is.
+/// Lines with their checksum: `GPRMC,...` becomes `$GPRMC,...*hh`; what has a `*` or no `G` at its head stays as it is.
 fn text(lines: &str) -> Vec<u8> {
     let sentence = |line: &str| match line.trim() {
-        line if line.starts_with("GP") && !line.contains('*') => {
+        line if line.starts_with('G') && !line.contains('*') => {
             format!("${line}*{:02X}\r\n", sentence::checksum(line.as_bytes()))
         }
         line => format!("{line}\r\n"),
@@ -58,6 +58,7 @@ fn any_sentence_may_say_that_there_is_no_fix() {
         ("GPGGA,120000,4916.45,N,12311.12,W,6,,,,,,,,", false),
         ("GPGNS,120000,4916.45,N,12311.12,W,NN,,,,,,,,", true),
         ("GPGNS,120000,4916.45,N,12311.12,W,NA,,,,,,,,", false),
+        ("GNGNS,120000,4916.45,N,12311.12,W,DDD,22,0.6,,,,\nGPGNS,120000,,,,,,9,,,,3.1,135", false),
         ("GPGLL,4916.45,N,12311.12,W,120000,V", true),
         ("GPGLL,4916.45,N,12311.12,W,120000", false),
     ];
