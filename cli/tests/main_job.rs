@@ -1,5 +1,8 @@
 //! The main job on real recordings, through the real binary, held against a row-by-row oracle: alert by alert.
 
+#[path = "../../tests/needed.rs"]
+mod needed;
+
 use geo::{Intersects, Point};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
@@ -12,15 +15,9 @@ const PATH_KEEP: usize = 16;
 /// Vehicle, zone, kind, time of the frame (us).
 type Alert = (String, String, &'static str, i64);
 
-/// The folder of real recordings; without it a test says so and passes, but not in CI.
+/// The folder of real data, if it is there.
 fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("RHUMB_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let there = folder.join("data/traces").is_dir();
-    assert!(there || std::env::var_os("CI").is_none(), "CI needs the recordings in {}", folder.display());
-    if !there {
-        eprintln!("SKIPPED: there are no recordings in {}", folder.display());
-    }
-    there.then_some(folder.join("data"))
+    needed::real_data("traces").and_then(|traces| Some(traces.parent()?.to_owned()))
 }
 
 fn root() -> PathBuf {

@@ -5,17 +5,15 @@
 
 #[allow(dead_code, reason = "shared with other tests")]
 mod lake_fixture;
+#[path = "../../tests/needed.rs"]
+mod needed;
 
 use lake_fixture::{Row, add_alerts, add_reject, add_windows, context, frames, open};
 use std::process::Command;
 
 #[test]
 fn other_readers_see_the_same_rows() {
-    let Ok(python) = std::env::var("RHUMB_PYTHON") else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "set RHUMB_PYTHON: CI must not skip this test");
-        eprintln!("SKIPPED: RHUMB_PYTHON names no Python with duckdb, polars, deltalake and pyarrow");
-        return;
-    };
+    let Some(python) = needed::python("duckdb, polars, deltalake and pyarrow") else { return };
     let data = tempfile::tempdir().unwrap();
     let context = context(data.path(), 1);
     let mut sink = open(&context);

@@ -350,11 +350,12 @@ impl FrameBuilder {
 
     #[cold]
     fn reject_vehicle(&mut self, frame: &Frame) {
-        let detail = match frame.vehicle.len() {
-            0 => "the vehicle id is empty".to_owned(),
-            long => format!("the vehicle id has {long} bytes, the most is {VEHICLE_ID_MAX}"),
+        let bytes = frame.vehicle.len();
+        let (threshold, detail) = match bytes {
+            0 => (1, "the vehicle id is empty".to_owned()),
+            _ => (VEHICLE_ID_MAX, format!("the vehicle id has {bytes} bytes, the most is {VEHICLE_ID_MAX}")),
         };
-        let reject = self.refused(Reason::VehicleId, frame).detail(detail);
+        let reject = self.refused(Reason::VehicleId, frame).measured(bytes as f64, threshold as f64).detail(detail);
         self.keep(Reject { vehicle_id: None, ..reject });
     }
 

@@ -72,4 +72,46 @@ mod tests {
         assert!(bearing_deg((0.0, 0.0), (1.0, 0.0)).abs() < 1e-9);
         assert!((bearing_deg((0.0, 0.0), (0.0, -1.0)) - 270.0).abs() < 1e-9);
     }
+
+    /// On the unit sphere: x towards (0, 0), y towards (0, 90), z towards the north pole.
+    fn vector(place: (f64, f64)) -> [f64; 3] {
+        let ((lat_sin, lat_cos), (lon_sin, lon_cos)) = (place.0.to_radians().sin_cos(), place.1.to_radians().sin_cos());
+        [lat_cos * lon_cos, lat_cos * lon_sin, lat_sin]
+    }
+
+    fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    }
+
+    /// Angle between vectors, and the direction of one seen along the east and north of the other.
+    #[test]
+    fn distance_and_bearing_are_those_of_vectors() {
+        let mut x = 7u64;
+        let mut draw = |span: f64| {
+            x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((x >> 11) as f64 / (1u64 << 53) as f64 - 0.5) * span
+        };
+        for row in 0..100_000 {
+            let from = (draw(178.0), draw(360.0));
+            // Near and far in turn.
+            let span = [0.001, 1.0, 50.0, 360.0][row % 4];
+            let to = ((from.0 + draw(span)).clamp(-89.0, 89.0), from.1 + draw(span));
+            let (a, b) = (vector(from), vector(to));
+            let c = cross(a, b);
+            let metres = EARTH_RADIUS_M * dot(c, c).sqrt().atan2(dot(a, b));
+            assert!((distance_m(from, to) - metres).abs() <= metres * 1e-6 + 1e-6, "{from:?} {to:?}");
+            let (lon_sin, lon_cos) = from.1.to_radians().sin_cos();
+            let east = [-lon_sin, lon_cos, 0.0];
+            let bearing = dot(b, east).atan2(dot(b, cross(a, east))).to_degrees();
+            // Within a metre no direction can be told so finely; nor towards the other side of the earth.
+            if (1.0..2e7).contains(&metres) {
+                let apart = (bearing_deg(from, to) - bearing).rem_euclid(360.0);
+                assert!(apart.min(360.0 - apart) < 1e-6, "{from:?} {to:?} {apart}");
+            }
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! What the tests of whole files and random shapes share: `geo` as the oracle, seeded points, the real files.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[path = "../../../tests/needed.rs"]
+pub mod needed;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -131,17 +134,11 @@ fn box_of(shape: &Shape) -> [f64; 4] {
     })
 }
 
-/// The folder with the real zone files, or a loud skip (in CI, where they must be, a failure).
+/// The real zone files, in order of their names; none where they are not there.
 pub fn real_files() -> Vec<PathBuf> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let shared = std::env::var_os("RHUMB_SHARED").map_or(repository.join("../shared"), PathBuf::from);
-    let folder = shared.join("data/zones");
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "no real zone files in {}", folder.display());
-        eprintln!("SKIPPED: no real zone files in {}", folder.display());
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    let Some(folder) = needed::real_data("zones") else { return Vec::new() };
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|path| path.to_string_lossy().ends_with(".geojson.gz"));
     files.sort();
     files

@@ -40,7 +40,8 @@ pub struct ValidateConfig {
     pub hdop_max: Option<f32>,
     /// Only these vehicles.
     pub known_vehicles: Option<Arc<BTreeSet<String>>>,
-    /// Frames of one vehicle in any minute of event time aligned to the clock.
+    /// Frames of one vehicle in any minute of event time aligned to the clock. A late frame counts in its own minute, or
+    /// in the newest one if its own is too long ago.
     pub rate_max_per_minute: Option<u32>,
     /// No second frame of one vehicle and event time, as far as `path_keep` remembers. Default on.
     pub duplicate: bool,

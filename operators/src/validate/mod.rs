@@ -2,6 +2,7 @@
 
 mod config;
 mod path;
+mod rate;
 mod rules;
 
 pub use config::{Rule, ValidateConfig};
@@ -10,6 +11,7 @@ use crate::fix;
 use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use arrow::datatypes::{Int64Type, UInt32Type};
 use path::Paths;
+use rate::Rate;
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -50,19 +52,6 @@ impl OperatorPlan for ValidatePlan {
             known: Vec::new(),
             verdicts: Vec::new(),
         })
-    }
-}
-
-/// Frames of the newest minute that a vehicle has sent frames in.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    minute: i64,
-    frames: u32,
-}
-
-impl Default for Rate {
-    fn default() -> Rate {
-        Rate { minute: i64::MIN, frames: 0 }
     }
 }
 
@@ -128,12 +117,12 @@ impl Operator for Validate {
     fn snapshot(&self, state: &mut StateWriter) {
         let fixes = self.paths.slots().flat_map(|slot| self.paths.of(slot).map(move |fix| (slot, fix)));
         fix::put(state, "path", &self.vehicles, fixes);
-        let counted = self.rates.iter().enumerate().filter(|(_, rate)| rate.frames > 0);
-        let (slots, rates): (Vec<u32>, Vec<Rate>) = counted.map(|(slot, rate)| (slot as u32, *rate)).unzip();
+        let counted = (0..).zip(&self.rates).flat_map(|(slot, rate)| rate.counts().map(move |count| (slot, count)));
+        let (slots, counts): (Vec<u32>, Vec<(i64, u32)>) = counted.unzip();
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("vehicle_id", fix::vehicle_ids(&self.vehicles, &slots)),
-            ("minute", Arc::new(Int64Array::from_iter_values(rates.iter().map(|r| r.minute)))),
-            ("frames", Arc::new(UInt32Array::from_iter_values(rates.iter().map(|r| r.frames)))),
+            ("minute", Arc::new(Int64Array::from_iter_values(counts.iter().map(|(minute, _)| *minute)))),
+            ("frames", Arc::new(UInt32Array::from_iter_values(counts.iter().map(|(_, frames)| *frames)))),
         ];
         state.put("rate", VERSION, fix::lanes(&self.vehicles, &slots), columns);
     }
@@ -149,7 +138,7 @@ impl Operator for Validate {
             for row in 0..rows.len() {
                 let slot = self.vehicles.intern(ids.value(row), Lane(lanes.value(row))) as usize;
                 self.rates.resize(self.rates.len().max(slot + 1), Rate::default());
-                self.rates[slot] = Rate { minute: minutes.value(row), frames: frames.value(row) };
+                self.rates[slot].put(minutes.value(row), frames.value(row));
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut 
     {
         for (verdict, no_fix) in verdicts.iter_mut().zip(no_fix.values()) {
             if no_fix {
-                refuse(verdict, Rule::NoFix, 0.0, 0.0);
+                refuse(verdict, Rule::NoFix, 1.0, 0.0);
             }
         }
     }
@@ -50,7 +50,7 @@ pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut 
     }
 }
 
-/// The first rule that is broken counts.
+/// The first rule that is broken counts. What it measures is in docs/REJECTS.md.
 fn refuse(verdict: &mut Option<Broken>, rule: Rule, measured: f64, threshold: f64) {
     verdict.get_or_insert(Broken { rule, measured, threshold });
 }
@@ -126,19 +126,12 @@ impl Validate {
     fn broken_by(&mut self, frames: &FrameBatch, row: usize, slot: Slot, fix: &Fix, around: &Around) -> Option<Broken> {
         let broken = |rule, measured, threshold| Some(Broken { rule, measured, threshold });
         if !self.is_known(slot) {
-            return broken(Rule::UnknownVehicle, 0.0, 0.0);
+            return broken(Rule::UnknownVehicle, 0.0, 1.0);
         }
         if let Some(max) = self.config.rate_max_per_minute {
-            let rate = &mut self.rates[slot as usize];
-            let minute = fix.time.div_euclid(MINUTE_US);
-            if minute > rate.minute {
-                *rate = super::Rate { minute, frames: 0 };
-            }
-            if minute == rate.minute {
-                rate.frames += 1;
-                if rate.frames > max {
-                    return broken(Rule::RateLimit, f64::from(rate.frames), f64::from(max));
-                }
+            let frames = self.rates[slot as usize].count(fix.time.div_euclid(MINUTE_US));
+            if frames > max {
+                return broken(Rule::RateLimit, f64::from(frames), f64::from(max));
             }
         }
         let config = &self.config;
@@ -256,9 +249,5 @@ pub fn reject(frames: &FrameBatch, row: usize, vehicles: &Vehicles, broken: Brok
         Rule::SpeedMax => format!("{measured:.1} m/s between neighbours in time, the most is {threshold} m/s"),
         Rule::PeriodMin => format!("{measured:.3} s after the frame before, the least is {threshold} s"),
     };
-    let unmeasured = matches!(rule, Rule::NullIsland | Rule::NoFix | Rule::UnknownVehicle | Rule::Duplicate);
-    match unmeasured {
-        true => reject.detail(detail),
-        false => reject.measured(measured, threshold).detail(detail),
-    }
+    reject.measured(measured, threshold).detail(detail)
 }
