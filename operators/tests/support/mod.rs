@@ -29,7 +29,7 @@ pub fn run(vehicle: &str, frames: &str, operators: &[Arc<dyn OperatorPlan>]) -> 
         builder.at(offset, EventTime(RECEIVED_S * SECOND_US));
         builder.push(&frame(vehicle, text));
     }
-    chain.process(builder.finish().remove(0))
+    chain.process(builder.finish().remove(0), 0)
 }
 
 #[track_caller]
