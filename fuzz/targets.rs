@@ -66,8 +66,11 @@ fn codec(name: &str, bytes: &[u8]) {
     }
 }
 
-/// What a stream gives that comes `step` bytes at a time: event times and places of frames, places and bytes of rejects.
-fn outcome(config: &CodecConfig, bytes: &[u8], step: usize) -> (Vec<(i64, i64)>, Vec<(i64, Box<[u8]>)>) {
+/// Event times and places of frames, places and bytes of rejects.
+type Outcome = (Vec<(i64, i64)>, Vec<(i64, Box<[u8]>)>);
+
+/// What a stream gives that comes `step` bytes at a time.
+fn outcome(config: &CodecConfig, bytes: &[u8], step: usize) -> Outcome {
     let origin = Origin { source: "fuzz".into(), partition: "".into() };
     let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
     let vehicles: [Arc<Vehicles>; 1] = [Arc::default()];
