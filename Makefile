@@ -20,7 +20,7 @@ test: tools
 	RHUMB_PYTHON=$(CARGO_TARGET_DIR)/python/bin/python cargo test --release --locked --workspace
 
 bench:
-	cargo bench --locked -p rhumb-benches
+	cargo bench --locked --workspace --bench '*'
 
 dist:
 	cargo build --profile dist --locked -p rhumb

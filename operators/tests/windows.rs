@@ -531,9 +531,10 @@ fn a_session_that_a_late_frame_begins_is_told_under_its_new_start() {
 fn windows_without_frames_are_told_for_known_zones_when_asked() {
     let zones: Vec<String> = ZONES.iter().map(|zone| zone.0.to_owned()).collect();
     let config = WindowConfig { empty_zones: zones, ..config(SHAPES[0], &["zone_id"]) };
-    // In zone a only; nothing from 1020 to 1080.
-    let frames: Vec<Drawn> = [1_000, 1_095, 1_200].into_iter().map(|time_s| frame(0, time_s)).collect();
-    for restart in [None, Some(0), Some(1)] {
+    // In zone a only; nothing from 1020 to 1080. The last is in no zone: time goes on without frames in zones.
+    let mut frames: Vec<Drawn> = [1_000, 1_095, 1_200].into_iter().map(|time_s| frame(0, time_s)).collect();
+    frames.extend([1_250, 1_300, 1_350, 1_400].map(|time_s| Drawn { lat: -1, ..frame(0, time_s) }));
+    for restart in [None, Some(0), Some(1), Some(3)] {
         let mut engine = Engine::new(&config, 1);
         for (n, one) in frames.iter().enumerate() {
             engine.batch(std::slice::from_ref(one));
@@ -542,14 +543,14 @@ fn windows_without_frames_are_told_for_known_zones_when_asked() {
                 engine = engine.restart(2);
             }
         }
-        let rows = engine.end().0;
+        let rows = engine.rows;
         let mut counts: Vec<(i64, String, f64)> = Vec::new();
         for (key, _, revision, row) in rows.iter().flat_map(|batch| read(batch, 1)) {
             assert_eq!(revision, 0);
             counts.push((row.start, key, row.numbers["v0"].expect("a count")));
         }
         counts.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let starts: Vec<i64> = (0..8).map(|n| 990 + 30 * n).collect();
+        let starts: Vec<i64> = (0..13).map(|n| 990 + 30 * n).collect();
         let frames = |start: i64, zone: &str| f64::from(zone == "a" && [990, 1_080, 1_200].contains(&start));
         let expected: Vec<(i64, String, f64)> = starts
             .iter()

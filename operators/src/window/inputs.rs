@@ -121,7 +121,8 @@ fn hash(bytes: &[u8]) -> u64 {
 fn hash_all(array: &ArrayRef, into: &mut Vec<u64>) {
     match array.data_type() {
         DataType::Utf8 => {
-            into.extend(array.as_string::<i32>().iter().map(|text| text.map_or(0, |t| hash(t.as_bytes()))))
+            let texts = array.as_string::<i32>().iter();
+            into.extend(texts.map(|text| text.map_or(0, |t| hash(t.as_bytes()))));
         }
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_dictionary::<UInt32Type>();

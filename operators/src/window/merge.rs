@@ -99,9 +99,11 @@ impl WindowMerger {
         let Some(panes) = self.parts[0].open.panes().filter(|_| !self.known.is_empty()) else { return };
         let known: Vec<u32> = self.known.iter().map(|key| self.keys.number(key)).collect();
         let starts: Vec<i64> = panes.starts().collect();
-        let (Some(first), Some(last)) = (starts.first().copied(), starts.last().copied()) else { return };
+        let begun = starts.first().map(|first| Filled { from: *first, to: *first, last: *first });
+        let Some(mut filled) = self.filled.or(begun) else { return };
+        let first = starts.first().copied().unwrap_or(filled.from);
         let closed_to = match watermark {
-            i64::MAX => last + every_us,
+            i64::MAX => starts.last().map_or(filled.to, |last| last + every_us),
             i64::MIN => return,
             _ => watermark.saturating_sub(size_us).div_euclid(every_us) * every_us + every_us,
         };
@@ -115,12 +117,13 @@ impl WindowMerger {
                     start = starts.get(next).map_or(to, |next| (*next).min(to));
                     continue;
                 }
-                known.iter().for_each(|key| drop(panes.cells(start, *key, &self.plan.layouts)));
+                for key in &known {
+                    panes.cells(start, *key, &self.plan.layouts);
+                }
                 start += every_us;
             }
             last
         };
-        let mut filled = self.filled.unwrap_or(Filled { from: first, to: first, last: first });
         if first < filled.from && filled.from <= closed_to {
             // A lane that was first heard of after the others began.
             fill(first, filled.from, first);
