@@ -20,10 +20,6 @@ fn shared() -> Option<PathBuf> {
     needed::real_data("traces").and_then(|traces| Some(traces.parent()?.to_owned()))
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
 fn unpacked(path: &Path) -> Vec<u8> {
     let packed = std::fs::read(path).expect("a recording");
     let mut bytes = Vec::new();
