@@ -1,0 +1,161 @@
+//! `rhumb query`: SQL over the lake.
+
+use crate::support::{Site, ZONES};
+use crate::{check_refused, lake};
+use expect_test::expect;
+use serde_json::{Value, json};
+
+const FRAMES: &str = "select vehicle_id, event_time, lat, lon, speed_mps, zone_ids from history order by event_time";
+
+#[test]
+fn query_answers_in_the_format_that_is_asked_for() {
+    let site = lake();
+    let ask = |format| site.done(&["query", "cars.toml", FRAMES, "--format", format]).stdout;
+    expect![[r#"
+        vehicle_id  event_time              lat     lon  speed_mps  zone_ids
+        ----------  --------------------  -----  ------  ---------  --------------
+        car         2026-01-05T06:00:00Z  30.25   -97.7        1.5  [middle]
+        b"us        2026-01-05T06:00:50Z    0.5     0.0             []
+        car         2026-01-05T06:03:20Z  30.25  -97.78        2.5  [middle, west]
+        3 rows
+    "#]]
+    .assert_eq(&ask("table"));
+    let flat = FRAMES.replace("zone_ids", "array_to_string(zone_ids, ' ') as zones");
+    let csv = site.done(&["query", "cars.toml", &flat, "--format", "csv"]).stdout;
+    expect![[r#"
+        vehicle_id,event_time,lat,lon,speed_mps,zones
+        car,2026-01-05T06:00:00Z,30.25,-97.7,1.5,middle
+        "b""us",2026-01-05T06:00:50Z,0.5,0.0,,
+        car,2026-01-05T06:03:20Z,30.25,-97.78,2.5,middle west
+    "#]]
+    .assert_eq(&csv);
+    expect![[r#"
+        {"vehicle_id":"car","event_time":"2026-01-05T06:00:00Z","lat":30.25,"lon":-97.7,"speed_mps":1.5,"zone_ids":["middle"]}
+        {"vehicle_id":"b\"us","event_time":"2026-01-05T06:00:50Z","lat":0.5,"lon":0.0,"zone_ids":[]}
+        {"vehicle_id":"car","event_time":"2026-01-05T06:03:20Z","lat":30.25,"lon":-97.78,"speed_mps":2.5,"zone_ids":["middle","west"]}
+    "#]].assert_eq(&ask("json"));
+    let geojson: Value = serde_json::from_str(&ask("geojson")).expect("JSON");
+    let coordinates: Vec<&Value> =
+        geojson["features"].as_array().expect("features").iter().map(|f| &f["geometry"]["coordinates"]).collect();
+    assert_eq!(coordinates, [&json!([-97.7, 30.25]), &json!([0, 0.5]), &json!([-97.78, 30.25])]);
+    assert_eq!(geojson["features"][1]["properties"]["vehicle_id"], json!("b\"us"));
+
+    let told = site.done(&["query", "--data", "data", FRAMES, "--format", "parquet", "-o", "rows.parquet"]);
+    assert_eq!((&*told.stdout, &*told.stderr), ("", "3 rows\n"));
+    let parquet = std::fs::read(site.path("rows.parquet")).expect("a file");
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    site.done(&["query", "--data", "data", &flat, "--format", "csv", "-o", "rows.csv"]);
+    assert_eq!(std::fs::read_to_string(site.path("rows.csv")).expect("a file"), csv);
+    let refused = site.rhumb(&["query", "cars.toml", FRAMES, "--format", "csv"]);
+    let said = "error: csv cannot hold the list zone_ids: select array_to_string(zone_ids, ' ') or use json\n";
+    assert_eq!((refused.exit, &*refused.stderr), (1, said));
+}
+
+#[test]
+fn query_refuses_what_it_cannot_do() {
+    let site = lake();
+    let usage: [&[&str]; 5] = [
+        &["query"],
+        &["query", "cars.toml"],
+        &["query", "--data", "data", "select 1", "more"],
+        &["query", "cars.toml", "select 1", "--format", "xml"],
+        &["query", "cars.toml", "select 1", "--timeout-s", "0"],
+    ];
+    check_refused(
+        &site,
+        2,
+        &usage,
+        expect![[r#"
+        query
+            error: the following required arguments were not provided:
+            <PIPELINE> [SQL]...
+        query cars.toml
+            error: say which lake, and what to ask: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL
+        query --data data select 1 more
+            error: with --data there is one more word: the SQL, in quotes
+        query cars.toml select 1 --format xml
+            error: invalid value 'xml' for '--format <FORMAT>': unknown format "xml"; there are table, csv, json, parquet, geojson
+        query cars.toml select 1 --timeout-s 0
+            error: invalid value '0' for '--timeout-s <TIMEOUT_S>': 0 is not in 1..18446744073709551615
+    "#]],
+    );
+    let failed: [&[&str]; 8] = [
+        &["query", "--data", "none", "select 1"],
+        &["query", "cars.toml", "selec 1"],
+        &["query", "cars.toml", "select speed from history"],
+        &["query", "cars.toml", "select * from trips"],
+        &["query", "cars.toml", "drop table history"],
+        &["query", "cars.toml", "copy history to 'x.csv'"],
+        &["query", "cars.toml", "select vehicle_id from history", "--format", "geojson"],
+        &["query", "cars.toml", "select 1", "-o", "none/x"],
+    ];
+    check_refused(
+        &site,
+        1,
+        &failed,
+        expect![[r#"
+        query --data none select 1
+            error: open the lake none: No such file or directory (os error 2)
+        query cars.toml selec 1
+            error: this is not SQL that we know: sql parser error: Expected: an SQL statement, found: selec at Line: 1, Column: 1
+        query cars.toml select speed from history
+            error: there is no column speed; there are vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, source, late, zone_ids, epoch, event_date
+        query cars.toml select * from trips
+            error: there is no table trips; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions
+        query cars.toml drop table history
+            error: DROP TABLE is not allowed; queries only read
+        query cars.toml copy history to 'x.csv'
+            error: COPY is not allowed; queries only read
+        query cars.toml select vehicle_id from history --format geojson
+            error: geojson needs the columns lat and lon, and the result has no lat
+        query cars.toml select 1 -o none/x
+            error: write none/x: No such file or directory (os error 2)
+    "#]],
+    );
+    check_refused(
+        &site,
+        78,
+        &[&["query", "none.toml", "select 1"]],
+        expect![[r#"
+        query none.toml select 1
+            none.toml:1:1: pipeline: cannot read the file: there is no such file
+            none.toml: 1 mistake
+    "#]],
+    );
+}
+
+#[test]
+fn columns_of_a_table_reach_the_history() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    let frames = "id,ts,lat,lon\na,1767592800,30.25,-97.7\nb,1767592801,30.25,-97.7\nc,1767592802,30.25,-97.7\n";
+    site.write("frames.csv", frames);
+    site.write("vehicles.csv", "plate,fleet,seats,weight_t,electric\na,north,4,1.5,true\nb,south,,2,false\n");
+    let source = "name = \"cars\"\ndata = \"data\"\n[[source]]\nname = \"s\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n";
+    let enrich = "[[operator]]\n[operator.enrich]\ntable = \"vehicles.csv\"\nkey = \"plate\"\n";
+    let window = "[[operator]]\n[operator.window]\nname = \"fleets\"\nevery = \"1m\"\nkey = [\"fleet\", \"electric\"]\n\
+                  aggregates = { frames = \"count\", seats = \"sum(seats)\" }\n";
+    site.write("cars.toml", format!("{source}{enrich}{window}"));
+    site.done(&["run", "cars.toml", "--until-end"]);
+    let sql = "select vehicle_id, fleet, seats, weight_t, electric, arrow_typeof(fleet) as f, arrow_typeof(seats) as s, \
+               arrow_typeof(weight_t) as w, arrow_typeof(electric) as e from history order by vehicle_id";
+    expect![[r#"
+        vehicle_id  fleet  seats  weight_t  electric  f     s      w        e
+        ----------  -----  -----  --------  --------  ----  -----  -------  -------
+        a           north      4       1.5  true      Utf8  Int64  Float64  Boolean
+        b           south              2.0  false     Utf8  Int64  Float64  Boolean
+        c                                             Utf8  Int64  Float64  Boolean
+        3 rows
+    "#]]
+    .assert_eq(&site.done(&["query", "cars.toml", sql]).stdout);
+    let sql = "select fleet, electric, frames, seats from windows_fleets order by fleet";
+    expect![[r#"
+        fleet  electric  frames  seats
+        -----  --------  ------  -----
+        north  true           1    4.0
+        south  false          1
+                              1
+        3 rows
+    "#]]
+    .assert_eq(&site.done(&["query", "cars.toml", sql]).stdout);
+}
