@@ -5,7 +5,7 @@
 
 use arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use geo::{BoundingRect, Contains, MultiPolygon, Point};
+use geo::{BoundingRect, Intersects, MultiPolygon, Point};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -119,7 +119,7 @@ impl Zones {
     pub fn at(&self, lat: f64, lon: f64) -> Found {
         let point = Point::new(lon, lat);
         let near = self.0.locate_all_at_point(&[lon, lat]);
-        near.filter(|zone| zone.shape.contains(&point)).map(|zone| zone.id.clone()).collect()
+        near.filter(|zone| zone.shape.intersects(&point)).map(|zone| zone.id.clone()).collect()
     }
 }
 
