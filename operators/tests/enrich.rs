@@ -42,30 +42,30 @@ fn step_is_measured_from_the_frame_before() {
         "0 0 0; 20 0 0.01; 60 0.02 0.01; 70 0.02 0; 80 0.01 0",
         &[
             NONE,
-            step(1111.950_797, 55.597_539_85, 90.0),
-            step(2223.901_594, 55.597_539_85, 0.0),
+            step(1_111.950_797, 55.597_539_85, 90.0),
+            step(2_223.901_594, 55.597_539_85, 0.0),
             // West along latitude 0.02: times cos 0.02 = 0.99999993908; half of 0.01 x sin 0.02 degrees north of west.
-            step(1111.950_735, 111.195_073_5, 270.000_001_745),
-            step(1111.950_797, 111.195_079_7, 180.0),
+            step(1_111.950_735, 111.195_073_5, 270.000_001_745),
+            step(1_111.950_797, 111.195_079_7, 180.0),
         ],
     );
     // A degree east at 60 north. By the law of cosines cos c = 3/4 + 1/4 cos 1 = 0.9999619237891: c = 0.4999952403 degrees;
     // tan of the bearing = sin 1 cos 60 / (cos 60 sin 60 (1 - cos 1)) = 0.5 x 0.01745240644 / (0.4330127019 x 0.0001523048436).
     check("0 60 10; 1000 60 11", &[NONE, step(55_597.010_865, 55.597_010_865, 89.566_984_550)]);
     // Over the antimeridian.
-    check("0 0 179.995; 10 0 -179.995", &[NONE, step(1111.950_797, 111.195_079_7, 90.0)]);
+    check("0 0 179.995; 10 0 -179.995", &[NONE, step(1_111.950_797, 111.195_079_7, 90.0)]);
 }
 
 #[test]
 fn what_cannot_be_known_is_null() {
     // Standing there is no heading, at one instant no speed.
-    check("0 1 1; 10 1 1; 10 1.01 1", &[NONE, [Some(0.0), Some(0.0), None], [Some(1111.950_797), None, Some(0.0)]]);
+    check("0 1 1; 10 1 1; 10 1.01 1", &[NONE, [Some(0.0), Some(0.0), None], [Some(1_111.950_797), None, Some(0.0)]]);
 }
 
 #[test]
 fn late_frame_has_no_step_and_makes_none() {
     check(
         "0 0 0; 20 0 0.01; 10 0 5; 30 0 0.02",
-        &[NONE, step(1111.950_797, 55.597_539_85, 90.0), NONE, step(1111.950_797, 111.195_079_7, 90.0)],
+        &[NONE, step(1_111.950_797, 55.597_539_85, 90.0), NONE, step(1_111.950_797, 111.195_079_7, 90.0)],
     );
 }

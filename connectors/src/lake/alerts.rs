@@ -144,7 +144,7 @@ impl AlertColumns<'_> {
 
     fn sequence(&self) -> Pick<'static> {
         let unnumbered = |b: &&AlertBatch| b.sequence.is_none();
-        if self.batches.iter().any(|b| unnumbered(&b)) {
+        if self.batches.iter().any(unnumbered) {
             let of = |b: &&AlertBatch| -> Vec<Option<i64>> {
                 (0..b.len()).map(|row| b.sequence.as_ref().map(|s| s.value(row))).collect()
             };
