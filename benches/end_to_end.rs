@@ -81,6 +81,8 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
             lateness_us: 300 * SECOND_US,
             idle_after_us: 60 * SECOND_US,
             clock_skew_max_us: 600 * SECOND_US,
+            offline_after_us: 600 * SECOND_US,
+            vehicles_max: 5_000_000,
         },
         sources: vec![(Arc::new(FilePlan::new("recording", config, "csv", make)), false)],
         operators: plans(operators, &case.zones),

@@ -1,7 +1,6 @@
 //! What benches work on: zones over a simulated town, frames of vehicles that drive in it, and operators over both.
 
 use rhumb_connectors::simulate::{Fleet, SimulateConfig};
-use rhumb_engine::alert::AlertKind;
 use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
 use rhumb_engine::chain::Chain;
 use rhumb_engine::current::CurrentShard;
@@ -88,14 +87,7 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
         match *name {
             "validate" => Arc::new(ValidatePlan::new("validate", ValidateConfig::default())),
             "enrich" => Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: None, add: vec![Added::DistanceM] })),
-            "geofence" => Arc::new(GeofencePlan::new(
-                "geofence",
-                GeofenceConfig {
-                    zones: zones.clone(),
-                    alerts: vec![AlertKind::Enter, AlertKind::Exit],
-                    pipeline: "bench".to_owned(),
-                },
-            )),
+            "geofence" => Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones.clone(), "bench"))),
             "window" => Arc::new(WindowPlan::new(
                 WindowConfig {
                     name: "zones".to_owned(),

@@ -18,6 +18,7 @@ use rhumb_connectors::udp::{UdpConfig, UdpPlan};
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::run::{Pipeline, Settings};
+use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::source::SourcePlan;
 use rhumb_operators::enrich::EnrichPlan;
 use rhumb_operators::geofence::GeofencePlan;
@@ -40,11 +41,18 @@ pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
             lateness_us: engine.lateness_us,
             idle_after_us: engine.idle_after_us,
             clock_skew_max_us: engine.clock_skew_max_us,
+            offline_after_us: engine.offline_after_us,
+            vehicles_max: engine.vehicles_max,
         },
         sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
         operators: operators(&checked.operators, &checked.sources),
-        sinks: vec![Arc::new(LakePlan::default())],
+        sinks: sinks(),
     })
+}
+
+/// The lake is always on.
+pub fn sinks() -> Vec<Arc<dyn SinkPlan>> {
+    vec![Arc::new(LakePlan::default())]
 }
 
 /// In the order in which they stand.

@@ -1,7 +1,7 @@
 //! The configuration as its users meet it: every message, the document, the plan.
 
 use expect_test::{expect, expect_file};
-use rhumb::build::operators;
+use rhumb::build::{operators, sinks};
 use rhumb::config::{Checked, Mistake, OperatorKind, Severity, document, explain, load};
 use rhumb_operators::validate::ValidateConfig;
 use std::collections::BTreeSet;
@@ -135,8 +135,9 @@ const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
 #[test]
 fn plan_names_everything_and_no_secret() {
     let (checked, folder) = checked(FLEET, &[KEY]);
-    let plan =
-        explain(&checked, &operators(&checked.operators, &checked.sources)).expect("a plan").replace(&folder, "");
+    let plan = explain(&checked, &operators(&checked.operators, &checked.sources), &sinks())
+        .expect("a plan")
+        .replace(&folder, "");
     assert!(!plan.contains(KEY.1));
     expect![[r#"
         pipeline fleet, from fleet.toml
@@ -162,21 +163,29 @@ fn plan_names_everything_and_no_secret() {
             idle        a lane that is silent for 30s goes on as its source does
             future      frames more than 5m ahead of their receipt are rejected
             path        16 fixes of each vehicle are remembered
+            vehicles    at most 5000000, offline after 10m of silence
 
         operators, in this order
-            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
-                        satellites, source, late
           1 validate
             refuses     range; past more than 30d; duplicate; speed over 70 m/s
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late
+            columns out the same
           2 enrich
             file        vehicles.csv
             table       2 vehicles
-            adds        fleet, distance_m
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late
+            columns out the same, fleet, distance_m
           3 geofence
             file        zones/city.geojson
             zones       2
             alerts      enter, exit
-            adds        zone_ids
+            rules       of 2 zones: left 30 m outside, a change counts after 1 frames and 0s
+            late        frames among the last 16 of a vehicle correct its alerts
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late, fleet, distance_m
+            columns out the same, zone_ids
           4 window_zone_speed
             every       1m
             key         zone_id, fleet
@@ -184,6 +193,15 @@ fn plan_names_everything_and_no_secret() {
                         frames = count
                         far = max(distance_m)
             fires       5m after its end by event time, again for late frames until 10m after
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late, fleet, distance_m, zone_ids
+            columns out the same
+
+        sinks
+          lake
+            format      Delta Lake over Parquet, by event_date
+            row groups  of about 262144 rows
+            tables      history, rejects, alerts, windows_zone_speed
 
         tables
           history
@@ -194,7 +212,8 @@ fn plan_names_everything_and_no_secret() {
                         offset, raw, detail, epoch, event_date
           alerts
             columns     alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon,
-                        visit_id, reason, late, supersedes, zone_version, zone_attributes, epoch, event_date
+                        visit_id, reason, late, supersedes, left_time, left_lat, left_lon, zone_version, zone_attributes,
+                        epoch, event_date
           windows_zone_speed
             columns     window_start, window_end, zone_id, fleet, speed_avg, speed_avg__sum, speed_avg__count, frames, far,
                         revision, part, epoch, event_date

@@ -283,3 +283,68 @@ fn wrong_clock_in_a_recording_makes_no_other_frame_late() {
     assert_eq!(summary["too_late"], serde_json::json!({}), "{summary}");
     assert_eq!(site.count("cabs.toml", "select sum(frames) from windows_zones"), 40_004);
 }
+
+#[test]
+fn damaged_file_ends_its_source_and_the_others_run_on() {
+    let site = site("600");
+    let [cut, worse] = [b"gzip", b"zstd"].map(|packer| packed_of(&site, packer));
+    site.write("cut.csv.gz", cut);
+    site.write("worse.csv.zst", &worse[..worse.len() / 2]);
+    // So large that both have failed long before it ends.
+    site.done(&[
+        "simulate",
+        "--vehicles",
+        "300",
+        "--seed",
+        "4",
+        "--codec",
+        "csv",
+        "-o",
+        "whole.csv",
+        "--seconds",
+        "2000",
+    ]);
+    let source = |name: &str, path: &str| {
+        format!("[[source]]\nname = \"{name}\"\n[source.file]\npath = \"{path}\"\ncodec = \"csv\"\n")
+    };
+    let sources = source("cut", "cut.csv.gz") + &source("worse", "worse.csv.zst") + &source("whole", "whole.csv");
+    site.write("three.toml", format!("name = \"cabs\"\ndata = \"data\"\n{sources}"));
+    let told = site.rhumb(&["run", "three.toml", "--until-end", "--summary", "summary.json"]);
+    assert_eq!(told.exit, 1, "{told:?}");
+    let summary = site.json("summary.json");
+    let damaged = summary["damaged"].as_str().expect("what was damaged");
+    for begin in
+        ["source cut: cut.csv.gz: gzip stream ends early", "source worse: worse.csv.zst: zstd stream ends early"]
+    {
+        assert!(damaged.contains(begin), "{damaged}");
+        assert!(told.stderr.lines().any(|line| line.contains("ERROR") && line.contains(begin)), "{told:?}");
+    }
+    assert_eq!(site.count("three.toml", "select count(*) from history where source = 'whole'"), 300 * 2000 / 10);
+    assert_eq!(summary["history_rows"].as_u64(), Some(site.count("three.toml", "select count(*) from history")));
+}
+
+#[test]
+fn run_that_waits_for_more_says_so_once() {
+    let site = site("10");
+    let mut run = site.start(&["run", "cabs.toml"]);
+    run.wait_for("all input has ended; waiting for more or Ctrl-C (use --until-end to end here)");
+    let (exit, told) = run.interrupt_and_end();
+    assert_eq!((exit, told.matches("all input has ended").count()), (0, 1), "{told}");
+    assert!(!site.done(&["run", "cabs.toml", "--until-end"]).stderr.contains("all input has ended"));
+}
+
+#[test]
+fn vehicles_beyond_the_limit_are_rejected_and_told_in_the_summary() {
+    let site = Site::new();
+    let lines: String = (0..100).map(|n| format!("v{},{},30.25,-97.75\n", n % 10, 1767592800 + n)).collect();
+    site.write("many.csv", format!("vehicle_id,ts,lat,lon\n{lines}"));
+    let engine = "name = \"cabs\"\ndata = \"data\"\n[engine]\nvehicles_max = 4\n";
+    let source = "[[source]]\nname = \"s\"\n[source.file]\npath = \"many.csv\"\ncodec = \"csv\"\n";
+    site.write("many.toml", format!("{engine}{source}"));
+    site.done(&["run", "many.toml", "--until-end", "--summary", "summary.json"]);
+    let summary = site.json("summary.json");
+    assert_eq!((&summary["history_rows"], &summary["rejects"]), (&40.into(), &serde_json::json!({"vehicles_max": 60})));
+    let sql = "select distinct reason, measured, threshold from rejects";
+    assert_eq!(site.ask("many.toml", sql), ["vehicles_max,4.0,4.0"]);
+    assert_eq!(site.count("many.toml", "select count(*) from current"), 4);
+}

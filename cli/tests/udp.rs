@@ -194,3 +194,25 @@ fn second_start_in_one_data_folder_stops_nobody() {
     let summary = stopped(&site, run);
     assert_eq!(summary["frames_in"], json!(sent));
 }
+
+#[test]
+fn damaged_recording_beside_it_does_not_stop_a_socket() {
+    let site = site("listen = \"127.0.0.1:0\"");
+    let live = std::fs::read_to_string(site.path("live.toml")).expect("a pipeline");
+    let recording = "[[source]]\nname = \"recording\"\n[source.file]\npath = \"cut.csv.zst\"\ncodec = \"csv\"\n";
+    site.write("live.toml", live + recording);
+    let packed = zstd::encode_all(&b"vehicle_id,ts,lat,lon\n"[..], 1).expect("zstd");
+    site.write("cut.csv.zst", &packed[..packed.len() - 2]);
+    let (mut run, address) = start(&site);
+    run.wait_for("source recording: cut.csv.zst: ");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for n in 0..5 {
+        socket.send_to(format!("{FRAME}{}}}", now_us() + n).as_bytes(), &address).expect("sent");
+    }
+    let (exit, told) = run.interrupt_and_end();
+    assert_eq!(exit, 1, "an input was not whole: {told}");
+    let summary = site.json("summary.json");
+    assert_eq!(summary["udp"], json!({"datagrams": 5, "kernel_drops": 0}));
+    assert!(summary["damaged"].as_str().is_some_and(|what| what.contains("cut.csv.zst")), "{summary}");
+    assert_eq!(site.count("live.toml", "select count(*) from history where source = 'trackers'"), 5);
+}

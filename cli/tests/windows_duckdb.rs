@@ -57,7 +57,10 @@ fn windows_of_the_austin_buses_are_what_duckdb_says() {
     rhumb(&["run", toml, "--until-end", "--summary", summary_path.to_str().expect("text")]);
     let summary = std::fs::read(&summary_path).expect("a summary");
     let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
-    assert_eq!(summary["too_late"], serde_json::json!({}), "every frame is to be in its windows");
+    let too_late = summary["too_late"].as_object().expect("counts");
+    // Paths of vehicles reach less far back than these windows.
+    let of_windows: Vec<_> = too_late.keys().filter(|operator| *operator != "geofence").collect();
+    assert!(of_windows.is_empty(), "every frame is to be in its windows: {summary}");
     assert!(summary["late"].as_u64() > Some(1_000), "late frames are to correct windows: {summary}");
     for (window, key) in [("hours", "zone_id"), ("sliding", "zone_id"), ("sessions", "vehicle_id")] {
         let sql = format!(

@@ -10,15 +10,39 @@ use std::sync::Arc;
 pub enum AlertKind {
     Enter,
     Exit,
+    /// Inside for as long as the zone's `dwell`.
+    Dwell,
+    /// Passed through between two frames that are both outside.
+    Cross,
+    /// Faster than the zone's speed limit.
+    Overspeed,
+}
+
+/// Why an alert is there, where that is not plain from its kind. Names are those of the alerts table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum AlertReason {
+    /// The vehicle did what the kind says.
+    #[default]
+    Moved,
+    /// The alert that it supersedes was wrong, and nothing takes its place.
+    Retracted,
+    /// The zone's schedule or validity began with the vehicle inside.
+    ZoneOpened,
+    /// The zone's schedule or validity ended with the vehicle inside.
+    ZoneClosed,
 }
 
 impl AlertKind {
-    pub const ALL: &[AlertKind] = &[AlertKind::Enter, AlertKind::Exit];
+    pub const ALL: &[AlertKind] =
+        &[AlertKind::Enter, AlertKind::Exit, AlertKind::Dwell, AlertKind::Cross, AlertKind::Overspeed];
 
     pub fn name(self) -> &'static str {
         match self {
             AlertKind::Enter => "enter",
             AlertKind::Exit => "exit",
+            AlertKind::Dwell => "dwell",
+            AlertKind::Cross => "cross",
+            AlertKind::Overspeed => "overspeed",
         }
     }
 
@@ -27,11 +51,26 @@ impl AlertKind {
         match self {
             AlertKind::Enter => 0,
             AlertKind::Exit => 1,
+            AlertKind::Dwell => 2,
+            AlertKind::Cross => 3,
+            AlertKind::Overspeed => 4,
         }
     }
 
     pub fn from_name(name: &str) -> Option<AlertKind> {
         AlertKind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+impl AlertReason {
+    /// `None`: nothing to say.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            AlertReason::Moved => None,
+            AlertReason::Retracted => Some("retracted"),
+            AlertReason::ZoneOpened => Some("zone_opened"),
+            AlertReason::ZoneClosed => Some("zone_closed"),
+        }
     }
 }
 
@@ -95,17 +134,32 @@ pub struct Alert {
     pub kind: AlertKind,
     pub vehicle: Slot,
     pub zone: u32,
-    /// When the border was crossed, on the straight line between two frames.
+    /// When it happened: the border was crossed, on the straight line between two frames; the stay became long enough;
+    /// the speeding began.
     pub event_time: EventTime,
     /// Of the frame that showed it.
     pub frame_time: EventTime,
     pub received_at: EventTime,
-    /// Where the border was crossed, degrees.
+    /// Where it happened, degrees.
     pub lat: f64,
     pub lon: f64,
     pub id: AlertId,
     /// Id of the visit's `enter`, which ties the alerts of one visit.
     pub visit: AlertId,
+    pub reason: AlertReason,
+    /// Shown by a late frame, which corrects what was told before.
+    pub late: bool,
+    /// The alert that it takes the place of: that one did not happen.
+    pub supersedes: Option<AlertId>,
+    /// Where and when a `cross` left the zone again.
+    pub left: Option<AlertPoint>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AlertPoint {
+    pub time: EventTime,
+    pub lat: f64,
+    pub lon: f64,
 }
 
 /// Alerts of one operator and one version of its zones, in columns of equal length.
@@ -122,6 +176,11 @@ pub struct AlertBatch {
     pub lon: Vec<f64>,
     pub id: Vec<AlertId>,
     pub visit: Vec<AlertId>,
+    pub reason: Vec<AlertReason>,
+    pub late: Vec<bool>,
+    /// Of the few rows that have one, ascending by row.
+    supersedes: Vec<(usize, AlertId)>,
+    left: Vec<(usize, AlertPoint)>,
     /// Numbers in the alert log, given by the writer; empty before.
     pub sequence: Option<Int64Array>,
 }
@@ -140,6 +199,10 @@ impl AlertBatch {
             lon: Vec::new(),
             id: Vec::new(),
             visit: Vec::new(),
+            reason: Vec::new(),
+            late: Vec::new(),
+            supersedes: Vec::new(),
+            left: Vec::new(),
             sequence: None,
         }
     }
@@ -163,6 +226,19 @@ impl AlertBatch {
         self.lon.push(alert.lon);
         self.id.push(alert.id);
         self.visit.push(alert.visit);
+        self.reason.push(alert.reason);
+        self.late.push(alert.late);
+        let row = self.id.len() - 1;
+        self.supersedes.extend(alert.supersedes.map(|id| (row, id)));
+        self.left.extend(alert.left.map(|left| (row, left)));
+    }
+
+    pub fn supersedes(&self, row: usize) -> Option<AlertId> {
+        of_row(&self.supersedes, row)
+    }
+
+    pub fn left(&self, row: usize) -> Option<AlertPoint> {
+        of_row(&self.left, row)
     }
 
     /// # Panics
@@ -179,8 +255,16 @@ impl AlertBatch {
             lon: self.lon[row],
             id: self.id[row],
             visit: self.visit[row],
+            reason: self.reason[row],
+            late: self.late[row],
+            supersedes: self.supersedes(row),
+            left: self.left(row),
         }
     }
+}
+
+fn of_row<T: Copy>(rows: &[(usize, T)], row: usize) -> Option<T> {
+    rows.binary_search_by_key(&row, |(row, _)| *row).ok().map(|at| rows[at].1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `FrameBuilder`: what codecs push frames into. A frame goes straight into the columns of the shard that will
 //! run it, so that reading, interning and routing are one pass.
 
+mod limit;
+
 use crate::extra::{ExtraColumn, Row};
 use crate::frame::{Frame, FrameBatch, Origin, Parts, timestamps};
 use crate::lane::{Lane, hash_of};
@@ -243,13 +245,9 @@ impl FrameBuilder {
         self.len() == 0
     }
 
-    /// How far the input has come in event time: what an eighth of its lanes, and no fewer than two if there are two, have
-    /// reached. Wrong clocks of a few vehicles do not count, whether their frames are accepted or not.
+    /// How far the input has come in event time, by all its frames, accepted or not.
     pub fn clock(&self) -> EventTime {
-        let mut newest: Vec<i64> = self.newest.iter().copied().filter(|time| *time != i64::MIN).collect();
-        newest.sort_unstable_by(|a, b| b.cmp(a));
-        let reached_by = (newest.len() / 8).max(2).min(newest.len());
-        newest.get(reached_by.wrapping_sub(1)).map_or(EventTime::MIN, |time| EventTime(*time))
+        EventTime::reached_by_some(self.newest.iter().map(|time| EventTime(*time)))
     }
 
     /// Takes a decoded frame, or keeps it as a reject if its vehicle id or its clock cannot be right.
@@ -291,8 +289,11 @@ impl FrameBuilder {
         }
         let hash = hash_of(frame.vehicle.as_bytes());
         let lane = self.lane.unwrap_or(Lane::of_hash(hash));
-        self.see(lane, event_time);
         let shard = if self.columns.len() == 1 { 0 } else { lane.shard(self.columns.len()) };
+        if self.caches[shard].is_room_short(self.caches.len()) && self.is_one_too_many(frame, hash, lane, shard) {
+            return None;
+        }
+        self.see(lane, event_time);
         let (columns, cache) = (&mut self.columns[shard], &mut self.caches[shard]);
         if cache.ask(frame.vehicle, hash, lane) {
             cache.answer(&mut columns.vehicle);

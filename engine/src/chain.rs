@@ -20,7 +20,6 @@ pub struct Chain {
     timeline: Timeline,
     following: Vec<(String, Box<dyn Operator>)>,
     current: Arc<CurrentShard>,
-    lateness_us: i64,
 }
 
 impl Chain {
@@ -41,7 +40,6 @@ impl Chain {
             timeline: Timeline::new(context, idle_after_us, lateness_us),
             following: build(following),
             current,
-            lateness_us,
         }
     }
 
@@ -86,7 +84,7 @@ impl Chain {
         }
         if !moved.is_empty() {
             let least = self.timeline.clocks().into_iter().map(|(_, clock)| clock).min();
-            self.current.advance(least.unwrap_or(EventTime::MIN).minus(self.lateness_us));
+            self.current.advance(least.unwrap_or(EventTime::MIN));
         }
     }
 

@@ -1,37 +1,33 @@
 //! The current table: the newest frame of every vehicle by event time. One writer a shard; any number of readers,
 //! who take no lock and whom no writer waits for.
 //!
-//! Each entry is a sequence lock over atomics: the writer makes the version odd, writes, makes it even; a reader whose
-//! two looks at the version differ, or are odd, looks again.
+//! Each vehicle has an entry (`entry`), which is always read whole. Of two frames of one time the later one counts.
+
+mod entry;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use status::{MOVING_MPS, Status};
 
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
 use crate::state::{StateError, StateReader, StateWriter};
-use crate::time::{EventTime, SECOND_US};
+use crate::time::EventTime;
 use crate::vehicle::{Slot, Vehicles};
-use arc_swap::ArcSwapOption;
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, ListBuilder, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, ListBuilder, StringArray, StringBuilder,
+};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, TimestampMicrosecondType};
+use entry::{Entry, Values};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub const NAME: &str = "current";
 const VERSION: u32 = 1;
-
-/// Zones kept in the entry itself; a vehicle in more of them costs an allocation.
-const ZONES_INLINE: usize = 4;
-/// Slower than this is standing: below it, GPS noise looks like movement.
-pub const MOVING_MPS: f32 = 1.0;
-
-/// What a vehicle is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Moving,
-    Stopped,
-    /// Silent for longer than the caller's limit.
-    Offline,
-}
+/// The column that says whether the ignition is on, where a device does. Boolean.
+const IGNITION: &str = "ignition";
 
 /// The newest frame of one vehicle, as read.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,19 +40,15 @@ pub struct Current {
     /// As the device said, else from the frame before.
     pub speed_mps: Option<f32>,
     pub heading_deg: Option<f32>,
+    /// As the device said, if this frame did.
+    pub ignition: Option<bool>,
     pub zone_ids: Vec<String>,
 }
 
 impl Current {
     /// `now` is the clock that silence is measured against.
     pub fn status(&self, now: EventTime, offline_after_us: i64) -> Status {
-        if now.0.saturating_sub(self.event_time.0) > offline_after_us {
-            Status::Offline
-        } else if self.speed_mps.is_some_and(|s| s >= MOVING_MPS) {
-            Status::Moving
-        } else {
-            Status::Stopped
-        }
+        Status::of(now.0.saturating_sub(self.event_time.0) > offline_after_us, self.speed_mps, self.ignition)
     }
 }
 
@@ -65,94 +57,6 @@ impl Current {
 pub struct Answer<T> {
     pub as_of: EventTime,
     pub found: T,
-}
-
-struct Entry {
-    version: AtomicU32,
-    speed_mps: AtomicU32,
-    heading_deg: AtomicU32,
-    zone_count: AtomicU32,
-    event_time: AtomicI64,
-    received_at: AtomicI64,
-    lat: AtomicU64,
-    lon: AtomicU64,
-    zones: [AtomicU32; ZONES_INLINE],
-    more_zones: ArcSwapOption<Vec<u32>>,
-}
-
-impl Default for Entry {
-    fn default() -> Entry {
-        Entry {
-            version: AtomicU32::new(0),
-            speed_mps: AtomicU32::new(f32::NAN.to_bits()),
-            heading_deg: AtomicU32::new(f32::NAN.to_bits()),
-            zone_count: AtomicU32::new(0),
-            event_time: AtomicI64::new(i64::MIN),
-            received_at: AtomicI64::new(i64::MIN),
-            lat: AtomicU64::new(0),
-            lon: AtomicU64::new(0),
-            zones: Default::default(),
-            more_zones: ArcSwapOption::empty(),
-        }
-    }
-}
-
-/// Plain values of an entry.
-struct Values {
-    event_time: i64,
-    received_at: i64,
-    lat: f64,
-    lon: f64,
-    speed_mps: f32,
-    heading_deg: f32,
-}
-
-impl Entry {
-    fn write(&self, values: &Values, zones: &[u32]) {
-        let version = self.version.load(Ordering::Relaxed);
-        self.version.store(version.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.event_time.store(values.event_time, Ordering::Relaxed);
-        self.received_at.store(values.received_at, Ordering::Relaxed);
-        self.lat.store(values.lat.to_bits(), Ordering::Relaxed);
-        self.lon.store(values.lon.to_bits(), Ordering::Relaxed);
-        self.speed_mps.store(values.speed_mps.to_bits(), Ordering::Relaxed);
-        self.heading_deg.store(values.heading_deg.to_bits(), Ordering::Relaxed);
-        for (place, zone) in self.zones.iter().zip(zones) {
-            place.store(*zone, Ordering::Relaxed);
-        }
-        if zones.len() > ZONES_INLINE {
-            self.more_zones.store(Some(Arc::new(zones.to_vec())));
-        } else if self.zone_count.load(Ordering::Relaxed) as usize > ZONES_INLINE {
-            self.more_zones.store(None);
-        }
-        self.zone_count.store(zones.len() as u32, Ordering::Relaxed);
-        self.version.store(version.wrapping_add(2), Ordering::Release);
-    }
-
-    fn read(&self) -> (Values, Vec<u32>) {
-        loop {
-            let before = self.version.load(Ordering::Acquire);
-            let values = Values {
-                event_time: self.event_time.load(Ordering::Relaxed),
-                received_at: self.received_at.load(Ordering::Relaxed),
-                lat: f64::from_bits(self.lat.load(Ordering::Relaxed)),
-                lon: f64::from_bits(self.lon.load(Ordering::Relaxed)),
-                speed_mps: f32::from_bits(self.speed_mps.load(Ordering::Relaxed)),
-                heading_deg: f32::from_bits(self.heading_deg.load(Ordering::Relaxed)),
-            };
-            let count = self.zone_count.load(Ordering::Relaxed) as usize;
-            let zones = match count > ZONES_INLINE {
-                true => self.more_zones.load().as_deref().cloned().unwrap_or_default(),
-                false => self.zones[..count].iter().map(|z| z.load(Ordering::Relaxed)).collect(),
-            };
-            fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before {
-                return (values, zones);
-            }
-            std::hint::spin_loop();
-        }
-    }
 }
 
 /// The part of one shard. Written by its thread, read by all.
@@ -195,12 +99,14 @@ impl CurrentShard {
             known.of = zones.ids.clone();
             known.places = zones.ids.iter().flatten().map(|id| self.zone_place(id, &mut known.by_id)).collect();
         }
+        let ignition = frames.extra.iter().find(|(field, _)| field.name() == IGNITION);
+        let ignition = ignition.and_then(|(_, values)| values.as_boolean_opt());
         let mut places = Vec::new();
         for row in 0..frames.len() {
             let slot = frames.vehicle.value(row);
             let entry = &self.entries[slot as usize];
             let event_time = frames.event_time.value(row);
-            let before = entry.event_time.load(Ordering::Relaxed);
+            let before = entry.event_time();
             if event_time < before {
                 continue;
             }
@@ -213,6 +119,7 @@ impl CurrentShard {
                 lon,
                 speed_mps: said.unwrap_or_else(|| entry.speed_to(before, event_time, lat, lon)),
                 heading_deg: frames.heading_deg.as_ref().filter(|a| a.is_valid(row)).map_or(f32::NAN, |a| a.value(row)),
+                ignition: ignition.filter(|a| a.is_valid(row)).map(|a| a.value(row)),
             };
             places.clear();
             let zones = frames.zones.as_ref().map_or(&[][..], |z| z.of(row));
@@ -250,6 +157,7 @@ impl CurrentShard {
             lon: values.lon,
             speed_mps: Some(values.speed_mps).filter(|s| !s.is_nan()),
             heading_deg: Some(values.heading_deg).filter(|h| !h.is_nan()),
+            ignition: values.ignition,
             zone_ids: zones.iter().map(|z| self.zone_ids[*z as usize].to_string()).collect(),
         }
     }
@@ -286,6 +194,8 @@ impl CurrentShard {
             let (lat, lon) = (rows.primitive::<Float64Type>("lat")?, rows.primitive::<Float64Type>("lon")?);
             let speed = rows.primitive::<Float32Type>("speed_mps")?;
             let heading = rows.primitive::<Float32Type>("heading_deg")?;
+            // State of an older version lacks it.
+            let ignition = rows.array(IGNITION).ok().and_then(|values| values.as_boolean_opt());
             let zone_ids = rows.array("zone_ids")?.as_list_opt::<i32>();
             let mut known = self.zone_places.lock().unwrap_or_else(PoisonError::into_inner);
             for row in 0..rows.len() {
@@ -299,6 +209,7 @@ impl CurrentShard {
                     lon: lon.value(row),
                     speed_mps: or_nan(speed),
                     heading_deg: or_nan(heading),
+                    ignition: ignition.filter(|a| a.is_valid(row)).map(|a| a.value(row)),
                 };
                 let ids = zone_ids.map(|lists| lists.value(row));
                 let ids = ids.iter().flat_map(|ids| ids.as_string::<i32>().iter().flatten());
@@ -307,17 +218,6 @@ impl CurrentShard {
             }
         }
         Ok(())
-    }
-}
-
-impl Entry {
-    fn speed_to(&self, before: i64, event_time: i64, lat: f64, lon: f64) -> f32 {
-        if before == i64::MIN || event_time <= before {
-            return f32::NAN;
-        }
-        let from = (f64::from_bits(self.lat.load(Ordering::Relaxed)), f64::from_bits(self.lon.load(Ordering::Relaxed)));
-        let seconds = (event_time - before) as f64 / SECOND_US as f64;
-        (crate::sphere::near_distance_m(from, (lat, lon)) / seconds) as f32
     }
 }
 
@@ -338,6 +238,7 @@ fn columns(found: &[Current]) -> Vec<(&'static str, ArrayRef)> {
         ("lon", Arc::new(Float64Array::from_iter_values(found.iter().map(|c| c.lon)))),
         ("speed_mps", Arc::new(Float32Array::from_iter(found.iter().map(|c| c.speed_mps)))),
         ("heading_deg", Arc::new(Float32Array::from_iter(found.iter().map(|c| c.heading_deg)))),
+        (IGNITION, Arc::new(BooleanArray::from_iter(found.iter().map(|c| c.ignition)))),
         ("zone_ids", Arc::new(zone_ids.finish())),
     ]
 }
@@ -355,8 +256,7 @@ impl CurrentTable {
 
     /// Vehicles that have a newest frame.
     pub fn len(&self) -> usize {
-        let seen = |e: &Entry| e.event_time.load(Ordering::Relaxed) != i64::MIN;
-        self.shards.iter().map(|s| s.entries.iter().filter(|(_, e)| seen(e)).count()).sum()
+        self.shards.iter().map(|s| s.entries.iter().filter(|(_, e)| !e.is_empty()).count()).sum()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::sink::Segment;
 use crate::source::Position;
 use crate::state::{self, StateError, StateTable};
 use crate::store::{Store, StoreError};
-use crate::time::EventTime;
+use crate::time::{EventTime, SECOND_US};
 use crate::totals::Totals;
 use std::collections::BTreeMap;
 
@@ -70,10 +70,28 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Number of the next alert.
     pub next_sequence: i64,
+    /// Vehicles silent for longer are offline, for whoever reads the current table of this commit.
+    #[serde(default = "offline_after_us")]
+    pub offline_after_us: i64,
     pub totals: Totals,
 }
 
+/// Of a manifest without it, and before the first commit.
+fn offline_after_us() -> i64 {
+    10 * 60 * SECOND_US
+}
+
 impl Manifest {
+    /// How far event time had come in every lane that has seen a frame; `MIN` if none has.
+    pub fn watermark(&self) -> EventTime {
+        self.clocks.values().copied().min().unwrap_or(EventTime::MIN)
+    }
+
+    /// How far event time had come where it had come far: silence is measured against it.
+    pub fn clock(&self) -> EventTime {
+        EventTime::reached_by_some(self.clocks.values().copied())
+    }
+
     pub fn clocks(&self) -> impl Iterator<Item = (Lane, EventTime)> + '_ {
         self.clocks.iter().map(|(lane, clock)| (Lane(*lane), *clock))
     }
@@ -107,6 +125,7 @@ impl Chain {
                     state: Vec::new(),
                     segments: Vec::new(),
                     next_sequence: 1,
+                    offline_after_us: offline_after_us(),
                     totals: Totals::default(),
                 },
             };
@@ -221,3 +240,6 @@ fn read(store: &Store, path: &str) -> Result<Manifest, ManifestError> {
     }
     serde_json::from_slice(&bytes).map_err(malformed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,8 +37,6 @@ pub struct Reader {
     pub control: Arc<Control>,
     pub clock: Arc<dyn Clock>,
     pub events: Sender<ReaderEvent>,
-    /// Frames of all readers after which an epoch is full.
-    pub epoch_rows: u64,
     /// The last epoch that is committed.
     pub epoch: u64,
 }
@@ -55,7 +53,6 @@ impl Reader {
 
     fn read(&mut self) -> Result<(), Gone> {
         let mut frames_in = 0;
-        let mut epoch_start = 0;
         let mut ended = false;
         let mut ticked_at = 0;
         let mut last_tick = EventTime::MIN;
@@ -71,7 +68,6 @@ impl Reader {
                 last_tick = self.now().max(last_tick);
                 self.send_tick(last_tick)?;
                 self.send_barrier(barrier, frames_in)?;
-                epoch_start = self.control.frames();
                 if barrier.kind != BarrierKind::Epoch {
                     return Ok(());
                 }
@@ -86,8 +82,7 @@ impl Reader {
             let frames = self.builder.len() as u64;
             if frames > 0 {
                 frames_in += frames;
-                let all = self.deliver(frames)?;
-                if all - frames < epoch_start + self.epoch_rows && all >= epoch_start + self.epoch_rows {
+                if self.deliver(frames)? {
                     self.tell(ReaderEvent::EpochFull)?;
                 }
             }
@@ -139,15 +134,15 @@ impl Reader {
         Ok(taken)
     }
 
-    /// Sends what the builder holds and says how many frames all readers have come to.
-    fn deliver(&mut self, frames: u64) -> Result<u64, Gone> {
-        let all = self.control.add_frames(frames);
+    /// Sends what the builder holds and says whether that makes the epoch full.
+    fn deliver(&mut self, frames: u64) -> Result<bool, Gone> {
+        let is_full = self.control.add_frames(frames);
         for (shard, delivery) in self.shards.iter().zip(self.builder.finish()) {
             if !delivery.frames.is_empty() || !delivery.rejects.is_empty() {
                 shard.send(Message::Data(delivery)).map_err(|_| Gone)?;
             }
         }
-        Ok(all)
+        Ok(is_full)
     }
 
     fn send_tick(&self, now: EventTime) -> Result<(), Gone> {

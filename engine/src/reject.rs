@@ -37,6 +37,8 @@ reasons! {
     Authentication = "authentication",
     /// The vehicle id is empty or too long.
     VehicleId = "vehicle_id",
+    /// A new vehicle beyond the number that the engine keeps.
+    VehiclesMax = "vehicles_max",
     /// Latitude or longitude is out of range or not a number.
     Range = "range",
     /// Exactly (0, 0).

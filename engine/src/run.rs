@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::threads;
 use crate::time::{Clock, monotonic_now};
 use crate::totals::Totals;
-use crate::vehicle::Vehicles;
+use crate::vehicle::{VehicleLimit, Vehicles};
 use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
 use std::fs::{File, TryLockError};
@@ -43,6 +43,10 @@ pub struct Settings {
     pub lateness_us: i64,
     pub idle_after_us: i64,
     pub clock_skew_max_us: i64,
+    /// Vehicles silent for longer are offline in the current table.
+    pub offline_after_us: i64,
+    /// Frames of further vehicles are rejected.
+    pub vehicles_max: usize,
 }
 
 /// A pipeline, checked and ready to run.
@@ -109,7 +113,7 @@ pub struct Summary {
     pub totals: Totals,
     pub vehicles: usize,
     pub elapsed: Duration,
-    /// An input was not whole. Everything of it that was, is committed.
+    /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
 }
 
@@ -124,6 +128,7 @@ pub struct Running {
     epoch: u64,
     settings: Settings,
     readers: usize,
+    ended: usize,
     current: CurrentTable,
     progress: Arc<Progress>,
     started: std::time::Instant,
@@ -173,7 +178,8 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let last = manifests.last().clone();
     let state = manifests.state()?;
 
-    let vehicles: Vec<Arc<Vehicles>> = (0..settings.shards).map(|_| Arc::default()).collect();
+    let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
+    let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
     let shard_context =
         |shard: usize| ShardContext { shard, shards: settings.shards, vehicles: vehicles[shard].clone() };
     let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
@@ -219,7 +225,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let (exited, exits) = bounded(EVENTS_MAX);
     let (event_sender, events) = bounded(EVENTS_MAX);
     let (committed_sender, committed) = bounded(EVENTS_MAX);
-    let control = Arc::new(Control::new(last.epoch));
+    let control = Arc::new(Control::new(last.epoch, settings.epoch_rows));
     let progress = Arc::new(Progress::default());
     let mut threads = Vec::new();
 
@@ -229,6 +235,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         sinks,
         mergers,
         next_sequence: last.next_sequence,
+        offline_after_us: settings.offline_after_us,
         chain: manifests,
         progress: progress.clone(),
         committed: committed_sender,
@@ -268,7 +275,6 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             control: control.clone(),
             clock: clock.clone(),
             events: event_sender.clone(),
-            epoch_rows: settings.epoch_rows,
             epoch: last.epoch,
         };
         let name = format!("rhumb-reader-{index}");
@@ -285,6 +291,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         epoch: last.epoch,
         settings,
         readers,
+        ended: 0,
         current,
         progress,
         started,
@@ -306,8 +313,16 @@ impl Running {
         self.control.frames()
     }
 
+    /// Whether nothing more will come from any source.
+    pub fn has_all_input_ended(&self) -> bool {
+        self.ended == self.readers
+    }
+
     /// Opens epochs until all input has ended (with `until_end`) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
+    ///
+    /// A source that fails ends there; the others run on. Once all have ended and one has failed, there is nothing to
+    /// wait for, so the run ends too; windows stay open then, for the rest of that input.
     pub fn wait(
         mut self,
         until_end: bool,
@@ -318,20 +333,20 @@ impl Running {
         let seconds = tick(Duration::from_secs(1));
         let mut under_way = false;
         let mut full = false;
-        let mut ended = 0;
-        let mut damaged = None;
+        let mut damaged: Vec<String> = Vec::new();
         let last = loop {
-            if ended == self.readers && (until_end || damaged.is_some()) {
-                break if damaged.is_some() { BarrierKind::Stop } else { BarrierKind::End };
+            if self.has_all_input_ended() && (until_end || !damaged.is_empty()) {
+                break if damaged.is_empty() { BarrierKind::End } else { BarrierKind::Stop };
             }
             select! {
                 recv(self.events) -> event => match event {
                     Ok(ReaderEvent::EpochFull) => full = true,
-                    Ok(ReaderEvent::Ended(Ok(()))) => ended += 1,
-                    Ok(ReaderEvent::Ended(Err(error))) => {
-                        tracing::error!("{}", with_causes(&error));
-                        damaged = Some(with_causes(&error));
-                        break BarrierKind::Stop;
+                    Ok(ReaderEvent::Ended(how)) => {
+                        self.ended += 1;
+                        if let Err(error) = how {
+                            tracing::error!("{}", with_causes(&error));
+                            damaged.push(with_causes(&error));
+                        }
                     }
                     Err(_) => break BarrierKind::Stop,
                 },
@@ -357,7 +372,7 @@ impl Running {
             }
         }
         self.order(last);
-        self.join(damaged)
+        self.join((!damaged.is_empty()).then(|| damaged.join("; ")))
     }
 
     fn order(&mut self, kind: BarrierKind) {

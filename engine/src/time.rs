@@ -44,6 +44,15 @@ impl EventTime {
         }
     }
 
+    /// How far a whole has come by the clocks of its parts (lanes): what an eighth of them, and no fewer than two if there
+    /// are two, have reached. Wrong clocks of a few vehicles do not count. Parts that have seen nothing are left out.
+    pub fn reached_by_some(clocks: impl Iterator<Item = EventTime>) -> EventTime {
+        let mut clocks: Vec<EventTime> = clocks.filter(|clock| !clock.is_unset()).collect();
+        clocks.sort_unstable_by_key(|clock| std::cmp::Reverse(*clock));
+        let reached_by = (clocks.len() / 8).max(2).min(clocks.len());
+        clocks.get(reached_by.wrapping_sub(1)).copied().unwrap_or(EventTime::MIN)
+    }
+
     /// True for MIN only: no frame has been seen.
     pub fn is_unset(self) -> bool {
         self == EventTime::MIN

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// All by name, so that a newer version can add some. The law, for every source: frames in = history + rejects.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Totals {
     /// By source: frames and undecodable pieces.
     pub frames_in: BTreeMap<String, u64>,
@@ -17,8 +18,10 @@ pub struct Totals {
     pub alerts: BTreeMap<String, u64>,
     /// Rows of tables that operators write.
     pub tables: BTreeMap<String, u64>,
-    /// Counters of operators and sources.
+    /// Counters of operators, such as `too_late.zone_speed`.
     pub counts: BTreeMap<String, u64>,
+    /// Counters of sources, such as `kernel_drops`: by source, then by name.
+    pub sources: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 fn add(to: &mut BTreeMap<String, u64>, name: &str, n: u64) {
@@ -47,7 +50,19 @@ impl Totals {
 
     pub fn add_source(&mut self, source: &str, frames: u64, counters: &[(&'static str, u64)]) {
         add(&mut self.frames_in, source, frames);
-        counters.iter().for_each(|(name, n)| add(&mut self.counts, &format!("{source}.{name}"), *n));
+        let of_source = self.sources.entry(source.to_owned()).or_default();
+        counters.iter().for_each(|(name, n)| add(of_source, name, *n));
+    }
+
+    /// Forgets all that sources have said: at each barrier they say it anew, since the start of the run.
+    pub fn clear_sources(&mut self) {
+        self.frames_in.clear();
+        self.sources.clear();
+    }
+
+    /// One counter of all sources together.
+    pub fn of_sources(&self, counter: &str) -> u64 {
+        self.sources.values().filter_map(|counters| counters.get(counter)).sum()
     }
 
     pub fn add(&mut self, other: &Totals) {
@@ -62,6 +77,10 @@ impl Totals {
         ] {
             from.iter().for_each(|(name, n)| add(to, name, *n));
         }
+        for (source, counters) in &other.sources {
+            let of_source = self.sources.entry(source.clone()).or_default();
+            counters.iter().for_each(|(name, n)| add(of_source, name, *n));
+        }
     }
 
     pub fn frames(&self) -> u64 {
@@ -70,5 +89,41 @@ impl Totals {
 
     pub fn rejected(&self) -> u64 {
         self.rejects.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::Effects;
+
+    #[test]
+    fn counters_of_operators_and_sources_never_meet_whatever_they_are_called() {
+        let mut run = Totals::default();
+        let mut effects = Effects::default();
+        effects.count("too_late.datagrams", 7);
+        effects.count("too_late.kernel_drops", 5);
+        run.add_output(&Output::of_effects(0, effects));
+        let barrier = |run: &mut Totals, datagrams| {
+            run.clear_sources();
+            run.add_source("too_late", 10, &[("datagrams", datagrams)]);
+            run.add_source("b", 1, &[("datagrams", 1), ("kernel_drops", 2)]);
+            // A source may have several readers.
+            run.add_source("b", 1, &[("datagrams", 1), ("kernel_drops", 2)]);
+        };
+        barrier(&mut run, 3);
+        barrier(&mut run, 10);
+        let counts = [("too_late.datagrams".to_owned(), 7), ("too_late.kernel_drops".to_owned(), 5)];
+        assert_eq!(run.counts, counts.into());
+        assert_eq!((run.of_sources("datagrams"), run.of_sources("kernel_drops"), run.frames()), (12, 4, 12));
+        let mut all = run.clone();
+        all.add(&run);
+        assert_eq!((all.of_sources("datagrams"), all.counts["too_late.datagrams"], all.frames()), (24, 14, 24));
+    }
+
+    #[test]
+    fn totals_of_an_older_version_can_be_read() {
+        let totals: Totals = serde_json::from_str(r#"{"history_rows": 3}"#).unwrap();
+        assert_eq!(totals, Totals { history_rows: 3, ..Totals::default() });
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::lane::{Lane, hash_of};
 use hashbrown::HashTable;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A vehicle of one shard: an index into every per-vehicle vector of that shard.
@@ -17,14 +18,53 @@ pub struct Vehicle {
     pub hash: u64,
 }
 
+/// How many vehicles all directories of a pipeline may hold together.
+#[derive(Debug)]
+pub struct VehicleLimit {
+    max: usize,
+    known: AtomicUsize,
+}
+
+impl VehicleLimit {
+    pub fn new(max: usize) -> VehicleLimit {
+        VehicleLimit { max, known: AtomicUsize::new(0) }
+    }
+
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Vehicles of all directories.
+    pub fn known(&self) -> usize {
+        self.known.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for VehicleLimit {
+    /// None.
+    fn default() -> VehicleLimit {
+        VehicleLimit::new(usize::MAX)
+    }
+}
+
 /// The vehicles of one shard, in the order in which they were first seen. Append-only; reading takes no lock.
 #[derive(Default)]
 pub struct Vehicles {
     known: boxcar::Vec<Vehicle>,
     by_id: Mutex<HashTable<Slot>>,
+    limit: Arc<VehicleLimit>,
 }
 
 impl Vehicles {
+    /// A directory that counts its vehicles against a limit.
+    pub fn limited(limit: Arc<VehicleLimit>) -> Vehicles {
+        Vehicles { limit, ..Vehicles::default() }
+    }
+
+    pub fn limit(&self) -> &VehicleLimit {
+        &self.limit
+    }
+
     pub fn len(&self) -> usize {
         self.known.count()
     }
@@ -43,8 +83,18 @@ impl Vehicles {
         &self.get(slot).id
     }
 
-    /// The slot of a vehicle in a lane, given out now if it is new.
+    /// The slot of a vehicle in a lane, given out now if it is new, whatever the limit: state that was committed is
+    /// restored whole.
     pub fn intern(&self, id: &str, lane: Lane) -> Slot {
+        self.intern_below(id, lane, usize::MAX).expect("there is no limit")
+    }
+
+    /// As `intern`; `None` if the vehicle is new and the limit is reached.
+    pub fn intern_within(&self, id: &str, lane: Lane) -> Option<Slot> {
+        self.intern_below(id, lane, self.limit.max)
+    }
+
+    fn intern_below(&self, id: &str, lane: Lane, max: usize) -> Option<Slot> {
         let hash = hash_of(id.as_bytes());
         let mut by_id = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |slot: &Slot| {
@@ -52,12 +102,14 @@ impl Vehicles {
             known.lane == lane && *known.id == *id
         };
         if let Some(slot) = by_id.find(hash, is_it) {
-            return *slot;
+            return Some(*slot);
         }
+        let one_more = |known| (known < max).then_some(known + 1);
+        self.limit.known.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         let slot =
             Slot::try_from(self.known.push(Vehicle { id: id.into(), lane, hash })).expect("fewer than 2^32 vehicles");
         by_id.insert_unique(hash, slot, |slot| self.get(*slot).hash);
-        slot
+        Some(slot)
     }
 
     /// The slot of a vehicle, if it has been seen. In a badly keyed topic a vehicle may stand in several lanes:
@@ -181,6 +233,34 @@ impl VehicleCache {
         self.asked.len() >= ASKED_MAX
     }
 
+    /// Whether so few vehicles more are allowed that what was asked for may be refused: ask `is_refused` first.
+    /// `caches` is how many its reader has.
+    #[inline]
+    pub fn is_room_short(&self, caches: usize) -> bool {
+        let limit = &self.directory.limit;
+        limit.known() >= limit.max.saturating_sub(caches * ASKED_MAX)
+    }
+
+    pub fn limit(&self) -> &VehicleLimit {
+        self.directory.limit()
+    }
+
+    /// Whether a vehicle stands in the cache, so that asking for it costs nothing new.
+    pub fn holds(&self, id: &str, hash: u64, lane: Lane) -> bool {
+        let key = IdKey::new(id.as_bytes(), hash, lane);
+        let mask = self.table.len() - 1;
+        let from_home = (home(hash)..).map(|at| &self.table[at & mask]);
+        let mut run = from_home.take_while(|cached| cached.key != FREE.key);
+        run.any(|cached| cached.key == key && (id.len() <= SHORT || self.directory.id(cached.slot) == id))
+    }
+
+    /// Whether a vehicle may not be asked for, because it is new and the limit is reached. Nothing may be asked for and
+    /// not yet answered.
+    pub fn is_refused(&self, id: &str, lane: Lane) -> bool {
+        debug_assert!(self.asked.is_empty());
+        self.directory.intern_within(id, lane).is_none()
+    }
+
     /// Appends the slots of all vehicles asked for, in the order in which they were.
     pub fn answer(&mut self, slots: &mut Vec<Slot>) {
         let asked = std::mem::take(&mut self.asked);
@@ -289,5 +369,18 @@ mod tests {
         vehicles.find("a", |slot| found.push(slot));
         found.sort_unstable();
         assert_eq!(found, slots);
+    }
+
+    #[test]
+    fn directories_share_a_limit_that_restored_vehicles_count_against_and_are_not_refused_by() {
+        let limit = Arc::new(VehicleLimit::new(2));
+        let [a, b] = [limit.clone(), limit.clone()].map(Vehicles::limited);
+        let slot = a.intern_within("1", Lane(0));
+        assert!(slot.is_some() && b.intern_within("2", Lane(1)).is_some());
+        assert_eq!([a.intern_within("3", Lane(0)), b.intern_within("1", Lane(1))], [None, None]);
+        assert_eq!((a.intern_within("1", Lane(0)), limit.known()), (slot, 2), "who is known goes on");
+        b.intern("3", Lane(1));
+        assert_eq!((b.len(), limit.known()), (2, 3), "what was committed is restored");
+        assert_eq!((a.len(), a.intern_within("4", Lane(0))), (1, None));
     }
 }

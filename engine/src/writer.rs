@@ -35,6 +35,7 @@ pub struct Writer {
     pub mergers: Vec<TableMerger>,
     pub chain: Chain,
     pub next_sequence: i64,
+    pub offline_after_us: i64,
     pub progress: Arc<Progress>,
     /// Hears the number of every epoch that is committed.
     pub committed: Sender<u64>,
@@ -117,8 +118,7 @@ impl Writer {
             segments.extend(sink.prepare(barrier.epoch)?);
         }
         let readers = reports[0].readers.clone();
-        run.frames_in.clear();
-        run.counts.retain(|name, _| !is_counter_of(name, &readers));
+        run.clear_sources();
         readers.iter().for_each(|r| run.add_source(&r.source, r.frames_in, &r.counters));
         let mut totals = base.clone();
         totals.add(run);
@@ -131,6 +131,7 @@ impl Writer {
             state: self.chain.write_state(barrier.epoch, state)?,
             segments,
             next_sequence: self.next_sequence,
+            offline_after_us: self.offline_after_us,
             totals,
             ..self.chain.last().clone()
         };
@@ -176,10 +177,6 @@ impl Writer {
 /// The state of an operator's merger stands beside that of the operator.
 pub fn merger_name(operator: &str) -> String {
     format!("{operator}.merger")
-}
-
-fn is_counter_of(name: &str, readers: &[Arc<ReaderReport>]) -> bool {
-    readers.iter().any(|r| name.strip_prefix(&*r.source).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Positions of sources that do not run today stay as they were.

@@ -35,6 +35,11 @@ impl Bounds {
         self
     }
 
+    /// What of it has a longitude of -180 to 180.
+    pub fn on_earth(&self) -> Bounds {
+        Bounds { min: [self.min[0].max(-180.0), self.min[1]], max: [self.max[0].min(180.0), self.max[1]] }
+    }
+
     /// The lower right one.
     pub fn corner(&self) -> [f64; 2] {
         [self.max[0], self.min[1]]

@@ -2,8 +2,12 @@
 
 use std::f64::consts::PI;
 
+use serde_json::{Map, Value};
+
+use crate::antimeridian::{self, LON_MAX, Lie};
 use crate::bounds::Bounds;
 use crate::circle::{Circle, EARTH_RADIUS_M};
+use crate::corridor::Corridor;
 use crate::position::Position;
 use crate::problem::{RingPlace, Severity, Vertex, What};
 use crate::ring::{Ring, Side, orientation};
@@ -21,26 +25,24 @@ pub(crate) fn polygons(polygons: Vec<Vec<Vec<[f64; 2]>>>, note: Note) -> Option<
         note(Severity::Error, What::NoGeometry);
         return None;
     }
-    if !in_range(polygons.iter().flatten().flatten(), note) {
+    if !in_range(polygons.iter().flatten().flatten(), LON_MAX, note) {
         return None;
     }
     let mut usable = Vec::with_capacity(polygons.len());
-    let mut refused = false;
+    let mut across = false;
     for (polygon, rings) in polygons.into_iter().enumerate() {
-        let mut checked = rings.into_iter().enumerate().map(|(number, vertices)| {
-            let ring = ring(vertices, RingPlace { polygon, ring: number }, note);
-            refused |= matches!(ring, Err(Unusable::Refused));
-            (number, ring.ok())
-        });
+        let mut checked = rings
+            .into_iter()
+            .enumerate()
+            .map(|(number, vertices)| (number, ring(vertices, RingPlace { polygon, ring: number }, note)));
         let shell = checked.next().and_then(|(_, shell)| shell);
-        let holes: Vec<(usize, Ring)> = checked.filter_map(|(number, hole)| Some((number, hole?))).collect();
-        if let Some(shell) = shell {
+        let holes = checked.filter_map(|(number, hole)| hole.map(|(hole, lie)| (number, hole, lie))).collect();
+        if let Some((shell, lie)) = shell {
+            let (shell, holes) = around_pole(shell, lie, holes);
+            across |= lie != Lie::Plain;
             check_holes(polygon, &shell, &holes, note);
             usable.push((polygon, Polygon { shell, holes: holes.into_iter().map(|(_, hole)| hole).collect() }));
         }
-    }
-    if refused {
-        return None;
     }
     if usable.is_empty() {
         // Simplified maps hold such slivers; the other zones of the file are good.
@@ -49,12 +51,71 @@ pub(crate) fn polygons(polygons: Vec<Vec<Vec<[f64; 2]>>>, note: Note) -> Option<
     check_nested(&usable, note);
     let steradians: f64 = usable.iter().map(|(_, polygon)| area(polygon)).sum();
     check_hemisphere(steradians, note);
-    Some(Shape::Polygons(usable.into_iter().map(|(_, polygon)| polygon).collect()))
+    let polygons: Vec<Polygon> = usable.into_iter().map(|(_, polygon)| polygon).collect();
+    Some(Shape::Polygons(if across { polygons.iter().flat_map(turned).collect() } else { polygons }))
 }
+
+/// Of two rings around one pole the outer one is the shell, whichever the file has first.
+fn around_pole(mut shell: Ring, lie: Lie, holes: Vec<(usize, Ring, Lie)>) -> (Ring, Vec<(usize, Ring)>) {
+    let height = |ring: &Ring| ring.bounds().max[1] - ring.bounds().min[1];
+    let mut holes: Vec<_> = holes.into_iter().map(|(number, hole, of)| (number, hole, of == lie)).collect();
+    let pole = matches!(lie, Lie::North | Lie::South);
+    if let Some((_, outer, _)) = holes.iter_mut().find(|(_, hole, same)| pole && *same && height(hole) > height(&shell))
+    {
+        std::mem::swap(&mut shell, outer);
+    }
+    (shell, holes.into_iter().map(|(number, hole, _)| (number, hole)).collect())
+}
+
+/// A polygon of rings that were laid out, on every side of the antimeridian that it reaches. Each copy has all holes
+/// that may lie in it.
+fn turned(polygon: &Polygon) -> Vec<Polygon> {
+    let moved = |ring: &Ring, turn: f64| Ring::new(ring.vertices().iter().map(|v| [v[0] + turn, v[1]]).collect());
+    let span = |ring: &Ring| (ring.bounds().min[0], ring.bounds().max[0]);
+    let (west, east) = span(&polygon.shell);
+    let copy = |turn: f64| {
+        let holes = polygon.holes.iter().flat_map(|hole| {
+            let (min, max) = span(hole);
+            let meets = move |by: &f64| min + by <= east + turn && max + by >= west + turn;
+            let turns = antimeridian::turns(min, max).filter(meets);
+            turns.map(|by| moved(hole, by)).collect::<Vec<_>>()
+        });
+        Polygon { shell: moved(&polygon.shell, turn), holes: holes.collect() }
+    };
+    antimeridian::turns(west, east).map(copy).collect()
+}
+
+/// Around lines, or around points that are lines of one position. `property` says how far.
+pub(crate) fn corridor(
+    lines: Vec<Vec<[f64; 2]>>,
+    property: &'static str,
+    kind: &str,
+    attributes: &Map<String, Value>,
+    note: Note,
+) -> Option<Shape> {
+    let fits = in_range(lines.iter().flatten(), LON_MAX, note);
+    if lines.iter().all(Vec::is_empty) {
+        note(Severity::Error, What::NoGeometry);
+        return None;
+    }
+    let Some(written) = attributes.get(property).filter(|value| !value.is_null()) else {
+        note(Severity::Error, What::NoReach { kind: kind.to_owned(), property });
+        return None;
+    };
+    let Some(buffer_m) = written.as_f64().filter(|m| *m > 0.0 && *m <= BUFFER_MAX_M) else {
+        note(Severity::Error, What::BadReach { property, written: written.to_string(), most: BUFFER_MAX_M });
+        return None;
+    };
+    let lines: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    fits.then(|| Shape::Corridor(Corridor::new(&lines, buffer_m)))
+}
+
+/// Farther from a line a plane does not tell which of its points is nearest.
+const BUFFER_MAX_M: f64 = 100_000.0;
 
 /// `radius_m` is the property as it was written.
 pub(crate) fn circle(centre: [f64; 2], radius_m: Option<&serde_json::Value>, note: Note) -> Option<Shape> {
-    let fits = in_range([centre].iter(), note);
+    let fits = in_range([centre].iter(), 180.0, note);
     let Some(written) = radius_m.filter(|value| !value.is_null()) else {
         note(Severity::Error, What::NoRadius);
         return None;
@@ -68,8 +129,8 @@ pub(crate) fn circle(centre: [f64; 2], radius_m: Option<&serde_json::Value>, not
     Some(Shape::Circle(Circle { centre, radius_m }))
 }
 
-fn in_range<'a>(vertices: impl Iterator<Item = &'a [f64; 2]> + Clone, note: Note) -> bool {
-    let valid = |lon: f64, lat: f64| lon.abs() <= 180.0 && lat.abs() <= 90.0;
+fn in_range<'a>(vertices: impl Iterator<Item = &'a [f64; 2]> + Clone, lon_max: f64, note: Note) -> bool {
+    let valid = |lon: f64, lat: f64| lon.abs() <= lon_max && lat.abs() <= 90.0;
     let mut wrong = vertices.clone().filter(|v| !valid(v[0], v[1]));
     let Some(first) = wrong.next() else { return true };
     let first = Vertex { lat: first[1], lon: first[0] };
@@ -85,13 +146,8 @@ fn in_range<'a>(vertices: impl Iterator<Item = &'a [f64; 2]> + Clone, note: Note
     false
 }
 
-/// Why a ring cannot be used.
-enum Unusable {
-    Dropped,
-    Refused,
-}
-
-fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Result<Ring, Unusable> {
+/// `None`: the ring is dropped.
+fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Option<(Ring, Lie)> {
     vertices.dedup();
     if vertices.len() > 1 && vertices.first() != vertices.last() {
         vertices.push(vertices[0]);
@@ -99,34 +155,31 @@ fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Result<Rin
     }
     if vertices.len() < 4 {
         note(Severity::Warning, What::ShortRing { place, points: vertices.len().saturating_sub(1) });
-        return Err(Unusable::Dropped);
+        return None;
     }
+    let lie = antimeridian::lay_out(&mut vertices);
     let ring = Ring::new(vertices);
+    say_lie(&ring, lie, place, note);
     let crossings = crossings(&ring);
     if crossings.is_none() && encloses_nothing(&ring) {
         note(Severity::Warning, What::NoArea { place });
-        return Err(Unusable::Dropped);
+        return None;
     }
-    check_jumps(&ring, place, note)?;
     if let Some((times, near)) = crossings {
         note(Severity::Warning, What::CrossesItself { place, times, near });
     }
-    Ok(ring)
+    Some((ring, lie))
 }
 
-/// An edge over more than half of the globe is meant to go the other way around. With an end on the antimeridian
-/// it is a flaw of files that were split there, and harmless; around the whole globe it is a parallel.
-fn check_jumps(ring: &Ring, place: RingPlace, note: Note) -> Result<(), Unusable> {
-    let at_180 = |v: &[f64; 2]| v[0].abs() == 180.0;
-    let edges = || ring.vertices().array_windows::<2>().filter(|[a, b]| (a[0] - b[0]).abs() > 180.0);
-    if let Some([a, b]) = edges().find(|[a, b]| !at_180(a) && !at_180(b)) {
-        note(Severity::Error, What::OverAntimeridian { place, from_lon: a[0], to_lon: b[0] });
-        return Err(Unusable::Refused);
+/// Says how a ring across the antimeridian was taken.
+fn say_lie(ring: &Ring, lie: Lie, place: RingPlace, note: Note) {
+    let (west, east) = (ring.bounds().min[0], ring.bounds().max[0]);
+    match lie {
+        Lie::Plain => {}
+        Lie::Across => note(Severity::Note, What::Across { place, west, east }),
+        Lie::North => note(Severity::Note, What::AroundPole { place, pole: "north" }),
+        Lie::South => note(Severity::Note, What::AroundPole { place, pole: "south" }),
     }
-    if let Some([a, b]) = edges().find(|[a, b]| at_180(a) != at_180(b)) {
-        note(Severity::Warning, What::LongEdge { place, from_lon: a[0], to_lon: b[0] });
-    }
-    Ok(())
 }
 
 /// How often edges properly cross, and the start of the first that does. Touching is not crossing.

@@ -11,7 +11,12 @@ pub(crate) fn position(text: &str) -> Read<[f64; 2]> {
     whole(text, Reader::position)
 }
 
-/// The rings of a polygon.
+/// The positions of a line, or of several points.
+pub(crate) fn positions(text: &str) -> Read<Vec<[f64; 2]>> {
+    whole(text, |r| r.list(Reader::position))
+}
+
+/// The lines of a multi-line, or the rings of a polygon.
 pub(crate) fn polygon(text: &str) -> Read<Vec<Vec<[f64; 2]>>> {
     whole(text, |r| r.list(|r| r.list(Reader::position)))
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::bounds::Bounds;
 use crate::circle::Circle;
+use crate::passage;
 use crate::position::Position;
 use crate::ring::orientation;
 use crate::zone::{Polygon, Shape};
@@ -18,7 +19,7 @@ pub enum Side {
 }
 
 /// Most lines cross a border once.
-type Cuts = SmallVec<[f64; 8]>;
+pub(crate) type Cuts = SmallVec<[f64; 8]>;
 
 /// Shorter stretches of the line between two crossings are rounding, not geometry.
 const STRETCH_MIN: f64 = 1e-12;
@@ -56,11 +57,12 @@ pub(crate) fn crossing(
             }
         }
         Shape::Circle(circle) => circle_crossing(circle, from, to, side),
+        Shape::Corridor(corridor) => passage::corridor_crossing(corridor, from, to, side),
     }
 }
 
 /// The fractions at which the line from `a` to `b` meets any edge, ascending, from 0 to 1 inclusive.
-fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Cuts {
+pub(crate) fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Cuts {
     let line = Bounds::of(&[a, b]);
     let mut cuts = Cuts::from_slice(&[0.0, 1.0]);
     for ring in polygons.iter().flat_map(Polygon::rings) {
@@ -101,7 +103,7 @@ fn fraction_at(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> f64 {
     if d[axis] == 0.0 { 0.0 } else { ((p[axis] - a[axis]) / d[axis]).clamp(0.0, 1.0) }
 }
 
-fn stretches(cuts: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> {
+pub(crate) fn stretches(cuts: &[f64]) -> impl DoubleEndedIterator<Item = (f64, f64)> {
     cuts.array_windows().map(|&[low, high]| (low, high)).filter(|(low, high)| high - low > STRETCH_MIN)
 }
 

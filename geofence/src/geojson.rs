@@ -115,9 +115,9 @@ impl<'a> Reader<'a> {
     fn feature(&mut self, number: usize, raw: &'a RawValue) -> Option<Zone> {
         let mut notes = Vec::new();
         let mut zone_id = None;
+        let (line, column) = self.line_column(raw);
         let zone = read_feature(raw, number, self.options, &mut zone_id, &mut notes);
         if !notes.is_empty() {
-            let (line, column) = self.line_column(raw);
             self.problems.extend(notes.into_iter().map(|(severity, what)| Problem {
                 severity,
                 feature: Some(number),
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
                 what,
             }));
         }
-        zone
+        zone.map(|zone| Zone { place: (line, column), ..zone })
     }
 
     /// Where a part of the text starts. Parts are asked for in order, so every line is counted once.
@@ -195,7 +195,7 @@ fn read_feature(
     };
     zone_id.clone_from(&id);
     let shape = shape(feature.geometry, &attributes, notes)?;
-    Some(Zone { id: id?, shape, attributes })
+    Some(Zone { id: id?, shape, attributes, place: (0, 0) })
 }
 
 /// The message alone: lines of a part of the text would mislead.
@@ -270,6 +270,30 @@ fn shape(
             Ok(centre) => check::circle(centre, attributes.get("radius_m"), &mut note),
             Err(_) => {
                 misshapen("Point", "a position: [lon, lat]");
+                None
+            }
+        },
+        "MultiPoint" => match coordinates::positions(coordinates) {
+            Ok(points) => {
+                let points = points.into_iter().map(|point| vec![point]).collect();
+                check::corridor(points, "radius_m", kind, attributes, &mut note)
+            }
+            Err(_) => {
+                misshapen("MultiPoint", "a list of positions: [[lon, lat], ...]");
+                None
+            }
+        },
+        "LineString" => match coordinates::positions(coordinates) {
+            Ok(line) => check::corridor(vec![line], "buffer_m", kind, attributes, &mut note),
+            Err(_) => {
+                misshapen("LineString", "a list of positions: [[lon, lat], ...]");
+                None
+            }
+        },
+        "MultiLineString" => match coordinates::polygon(coordinates) {
+            Ok(lines) => check::corridor(lines, "buffer_m", kind, attributes, &mut note),
+            Err(_) => {
+                misshapen("MultiLineString", "a list of lines of positions: [[[lon, lat], ...], ...]");
                 None
             }
         },

@@ -20,13 +20,17 @@
 //! # Ok::<(), rhumb_geofence::PositionError>(())
 //! ```
 
+mod antimeridian;
 mod bounds;
 mod check;
 mod circle;
 mod coordinates;
+mod corridor;
 mod crossing;
+mod distance;
 mod geojson;
 mod index;
+mod passage;
 mod position;
 mod problem;
 mod ring;
@@ -35,6 +39,7 @@ mod zone;
 mod zones;
 
 pub use circle::{Circle, EARTH_RADIUS_M};
+pub use corridor::Corridor;
 pub use crossing::Side;
 pub use index::IndexStats;
 pub use position::{Position, PositionError};

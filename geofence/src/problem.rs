@@ -20,6 +20,8 @@ pub struct Problem {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The zones are as one would expect; the text says how something was taken that can be written in several ways.
+    Note,
     /// The zones work; the text says what was repaired or what may surprise.
     Warning,
     /// The file is refused.
@@ -55,11 +57,11 @@ pub enum What {
     #[error("not a GeoJSON Feature: {0}")]
     NotFeature(String),
     #[error(
-        "has no geometry: give it a Polygon, a MultiPolygon, or a Point with the property \"radius_m\", or remove it"
+        "has no geometry: give it a Polygon, a MultiPolygon, a Point with the property \"radius_m\" or a LineString with \"buffer_m\", or remove it"
     )]
     NoGeometry,
     #[error(
-        "a {0} cannot be a zone: use a Polygon, a MultiPolygon, or a Point with the property \"radius_m\" (metres)"
+        "a {0} cannot be a zone: use a Polygon, a MultiPolygon, a Point or MultiPoint with the property \"radius_m\", or a LineString or MultiLineString with \"buffer_m\" (metres)"
     )]
     Unsupported(String),
     #[error("the coordinates of the {kind} are not {expected}")]
@@ -74,7 +76,11 @@ pub enum What {
     NoRadius,
     #[error("radius_m is {0}: write a number of metres greater than 0 and at most 20015114")]
     BadRadius(String),
-    #[error("positions out of range: {vertices}, the first is latitude {}, longitude {}; a position is [longitude, latitude] in degrees, zones across the antimeridian are written as two polygons that meet at 180 and -180", .first.lat, .first.lon)]
+    #[error("a {kind} needs the property \"{property}\", how far around it the zone reaches, in metres")]
+    NoReach { kind: String, property: &'static str },
+    #[error("{property} is {written}: write a number of metres greater than 0 and at most {most}")]
+    BadReach { property: &'static str, written: String, most: f64 },
+    #[error("positions out of range: {vertices}, the first is latitude {}, longitude {}; a position is [longitude, latitude] in degrees", .first.lat, .first.lon)]
     OutOfRange { vertices: usize, first: Vertex },
     #[error("latitude and longitude seem to be swapped (the first vertex has latitude {}, longitude {}): GeoJSON writes [longitude, latitude]", .first.lat, .first.lon)]
     Swapped { first: Vertex },
@@ -93,13 +99,11 @@ pub enum What {
     )]
     CrossesItself { place: RingPlace, times: usize, near: Vertex },
     #[error(
-        "{place} jumps from longitude {from_lon} to {to_lon}: a zone across the antimeridian is written as two polygons that meet at 180 and -180; for a zone that really is that wide, add a vertex between"
+        "{place} lies across the antimeridian: taken the short way around, from longitude {west} to {east}; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart"
     )]
-    OverAntimeridian { place: RingPlace, from_lon: f64, to_lon: f64 },
-    #[error(
-        "{place} has an edge from longitude {from_lon} to {to_lon}, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)"
-    )]
-    LongEdge { place: RingPlace, from_lon: f64, to_lon: f64 },
+    Across { place: RingPlace, west: f64, east: f64 },
+    #[error("{place} goes around the {pole} pole: taken as all there is between it and the pole")]
+    AroundPole { place: RingPlace, pole: &'static str },
     #[error(
         "holes of polygon {polygon} outside its shell: {holes}, the first is ring {first}; they cut nothing out: check whether they belong to another polygon"
     )]
@@ -147,6 +151,7 @@ impl fmt::Display for Vertex {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
         })

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::bounds::Bounds;
 use crate::circle::Circle;
+use crate::corridor::Corridor;
 use crate::position::Position;
 use crate::ring::{Ring, Side};
 
@@ -14,6 +15,8 @@ pub struct Zone {
     pub shape: Shape,
     /// The feature's properties as they were written.
     pub attributes: Map<String, Value>,
+    /// Line and column of the text at which the feature starts, from 1.
+    pub place: (usize, usize),
 }
 
 /// What a zone covers. A new kind adds a variant here and pieces in `index/piece.rs`.
@@ -22,6 +25,7 @@ pub enum Shape {
     /// Covers what any of its polygons covers.
     Polygons(Vec<Polygon>),
     Circle(Circle),
+    Corridor(Corridor),
 }
 
 /// Covers what its shell covers, boundary included, without what lies strictly inside a hole.
@@ -65,6 +69,7 @@ impl Shape {
         match self {
             Shape::Polygons(polygons) => polygons.iter().any(|polygon| polygon.holds(p)),
             Shape::Circle(circle) => circle.holds(p),
+            Shape::Corridor(corridor) => corridor.holds(p),
         }
     }
 
@@ -72,13 +77,27 @@ impl Shape {
         match self {
             Shape::Polygons(polygons) => polygons.iter().flat_map(Polygon::rings).map(Ring::edge_count).sum(),
             Shape::Circle(_) => 1,
+            Shape::Corridor(corridor) => corridor.vertex_count(),
         }
     }
 
-    pub(crate) fn bounds(&self) -> Vec<Bounds> {
+    /// A box around it, which may be a little larger: west, south, east, north. One that lies on both sides of the
+    /// antimeridian is told as -180 to 180.
+    pub fn around(&self) -> [f64; 4] {
+        let mut joined = Bounds::EMPTY;
+        self.bounds().iter().for_each(|(_, bounds)| joined.join(bounds));
+        [joined.min[0], joined.min[1], joined.max[0], joined.max[1]]
+    }
+
+    /// Of each piece, with its number.
+    pub(crate) fn bounds(&self) -> Vec<(u32, Bounds)> {
         match self {
-            Shape::Polygons(polygons) => polygons.iter().map(|p| *p.shell.bounds()).collect(),
-            Shape::Circle(circle) => circle.bounds(),
+            Shape::Polygons(polygons) => (0..).zip(polygons.iter().map(|p| p.shell.bounds().on_earth())).collect(),
+            Shape::Circle(circle) => circle.bounds().into_iter().map(|bounds| (0, bounds)).collect(),
+            Shape::Corridor(corridor) => {
+                let of = |piece| corridor.piece_bounds(piece).into_iter().map(move |bounds| (piece as u32, bounds));
+                corridor.pieces().flat_map(of).collect()
+            }
         }
     }
 
@@ -89,6 +108,7 @@ impl Shape {
                 .map(|p| size_of::<Polygon>() + p.rings().map(|r| r.memory_bytes() + size_of::<Ring>()).sum::<usize>())
                 .sum(),
             Shape::Circle(_) => size_of::<Circle>(),
+            Shape::Corridor(corridor) => corridor.memory_bytes(),
         }
     }
 }

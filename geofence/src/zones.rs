@@ -1,8 +1,10 @@
 //! All zones of a file with their index: what operators share and ask.
 
-use crate::crossing::{self, Side};
+use crate::crossing::Side;
+use crate::distance;
 use crate::geojson;
 use crate::index::{self, Index, IndexStats};
+use crate::passage;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::zone::Zone;
@@ -127,6 +129,53 @@ impl Zones {
         self.zone(zone).shape.holds(at)
     }
 
+    /// Metres from `at` to the zone, 0 inside it. See `docs/ZONES.md` for how edges are measured.
+    pub fn outside_m(&self, zone: u32, at: Position) -> f64 {
+        distance::outside_m(&self.zone(zone).shape, at)
+    }
+
+    /// Replaces `out` by the zones that the straight line `from` - `to` passes through, ascending, each with the
+    /// fractions 0..=1 of the line at which it is first and last inside. Only zones that hold neither end; a line
+    /// that touches a border in one point does not pass through. Cost: some ns for each cell of the index on the way,
+    /// and a test for each zone with a border in one of these cells.
+    pub fn passed(&self, from: Position, to: Position, out: &mut Vec<(u32, f64, f64)>) {
+        out.clear();
+        let mut near = Vec::new();
+        for (a, b) in passage::lines(from, to) {
+            self.index.borders_along(a, b, &mut near);
+        }
+        near.sort_unstable();
+        near.dedup();
+        for zone in near {
+            let shape = &self.zone(zone).shape;
+            if !shape.holds(from)
+                && !shape.holds(to)
+                && let Some((entry, exit)) = passage::passes(shape, from, to)
+            {
+                out.push((zone, entry, exit));
+            }
+        }
+    }
+
+    /// Whether a border of a zone that does not hold `to` may meet the straight line `from` - `to`: the quick
+    /// question before [`passed`](Self::passed), never wrong when it says no. `holding` are the zones that hold `to`,
+    /// `near` is memory to be used again.
+    pub fn may_pass(&self, from: Position, to: Position, holding: &[u32], near: &mut Vec<u32>) -> bool {
+        near.clear();
+        for (a, b) in passage::lines(from, to) {
+            self.index.borders_along(a, b, near);
+        }
+        near.retain(|zone| holding.binary_search(zone).is_err());
+        near.sort_unstable();
+        near.dedup();
+        near.iter().any(|zone| passage::may_meet(&self.zone(*zone).shape, from, to))
+    }
+
+    /// The place at `fraction` (0..=1) of the straight line `from` - `to`, which goes the short way around the Earth.
+    pub fn along(from: Position, to: Position, fraction: f64) -> Position {
+        passage::along(from, to, fraction)
+    }
+
     /// Where the straight line (in longitude and latitude) `from` - `to` crosses the zone's border, as a fraction
     /// 0..=1 of the line; never NaN.
     ///
@@ -136,9 +185,9 @@ impl Zones {
     pub fn crossing(&self, zone: u32, from: Position, to: Position, side: Side) -> f64 {
         let shape = &self.zone(zone).shape;
         if shape.vertex_count() > EDGES_AT_HAND {
-            crossing::crossing(shape, from, to, side, |p| self.index.holds(&self.zones, zone, p))
+            passage::crossing(shape, from, to, side, |p| self.index.holds(&self.zones, zone, p))
         } else {
-            crossing::crossing(shape, from, to, side, |p| shape.holds_point(p))
+            passage::crossing(shape, from, to, side, |p| shape.holds_point(p))
         }
     }
 

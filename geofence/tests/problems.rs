@@ -99,8 +99,8 @@ fn all_problems_of_a_file_come_at_once_each_with_its_line() {
     check_file(
         text,
         expect![[r#"
-            error 2:3 feature 0 (id "a"): has no geometry: give it a Polygon, a MultiPolygon, or a Point with the property "radius_m", or remove it
-            error 3:3 feature 1 (id "b"): a LineString cannot be a zone: use a Polygon, a MultiPolygon, or a Point with the property "radius_m" (metres)
+            error 2:3 feature 0 (id "a"): has no geometry: give it a Polygon, a MultiPolygon, a Point with the property "radius_m" or a LineString with "buffer_m", or remove it
+            error 3:3 feature 1 (id "b"): a LineString needs the property "buffer_m", how far around it the zone reaches, in metres
             error 4:3 feature 2 (id "c"): a Point needs the property "radius_m", the radius of its circle in metres
             error 7:3 feature 5: the id ["e"] is neither a string nor a number
             error 7:3 feature 5: the coordinates of the Polygon are not a list of rings of positions: [[[lon, lat], ...], ...]
@@ -145,16 +145,16 @@ fn positions_that_cannot_be() {
     check(
         &polygon("[[179,0],[181,0],[181,1],[179,0]]"),
         expect![[r#"
-            error 1:41 feature 0 (id "z"): positions out of range: 2, the first is latitude 0, longitude 181; a position is [longitude, latitude] in degrees, zones across the antimeridian are written as two polygons that meet at 180 and -180
-            refused
+            note 1:41 feature 0 (id "z"): ring 0 of polygon 0 lies across the antimeridian: taken the short way around, from longitude 179 to 181; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+            1 zones
         "#]],
     );
     check(
         &polygon("[[170,0],[-170,0],[-170,1],[170,1],[170,0]]"),
         expect![[r#"
-        error 1:41 feature 0 (id "z"): ring 0 of polygon 0 jumps from longitude 170 to -170: a zone across the antimeridian is written as two polygons that meet at 180 and -180; for a zone that really is that wide, add a vertex between
-        refused
-    "#]],
+            note 1:41 feature 0 (id "z"): ring 0 of polygon 0 lies across the antimeridian: taken the short way around, from longitude -190 to -170; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+            1 zones
+        "#]],
     );
 }
 
@@ -188,9 +188,9 @@ fn rings_that_are_no_rings() {
     check(
         &polygon(""),
         expect![[r#"
-        error 1:41 feature 0 (id "z"): has no geometry: give it a Polygon, a MultiPolygon, or a Point with the property "radius_m", or remove it
-        refused
-    "#]],
+            error 1:41 feature 0 (id "z"): has no geometry: give it a Polygon, a MultiPolygon, a Point with the property "radius_m" or a LineString with "buffer_m", or remove it
+            refused
+        "#]],
     );
     check(
         &polygon("[[0,0],[4,0],[4,4],[0,4],[0,0]],[[1,1],[1,1],[1,1]]"),

@@ -104,17 +104,11 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
           1: feature 2796 (id "51683"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 2863 (id "51153"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
         world_countries_50m 241 zones
-          1: feature 75 (id "Russia"): ring 0 of polygon 17 has an edge from longitude 179.8667987 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 75 (id "Russia"): ring 0 of polygon 17 crosses itself near (65.039997, 29.622896) (crossings in all: 24): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 75 (id "Russia"): ring 0 of polygon 28 has an edge from longitude -180 to 179.8811988, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 75 (id "Russia"): ring 0 of polygon 28 crosses itself near (71.541329, -178.437584) (crossings in all: 3): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 75 (id "Russia"): polygon 30 lies inside polygon 17 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
-          1: feature 75 (id "Russia"): polygon 48 lies inside polygon 17 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
-          1: feature 170 (id "Fiji"): ring 0 of polygon 15 has an edge from longitude 179.9855999 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 170 (id "Fiji"): ring 0 of polygon 15 crosses itself near (-16.541750, 179.985600) (crossings in all: 2): every part that it goes around counts as inside; redraw it if that is not meant
-          1: feature 239 (id "Antarctica"): ring 0 of polygon 2 encloses no area: dropped
-          1: feature 239 (id "Antarctica"): ring 1 of polygon 2 has an edge from longitude 179.6219962 to -180, taken as a straight line across the map: an end near the antimeridian has the wrong sign, write 180 for -180 (or -180 for 180)
-          1: feature 239 (id "Antarctica"): ring 1 of polygon 2 crosses itself near (-84.337893, -178.390784) (crossings in all: 2): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 75 (id "Russia"): ring 0 of polygon 17 lies across the antimeridian: taken the short way around, from longitude 27.3512735 to 190.2709027; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+          1: feature 75 (id "Russia"): ring 0 of polygon 28 lies across the antimeridian: taken the short way around, from longitude -181.3716137 to -177.497975; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+          1: feature 170 (id "Fiji"): ring 0 of polygon 15 lies across the antimeridian: taken the short way around, from longitude -180.0144001 to -179.899199; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+          1: feature 239 (id "Antarctica"): ring 0 of polygon 2 goes around the south pole: taken as all there is between it and the pole
+          1: feature 239 (id "Antarctica"): ring 1 of polygon 2 goes around the south pole: taken as all there is between it and the pole
     "#]].assert_eq(&summary);
 }
 

@@ -23,8 +23,7 @@ const ZONES: &str = r#"{"type": "FeatureCollection", "features": [
 /// Told at the border itself, by the first frame that shows it.
 fn geofence() -> Arc<dyn OperatorPlan> {
     let zones = Arc::new(Zones::from_geojson(ZONES, &ZoneOptions::default()).expect("valid zones").0);
-    let alerts = vec![AlertKind::Enter, AlertKind::Exit];
-    Arc::new(GeofencePlan::new("geofence", GeofenceConfig { zones, alerts, pipeline: "test".to_owned() }))
+    Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones, "test")))
 }
 
 /// One line an alert, by the time of the crossing: time and place of the crossing, the frame that showed it, and the visit, numbered by

@@ -16,7 +16,7 @@ use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_engine::vehicle::Vehicles;
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
-use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
+use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
 use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::sync::Arc;
@@ -90,7 +90,19 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         path_keep: 3,
         ..ValidateConfig::default()
     };
-    let geofence = GeofenceConfig { zones: zones(), alerts: AlertKind::ALL.to_vec(), pipeline: "laws".to_owned() };
+    let rules = |of: ZoneRules| ZoneRules { dwell_us: Some(20 * SECOND_US), speed_limit_mps: Some(15.0), ..of };
+    let wary = ZoneRules { exit_buffer_m: 60.0, confirm_frames: 2, confirm_us: 4 * SECOND_US, ..ZoneRules::plain() };
+    let geofence = GeofenceConfig {
+        rules: vec![
+            rules(ZoneRules::plain()),
+            rules(wary),
+            ZoneRules { accuracy_max_m: 20.0, ..rules(ZoneRules::plain()) },
+        ]
+        .into(),
+        alerts: AlertKind::ALL.to_vec(),
+        path_keep: 5,
+        ..GeofenceConfig::plain(zones(), "laws")
+    };
     let mut columns = core_columns();
     columns.extend(enrich.columns());
     vec![

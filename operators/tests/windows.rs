@@ -101,7 +101,7 @@ fn plans(config: &WindowConfig) -> Vec<Arc<dyn OperatorPlan>> {
     let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Vec::new() });
     let mut columns: Vec<FieldRef> = core_columns();
     columns.extend(enrich.columns());
-    let geofence = GeofenceConfig { zones: zones(), alerts: Vec::new(), pipeline: "laws".to_owned() };
+    let geofence = GeofenceConfig { alerts: Vec::new(), ..GeofenceConfig::plain(zones(), "laws") };
     vec![
         Arc::new(enrich),
         Arc::new(GeofencePlan::new("geofence", geofence)),

@@ -1,12 +1,14 @@
 //! The subcommands, one file each.
 
 mod check;
+mod current;
 mod decode;
 mod explain;
 mod query;
 mod run;
 mod simulate;
 mod summary;
+mod why;
 mod zones;
 
 use crate::config::{Checked, Mistake, Severity, load};

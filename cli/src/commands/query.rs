@@ -1,10 +1,8 @@
 //! `rhumb query`: SQL over a lake.
 
+use super::current::current;
 use super::{Exit, load_pipeline, usage};
 use anyhow::Context;
-use rhumb_engine::manifest;
-use rhumb_engine::state::LANE;
-use rhumb_engine::store::Store;
 use rhumb_query::{Format, Limits, Session};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,10 +29,10 @@ pub struct Query {
 
 impl Query {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let (data, sql) = match (&self.data, &self.words[..]) {
-            (Some(data), [sql]) => (data.clone(), sql),
+        let (data, offline_after_us, sql) = match (&self.data, &self.words[..]) {
+            (Some(data), [sql]) => (data.clone(), None, sql),
             (None, [pipeline, sql]) => match load_pipeline(Path::new(pipeline)) {
-                Some(checked) => (checked.data, sql),
+                Some(checked) => (checked.data, Some(checked.engine.offline_after_us), sql),
                 None => return Ok(Exit::Configuration),
             },
             (Some(_), _) => return Ok(usage("with --data there is one more word: the SQL, in quotes")),
@@ -46,7 +44,7 @@ impl Query {
         };
         let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
         let mut session = Session::open(&data, limits)?;
-        if let Some(current) = current(&data)? {
+        if let Some(current) = current(&data, offline_after_us)? {
             session = session.with_current(current)?;
         }
         let rows = match &self.output {
@@ -64,15 +62,4 @@ impl Query {
         }
         Ok(Exit::Done)
     }
-}
-
-/// The current table as of the last commit.
-fn current(data: &Path) -> anyhow::Result<Option<arrow::array::RecordBatch>> {
-    let store = Store::local(data).with_context(|| format!("open the data folder {}", data.display()))?;
-    let Some(last) = manifest::newest(&store)? else { return Ok(None) };
-    let tables = manifest::read_state(&store, &last, |file| file.operator == rhumb_engine::current::NAME)?;
-    let Some(first) = tables.first() else { return Ok(None) };
-    let rows = arrow::compute::concat_batches(&first.rows.schema(), tables.iter().map(|table| &table.rows))?;
-    let keep: Vec<usize> = (0..rows.num_columns()).filter(|at| rows.schema().field(*at).name() != LANE).collect();
-    Ok(Some(rows.project(&keep)?))
 }

@@ -41,7 +41,7 @@ impl Run {
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
         tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
-        let mut progress = Progress::new();
+        let mut progress = Progress::new(self.until_end);
         let cpu_before = cpu_seconds();
         let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;
         progress.end();
@@ -99,16 +99,21 @@ struct Progress {
     bar: Option<ProgressBar>,
     frames: u64,
     silent_s: u64,
+    /// It has been said that all input has ended, or need not be.
+    end_is_said: bool,
 }
 
 impl Progress {
-    fn new() -> Progress {
+    fn new(until_end: bool) -> Progress {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Progress { bar, frames: 0, silent_s: 0 }
+        Progress { bar, frames: 0, silent_s: 0, end_is_said: until_end }
     }
 
     /// Called once a second.
     fn show(&mut self, running: &Running) {
+        if running.has_all_input_ended() && !std::mem::replace(&mut self.end_is_said, true) {
+            tracing::info!("all input has ended; waiting for more or Ctrl-C (use --until-end to end here)");
+        }
         let frames = running.frames();
         let rate = frames - std::mem::replace(&mut self.frames, frames);
         let counts = running.progress();

@@ -32,10 +32,6 @@ impl SummaryFile {
         let totals = &summary.totals;
         let frames_in = totals.frames();
         let seconds = summary.elapsed.as_secs_f64();
-        let counter = |end: &str| {
-            let of_name = totals.counts.iter().filter(|(name, _)| name.ends_with(end));
-            of_name.map(|(_, n)| n).sum()
-        };
         let too_late =
             totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix("too_late.")?.to_owned(), *n)));
         SummaryFile {
@@ -47,8 +43,8 @@ impl SummaryFile {
             alerts: totals.alerts.clone(),
             tables: totals.tables.clone(),
             too_late: too_late.collect(),
-            udp_datagrams: counter(".datagrams"),
-            udp_kernel_drops: counter(".kernel_drops"),
+            udp_datagrams: totals.of_sources("datagrams"),
+            udp_kernel_drops: totals.of_sources("kernel_drops"),
             seconds,
             frames_per_second: frames_in as f64 / seconds.max(1e-9),
             cpu_seconds,

@@ -3,7 +3,6 @@
 use super::{Exit, print_line, usage};
 use anyhow::Context;
 use rhumb_connectors::file::Unpacked;
-use rhumb_engine::sphere::METRES_PER_DEGREE;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -95,7 +94,7 @@ impl File {
     }
 
     fn line(&self, problem: &Problem) -> String {
-        let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
+        let severity = problem.severity;
         let place = match (problem.line, problem.column) {
             (Some(line), Some(column)) => format!(":{line}:{column}"),
             (Some(line), None) => format!(":{line}"),
@@ -107,22 +106,16 @@ impl File {
 
 fn show(zones: &ZoneSet) -> anyhow::Result<Exit> {
     for zone in zones.iter() {
-        let (shape, vertices, points) = match &zone.shape {
-            Shape::Circle(circle) => {
-                let (centre, radius_deg) = (circle.centre, circle.radius_m / METRES_PER_DEGREE);
-                let wide = radius_deg / centre.lat().to_radians().cos().max(1e-9);
-                let (lat, lon) = (centre.lat(), centre.lon());
-                ("circle", 1, vec![[lon - wide, lat - radius_deg], [lon + wide, lat + radius_deg]])
-            }
+        let (shape, vertices) = match &zone.shape {
+            Shape::Circle(_) => ("circle", 1),
+            Shape::Corridor(corridor) => ("corridor", corridor.vertex_count()),
             Shape::Polygons(polygons) => {
                 let rings = polygons.iter().flat_map(|p| std::iter::once(&p.shell).chain(&p.holes));
-                let points: Vec<[f64; 2]> = rings.flat_map(|ring| ring.vertices().iter().copied()).collect();
-                (if polygons.len() == 1 { "polygon" } else { "multipolygon" }, points.len(), points)
+                let vertices = rings.map(|ring| ring.vertices().len()).sum();
+                (if polygons.len() == 1 { "polygon" } else { "multipolygon" }, vertices)
             }
         };
-        let bound = |axis: usize, best: fn(f64, f64) -> f64, from: f64| points.iter().map(|p| p[axis]).fold(from, best);
-        let (west, south) = (bound(0, f64::min, f64::INFINITY), bound(1, f64::min, f64::INFINITY));
-        let (east, north) = (bound(0, f64::max, f64::NEG_INFINITY), bound(1, f64::max, f64::NEG_INFINITY));
+        let [west, south, east, north] = zone.shape.around();
         let properties = serde_json::Value::from(zone.attributes.clone());
         let bounds = format!("{west:.6} {south:.6} {east:.6} {north:.6}");
         if !print_line(&format!("{}\t{shape}\t{vertices}\t{bounds}\t{properties}", zone.id))? {

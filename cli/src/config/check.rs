@@ -33,6 +33,7 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let Typed { mut pipeline, engine, sources, operators, mistakes, any_source, .. } = typed;
     let name = pipeline.get("name");
     let skew_at = engine.place("clock_skew_max");
+    let path_keep_at = engine.has("path_keep").then(|| engine.place("path_keep"));
     let engine = engine_means(engine, cores);
     let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine };
     check.skew(&skew_at);
@@ -47,6 +48,7 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
         );
     }
     let sources = check.sources(sources);
+    check.path_keep(path_keep_at, &operators);
     let operators = check.operators(operators, &sources);
     let Check { mistakes, engine, .. } = check;
     let checked = match (name, data, mistakes.any_error()) {
@@ -69,6 +71,8 @@ fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
         idle_after_us: number("idle_after").unwrap_or_default(),
         clock_skew_max_us: number("clock_skew_max").unwrap_or_default(),
         path_keep: number("path_keep").unwrap_or(1) as usize,
+        offline_after_us: number("offline_after").unwrap_or_default(),
+        vehicles_max: number("vehicles_max").unwrap_or(1) as usize,
     };
     assert!(table.is_used_up(), "every field of the engine is asked for");
     means
@@ -89,6 +93,19 @@ impl Check {
                  the frames of others too late for windows; write at most \"{lateness}\""
             );
             self.mistakes.warning(at, "engine", what);
+        }
+    }
+
+    /// Paths are kept for operators that hold late frames against them. Where one of the operators cannot be read, it
+    /// may be such a one.
+    fn path_keep(&mut self, typed_at: Option<Location>, operators: &[Member]) {
+        let keeps = |member: &Member| {
+            member.kind.as_ref().is_none_or(|kind| ["validate", "geofence"].contains(&kind.section.key()))
+        };
+        if let Some(at) = typed_at.filter(|_| !operators.iter().any(keeps)) {
+            let what = "path_keep: has no effect without a validate or a geofence; remove it, or add an [[operator]] with \
+                        [operator.validate]";
+            self.error(&at, "engine", what);
         }
     }
 

@@ -86,6 +86,10 @@ pub enum Kind {
     Number {
         max: f64,
     },
+    /// At least 0.
+    Amount {
+        max: f64,
+    },
     /// Microseconds.
     Duration {
         min: i64,

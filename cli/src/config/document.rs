@@ -129,6 +129,7 @@ fn takes(kind: Kind) -> String {
         Kind::Speed => "speed".to_owned(),
         Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
         Kind::Number { max } => format!("number greater than 0, at most {max}"),
+        Kind::Amount { max } => format!("number, 0 to {max}"),
         Kind::Duration { min, max } => format!("duration, {} to {}", duration_text(min), duration_text(max)),
         Kind::Bytes { min, max } => format!("size, {} to {}", bytes_text(min), bytes_text(max)),
         Kind::OneOf(words) => format!("one of {}", listed(words.names)),

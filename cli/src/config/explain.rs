@@ -8,6 +8,8 @@ use rhumb_connectors::lake::stored_tables;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
 use rhumb_engine::operator::{OperatorPlan, TablePlan};
+use rhumb_engine::sink::SinkPlan;
+use rhumb_operators::geofence::{GeofenceConfig, ZoneRules};
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig};
 use std::fmt::Write;
@@ -17,7 +19,11 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// If the lake cannot hold what an operator gives.
-pub fn explain(checked: &Checked, plans: &[Arc<dyn OperatorPlan>]) -> Result<String, String> {
+pub fn explain(
+    checked: &Checked,
+    plans: &[Arc<dyn OperatorPlan>],
+    sinks: &[Arc<dyn SinkPlan>],
+) -> Result<String, String> {
     let mut out = Page::default();
     out.line(0, format!("pipeline {}, from {}", checked.name, checked.file.display()));
     out.heading("sources");
@@ -31,17 +37,29 @@ pub fn explain(checked: &Checked, plans: &[Arc<dyn OperatorPlan>]) -> Result<Str
             columns.push(column);
         }
     }
-    out.field("columns in", names(&columns));
     for (number, operator) in checked.operators.iter().enumerate() {
         explain_operator(number + 1, operator, &mut out);
+        out.field("columns in", names(&columns));
+        let added = &operator.adds;
+        out.field(
+            "columns out",
+            if added.is_empty() { "the same".to_owned() } else { format!("the same, {}", names(added)) },
+        );
+        columns.extend(added.iter().cloned());
     }
     if checked.operators.is_empty() {
         out.line(1, "none: every frame that can be read goes to the lake as it is".to_owned());
     }
-    out.heading("tables");
-    columns.extend(plans.iter().flat_map(|plan| plan.columns()));
     let of_operators: Vec<TablePlan> = plans.iter().flat_map(|plan| plan.tables()).collect();
-    for (name, stored) in stored_tables(&columns, &of_operators)? {
+    let tables = stored_tables(&columns, &of_operators)?;
+    out.heading("sinks");
+    for sink in sinks {
+        out.line(1, sink.name().to_owned());
+        sink.describe().into_iter().for_each(|(what, value)| out.field(&what, value));
+        out.field("tables", tables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+    }
+    out.heading("tables");
+    for (name, stored) in tables {
         out.line(1, name);
         out.field("columns", names(stored.fields()));
     }
@@ -149,6 +167,10 @@ fn explain_engine(engine: &EngineMeans, out: &mut Page) {
         format!("frames more than {} ahead of their receipt are rejected", duration_text(engine.clock_skew_max_us)),
     );
     out.field("path", format!("{} fixes of each vehicle are remembered", engine.path_keep));
+    out.field(
+        "vehicles",
+        format!("at most {}, offline after {} of silence", engine.vehicles_max, duration_text(engine.offline_after_us)),
+    );
 }
 
 fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
@@ -166,12 +188,56 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
             out.field("zones", config.zones.len().to_string());
             out.field("alerts", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
+            explain_rules(config, out);
         }
         OperatorKind::Window(config) => explain_window(config, out),
     }
-    if !operator.adds.is_empty() {
-        out.field("adds", names(&operator.adds));
+}
+
+/// Rules that zones have in common, with how many.
+fn explain_rules(config: &GeofenceConfig, out: &mut Page) {
+    let mut texts: Vec<(String, usize)> = Vec::new();
+    for text in config.rules.iter().map(zone_rules) {
+        match texts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, zones)) => *zones += 1,
+            None => texts.push((text, 1)),
+        }
     }
+    let shown = texts.len().min(RULES_SHOWN);
+    for (text, zones) in &texts[..shown] {
+        out.field("rules", format!("of {zones} zones: {text}"));
+    }
+    if texts.len() > shown {
+        out.field("", format!("and {} further rules of single zones", texts.len() - shown));
+    }
+    out.field("late", format!("frames among the last {} of a vehicle correct its alerts", config.path_keep));
+}
+
+/// How many different rules are written out.
+const RULES_SHOWN: usize = 8;
+
+/// Rules of a zone in words.
+pub fn zone_rules(rules: &ZoneRules) -> String {
+    let mut texts = vec![match (rules.exit_buffer_m, rules.confirm_frames, rules.confirm_us) {
+        (0.0, 1, 0) => "plain geometry".to_owned(),
+        (buffer_m, frames, us) => {
+            format!("left {buffer_m} m outside, a change counts after {frames} frames and {}", duration_text(us))
+        }
+    }];
+    let mut also = |on: bool, text: &dyn Fn() -> String| texts.extend(on.then(text));
+    also(rules.accuracy_max_m.is_finite(), &|| format!("fixes up to {} m", rules.accuracy_max_m));
+    also(rules.dwell_us.is_some(), &|| format!("dwell {}", duration_text(rules.dwell_us.unwrap_or(0))));
+    let limit = || rules.speed_limit_mps.unwrap_or(0.0);
+    also(rules.speed_limit_mps.is_some(), &|| {
+        format!("overspeed over {:.2} m/s for {}", limit(), duration_text(rules.speed_limit_us))
+    });
+    let only = |patterns: &[rhumb_operators::geofence::glob::Pattern]| {
+        patterns.iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    also(!rules.vehicles.is_empty(), &|| format!("vehicles {}", only(&rules.vehicles)));
+    also(!rules.groups.is_empty(), &|| format!("groups {}", only(&rules.groups)));
+    also(!rules.schedule.is_always(), &|| "in force by schedule".to_owned());
+    texts.join("; ")
 }
 
 fn rules(config: &ValidateConfig) -> Vec<String> {

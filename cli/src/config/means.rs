@@ -39,6 +39,8 @@ pub struct EngineMeans {
     pub idle_after_us: i64,
     pub clock_skew_max_us: i64,
     pub path_keep: usize,
+    pub offline_after_us: i64,
+    pub vehicles_max: usize,
 }
 
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ mod typed;
 mod value;
 
 pub use document::document;
-pub use explain::explain;
+pub use explain::{explain, zone_rules};
 pub use means::*;
 pub use mistake::{Location, Mistake, Severity};
 pub use typed::Env;

@@ -1,6 +1,6 @@
 //! `rhumb query`: SQL over the lake.
 
-use crate::support::{Site, ZONES};
+use crate::support::{MAIN_JOB, Site, ZONES};
 use crate::{check_refused, lake};
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -49,6 +49,38 @@ fn query_answers_in_the_format_that_is_asked_for() {
     let refused = site.rhumb(&["query", "cars.toml", FRAMES, "--format", "csv"]);
     let said = "error: csv cannot hold the list zone_ids: select array_to_string(zone_ids, ' ') or use json\n";
     assert_eq!((refused.exit, &*refused.stderr), (1, said));
+}
+
+#[test]
+fn current_table_says_what_vehicles_do_as_of_the_last_commit() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    let rows =
+        "id,ts,lat,lon,speed\nbus,1767592850,0.5,0,\ncar,1767593000,30.25,-97.78,2.5\nvan,1767593000,30.2,-97.7,0\n";
+    site.write("frames.csv", rows);
+    let source = "[[source]]\nname = \"s\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n";
+    let top = "name = \"cars\"\ndata = \"data\"\n";
+    site.write("cars.toml", format!("{top}{source}{MAIN_JOB}"));
+    site.done(&["run", "cars.toml", "--until-end"]);
+    let now = "select vehicle_id, status, freshness_s, as_of from current order by vehicle_id";
+    let asked = |of: &[&str]| site.done(&[&["query"], of, &[now, "--format", "csv"]].concat()).stdout;
+    // As of the bus, which nothing has come after in its lane; but two others say that it has been silent.
+    let as_the_run_said = expect![[r#"
+        vehicle_id,status,freshness_s,as_of
+        bus,stopped,150.0,2026-01-05T06:00:50Z
+        car,moving,0.0,2026-01-05T06:00:50Z
+        van,stopped,0.0,2026-01-05T06:00:50Z
+    "#]];
+    as_the_run_said.assert_eq(&asked(&["--data", "data"]));
+    assert_eq!(asked(&["--data", "data"]), asked(&["cars.toml"]));
+    site.write("impatient.toml", format!("{top}[engine]\noffline_after = \"119s\"\n{source}{MAIN_JOB}"));
+    expect![[r#"
+        vehicle_id,status,freshness_s,as_of
+        bus,offline,150.0,2026-01-05T06:00:50Z
+        car,moving,0.0,2026-01-05T06:00:50Z
+        van,stopped,0.0,2026-01-05T06:00:50Z
+    "#]]
+    .assert_eq(&asked(&["impatient.toml"]));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn zones_refuse_what_they_cannot_do() {
     site.write("zones.geojson", wrong);
     let told = site.rhumb(&["zones", "check", "zones.geojson"]);
     expect![[r#"
-        zones.geojson:2:1: error: feature 0 (id "middle"): positions out of range: 1, the first is latitude 130.31, longitude -97.69; a position is [longitude, latitude] in degrees, zones across the antimeridian are written as two polygons that meet at 180 and -180
+        zones.geojson:2:1: error: feature 0 (id "middle"): positions out of range: 1, the first is latitude 130.31, longitude -97.69; a position is [longitude, latitude] in degrees
         zones.geojson:4:1: error: feature 1 (id "west"): the coordinates of the Polygon are not a list of rings of positions: [[[lon, lat], ...], ...]
         zones.geojson: 2 mistakes
     "#]].assert_eq(&told.stderr);

@@ -3,10 +3,10 @@
 use super::gather::{Dictionaries, Pick, pick, repeating};
 use super::order::Part;
 use super::table::SortedColumns;
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::buffer::{BooleanBuffer, Buffer, OffsetBuffer};
-use arrow::datatypes::{DataType, SchemaRef};
-use rhumb_engine::alert::{ALERT_ID_DIGITS, AlertBatch, AlertId, AlertKind};
+use arrow::datatypes::SchemaRef;
+use rhumb_engine::alert::{ALERT_ID_DIGITS, AlertBatch, AlertId, AlertKind, AlertPoint};
 use rhumb_engine::frame::timestamps;
 use std::sync::Arc;
 
@@ -90,15 +90,31 @@ impl SortedColumns for AlertColumns<'_> {
             "received_at" => self.times(|b| &b.received_at),
             "lat" => self.degrees(|b| &b.lat),
             "lon" => self.degrees(|b| &b.lon),
-            "late" => Box::new(|rows| Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None))),
+            "late" => self.late(),
+            "reason" => {
+                let all = self.each(|b, row| b.reason[row].name());
+                Box::new(move |rows| Arc::new(StringArray::from(pick(&all, rows))))
+            }
+            "supersedes" => {
+                let all = self.each(|b, row| b.supersedes(row).map(AlertId::digits));
+                let text = |digits: &Option<[u8; ALERT_ID_DIGITS]>| {
+                    digits.as_ref().map(|digits| String::from_utf8_lossy(digits).into_owned())
+                };
+                Box::new(move |rows| Arc::new(rows.iter().map(|r| text(&all[*r as usize])).collect::<StringArray>()))
+            }
+            "left_time" => {
+                let all = self.left(|left| left.time.0);
+                Box::new(move |rows| Arc::new(TimestampMicrosecondArray::from(pick(&all, rows)).with_timezone("UTC")))
+            }
+            "left_lat" => self.left_degrees(|left| left.lat),
+            "left_lon" => self.left_degrees(|left| left.lon),
             "zone_version" => {
                 let of = |b: &&AlertBatch| std::iter::repeat_n(b.zones.version, b.len());
                 let all: Vec<i64> = self.batches.iter().flat_map(of).collect();
                 Box::new(move |rows| Arc::new(Int64Array::from(pick(&all, rows))))
             }
             "epoch" => Box::new(|rows| Arc::new(Int64Array::from_value(self.epoch, rows.len()))),
-            // What no operator says yet: why, and what it corrects.
-            _ => Box::new(|rows| new_null_array(&DataType::Utf8, rows.len())),
+            other => unreachable!("{other} is no column of the alerts"),
         })
     }
 
@@ -114,12 +130,36 @@ impl SortedColumns for AlertColumns<'_> {
     }
 }
 
-impl AlertColumns<'_> {
+impl<'a> AlertColumns<'a> {
     /// A column of all batches.
     fn all<T: Copy>(&self, column: impl Fn(&AlertBatch) -> &[T]) -> Vec<T> {
         let mut all = Vec::with_capacity(self.batches.iter().map(|b| b.len()).sum());
         self.batches.iter().for_each(|b| all.extend_from_slice(column(b)));
         all
+    }
+
+    /// A column of all batches that is not stored as one.
+    fn each<T>(&self, value: impl Fn(&'a AlertBatch, usize) -> T) -> Vec<T> {
+        let value = &value;
+        self.batches.iter().flat_map(|b| (0..b.len()).map(move |row| value(b, row))).collect()
+    }
+
+    /// What is nearly always so costs nothing: no frame was late.
+    fn late(&self) -> Pick<'static> {
+        if self.batches.iter().all(|b| !b.late.contains(&true)) {
+            return Box::new(|rows| Arc::new(BooleanArray::new(BooleanBuffer::new_unset(rows.len()), None)));
+        }
+        let all = self.all(|b| &b.late);
+        Box::new(move |rows| Arc::new(BooleanArray::from(pick(&all, rows))))
+    }
+
+    fn left<T>(&self, value: impl Fn(AlertPoint) -> T) -> Vec<Option<T>> {
+        self.each(|b, row| b.left(row).map(&value))
+    }
+
+    fn left_degrees(&self, value: impl Fn(AlertPoint) -> f64) -> Pick<'static> {
+        let all = self.left(value);
+        Box::new(move |rows| Arc::new(Float64Array::from(pick(&all, rows))))
     }
 
     fn times(&self, column: impl Fn(&AlertBatch) -> &[i64]) -> Pick<'static> {

@@ -66,7 +66,7 @@ impl SinkPlan for LakePlan {
     fn describe(&self) -> Vec<(String, String)> {
         vec![
             ("format".to_owned(), "Delta Lake over Parquet, by event_date".to_owned()),
-            ("group_rows".to_owned(), self.group_rows.to_string()),
+            ("row groups".to_owned(), format!("of about {} rows", self.group_rows)),
         ]
     }
 

@@ -65,6 +65,9 @@ pub fn alerts() -> SchemaRef {
         field("reason", DataType::Utf8, true),
         field("late", DataType::Boolean, false),
         field("supersedes", DataType::Utf8, true),
+        field("left_time", timestamp(), true),
+        field("left_lat", DataType::Float64, true),
+        field("left_lon", DataType::Float64, true),
         field("zone_version", DataType::Int64, true),
         field("zone_attributes", repeating(), true),
     ])

@@ -160,11 +160,7 @@ impl Source for UdpReader {
 
     /// `kernel_drops` is missing if the kernel does not tell.
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut counters = vec![
-            ("datagrams", self.datagrams),
-            ("bytes", self.bytes),
-            ("receive_buffer_bytes", self.receiver.receive_buffer_bytes as u64),
-        ];
+        let mut counters = vec![("datagrams", self.datagrams), ("bytes", self.bytes)];
         if self.converses {
             counters.extend([("replies", self.replies), ("replies_lost", self.replies_lost + self.waiting.dropped)]);
         }

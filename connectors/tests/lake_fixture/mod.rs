@@ -5,7 +5,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use rhumb_connectors::lake::{KEYS_KEY, LakePlan};
-use rhumb_engine::alert::{Alert, AlertBatch, AlertId, AlertKind, AlertZones};
+use rhumb_engine::alert::{Alert, AlertBatch, AlertId, AlertKind, AlertReason, AlertZones};
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::effects::{Effects, TableRows};
 use rhumb_engine::frame::{Frame, Origin, ZoneLists, core_columns, timestamp, timestamps, zone_ids_column};
@@ -191,6 +191,10 @@ pub fn add_alerts(outputs: &mut [Output], per_batch: usize) -> u64 {
                 lon: output.frames.lon.value(row),
                 id,
                 visit: id,
+                reason: AlertReason::Moved,
+                late: false,
+                supersedes: None,
+                left: None,
             });
         }
         let next = sequence + alerts.len() as i64;

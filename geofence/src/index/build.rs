@@ -81,7 +81,7 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
 
 /// So many that a top cell has few edges; fewer where zones lie over each other, as each cell lists all its zones.
 fn top_cells_wanted(zones: &[Zone], pieces: &[Piece], vertices: usize, all: &Bounds) -> usize {
-    let circles = zones.iter().filter(|z| matches!(z.shape, Shape::Circle(_))).count();
+    let circles = zones.iter().filter(|z| !matches!(z.shape, Shape::Polygons(_))).count();
     let area = |b: &Bounds| (b.max[0] - b.min[0]) * (b.max[1] - b.min[1]);
     let layers = pieces.iter().map(|p| area(&p.bounds)).sum::<f64>() / area(all).max(f64::MIN_POSITIVE);
     let by_vertices = vertices as f64 * TOP_CELLS_PER_VERTEX + (TOP_CELLS_PER_CIRCLE * circles) as f64;
@@ -205,7 +205,11 @@ impl<'a> Builder<'a> {
         let side_m = self.grid.side_deg(cell) * crate::circle::EARTH_RADIUS_M.to_radians();
         contents.rings.iter().filter(|ring| ring.ring == CIRCLE).any(|ring| {
             let zone = self.shapes.pieces[ring.piece as usize].zone;
-            matches!(&self.shapes.zones[zone as usize].shape, Shape::Circle(c) if side_m > c.radius_m / CIRCLE_CELLS)
+            match &self.shapes.zones[zone as usize].shape {
+                Shape::Polygons(_) => false,
+                Shape::Circle(circle) => side_m > circle.radius_m / CIRCLE_CELLS,
+                Shape::Corridor(corridor) => side_m > corridor.buffer_m / CIRCLE_CELLS,
+            }
         })
     }
 

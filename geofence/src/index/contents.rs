@@ -162,8 +162,13 @@ impl Shapes<'_> {
         let Piece { zone, part, .. } = self.pieces[piece as usize];
         match &self.zones[zone as usize].shape {
             Shape::Polygons(polygons) => Some(&polygons[part as usize]),
-            Shape::Circle(circle) => {
-                match circle.classify(bounds) {
+            round => {
+                let side = match round {
+                    Shape::Corridor(corridor) => corridor.classify(part as usize, bounds),
+                    Shape::Circle(circle) => circle.classify(bounds),
+                    Shape::Polygons(_) => unreachable!("a polygon is no round shape"),
+                };
+                match side {
                     BoxSide::Outside => {}
                     BoxSide::Inside => out.inside.push(zone),
                     BoxSide::Border => out.rings.push(RingHere { piece, ring: CIRCLE, winding: 0, edges: (0, 0) }),

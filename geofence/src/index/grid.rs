@@ -70,13 +70,18 @@ impl Grid {
     }
 
     #[inline]
-    fn units(&self, p: [f64; 2]) -> [f64; 2] {
+    pub fn units(&self, p: [f64; 2]) -> [f64; 2] {
         [(p[0] - self.origin[0]) * self.units_per_deg, (p[1] - self.origin[1]) * self.units_per_deg]
     }
 
     #[inline]
     pub fn top_index(&self, x: u32, y: u32) -> usize {
         (y >> TOP_SHIFT) as usize * self.size[0] as usize + (x >> TOP_SHIFT) as usize
+    }
+
+    /// Top cells east and north.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
     }
 
     pub fn top_count(&self) -> usize {

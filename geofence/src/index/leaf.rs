@@ -97,6 +97,15 @@ fn each_border(words: &[u32], entries: u32, x: f32, y: f32, mut on: impl FnMut(u
     }
 }
 
+/// Appends the zones that have entries in the leaf at the start of `words`.
+pub(crate) fn push_zones(words: &[u32], out: &mut Vec<u32>) {
+    let mut at = 2;
+    for _ in 0..words[0] >> 5 {
+        out.push(words[at] >> 3);
+        at += 2 + (words[at + 1] & 0xffff) as usize * GROUP_WORDS;
+    }
+}
+
 /// Appends the zones of an inside state.
 #[inline]
 pub(crate) fn push_inside(inside: CellWord, sets: &[u32], out: &mut Vec<u32>) {

@@ -192,6 +192,11 @@ impl Index {
         record.resolve(x, y, |zone| zones[zone as usize].shape.holds_point(p))
     }
 
+    /// Appends the zones whose borders run through a leaf.
+    pub(super) fn leaf_zones(&self, leaf: u32, out: &mut Vec<u32>) {
+        leaf::push_zones(&self.leaves.words()[leaf as usize * 4..], out);
+    }
+
     #[inline]
     fn emit(&self, zones: &[Zone], cell: CellWord, place: &Place, p: [f64; 2], out: &mut Vec<u32>) {
         match cell.state() {

@@ -13,6 +13,7 @@ mod lookup;
 pub(crate) mod piece;
 mod prefetch;
 pub(crate) mod record;
+mod segment;
 
 use cell::CellWord;
 use grid::Grid;

@@ -3,7 +3,7 @@
 use rstar::{AABB, RTreeObject};
 
 use crate::bounds::Bounds;
-use crate::zone::{Shape, Zone};
+use crate::zone::Zone;
 
 /// One part of a zone and the box around it.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Piece {
     /// Its place among all pieces.
     pub number: u32,
     pub zone: u32,
-    /// Which polygon of the zone; 0 for a circle.
+    /// Which polygon of the zone, which piece of a corridor; 0 for a circle.
     pub part: u32,
     pub bounds: Bounds,
 }
@@ -27,14 +27,8 @@ impl RTreeObject for Piece {
 /// The pieces of all zones, in the order of zones and parts.
 pub(crate) fn pieces(zones: &[Zone]) -> Vec<Piece> {
     let of_zone = |(ordinal, zone): (usize, &Zone)| {
-        let circle = matches!(zone.shape, Shape::Circle(_));
-        let piece = move |(part, bounds)| Piece {
-            number: 0,
-            zone: ordinal as u32,
-            part: if circle { 0 } else { part as u32 },
-            bounds,
-        };
-        zone.shape.bounds().into_iter().enumerate().map(piece).collect::<Vec<_>>()
+        let piece = move |(part, bounds)| Piece { number: 0, zone: ordinal as u32, part, bounds };
+        zone.shape.bounds().into_iter().map(piece).collect::<Vec<_>>()
     };
     let mut pieces: Vec<Piece> = zones.iter().enumerate().flat_map(of_zone).collect();
     (0..).zip(&mut pieces).for_each(|(number, piece)| piece.number = number);

@@ -67,6 +67,14 @@ impl Record {
         Some(Record([first.0, second.0 | windings, p[0], p[1], p[2], q[0], q[1], q[2]]))
     }
 
+    /// Appends the zones whose borders a short record or a pair has.
+    pub fn push_zones(&self, out: &mut Vec<u32>) {
+        out.push(self.word().payload());
+        if self.word().tag() == CellWord::TAG_PAIR {
+            out.push(self.0[1] >> 3);
+        }
+    }
+
     /// The zones of a short record or a pair that hold a point, each as an inside state, ascending.
     /// `x`, `y`: the point in leaf coordinates. `exact` answers for a zone by its true shape.
     #[inline(always)]

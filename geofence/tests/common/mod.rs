@@ -35,6 +35,8 @@ impl Scatter {
 pub enum Oracle {
     Polygons(MultiPolygon),
     Circle(Point, f64),
+    /// Held against a slow version of its own in `shapes.rs`.
+    Corridor(Shape),
 }
 
 impl Oracle {
@@ -48,6 +50,7 @@ impl Oracle {
                     .collect(),
             ),
             Shape::Circle(c) => Oracle::Circle(Point::new(c.centre.lon(), c.centre.lat()), c.radius_m),
+            Shape::Corridor(_) => Oracle::Corridor(shape.clone()),
         }
     }
 
@@ -55,6 +58,7 @@ impl Oracle {
         match self {
             Oracle::Polygons(polygons) => polygons.iter().any(|p| p.intersects(&Coord { x: lon, y: lat })),
             Oracle::Circle(centre, radius_m) => Haversine.distance(*centre, Point::new(lon, lat)) <= *radius_m,
+            Oracle::Corridor(shape) => Position::new(lat, lon).is_ok_and(|at| shape.holds(at)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What `[operator.geofence]` means once checked.
 
+use super::rules::ZoneRules;
 use rhumb_engine::alert::AlertKind;
 use rhumb_geofence::Zones;
 use std::sync::Arc;
@@ -7,8 +8,28 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct GeofenceConfig {
     pub zones: Arc<Zones>,
-    /// Kinds that are told; default enter and exit. The state is kept whichever are.
+    /// One for each zone.
+    pub rules: Arc<[ZoneRules]>,
+    /// Kinds that are told. The state is kept whichever are.
     pub alerts: Vec<AlertKind>,
+    /// Fixes that each vehicle remembers, at least 1: late frames are put between them.
+    pub path_keep: usize,
+    /// The column that holds a vehicle's group.
+    pub group_column: Option<String>,
     /// Makes alert ids of this pipeline differ from those of another: its name.
     pub pipeline: String,
+}
+
+impl GeofenceConfig {
+    /// Enter and exit by geometry alone.
+    pub fn plain(zones: Arc<Zones>, pipeline: impl Into<String>) -> GeofenceConfig {
+        GeofenceConfig {
+            rules: vec![ZoneRules::plain(); zones.len()].into(),
+            zones,
+            alerts: vec![AlertKind::Enter, AlertKind::Exit],
+            path_keep: 16,
+            group_column: None,
+            pipeline: pipeline.into(),
+        }
+    }
 }

@@ -1,43 +1,72 @@
-//! `geofence`: finds the zones of every frame and tells when a vehicle enters or leaves one.
+//! `geofence`: finds the zones of every frame and tells what vehicles do at them.
+//!
+//! A frame in order in the zones of the frame before only lengthens the vehicle's path (`path`). Any other goes
+//! through the rules (`machine`), a pure function of what is remembered (`state`) and of the frame; so a late frame
+//! can be put into the path and the stretch behind it run again (`late`).
 
 mod config;
+mod groups;
+mod late;
+mod machine;
+mod path;
+pub mod rules;
+pub mod schedule;
+mod snapshot;
+mod state;
+mod tell;
 mod track;
+pub mod why;
 
 pub use config::GeofenceConfig;
+pub use glob;
+pub use rules::ZoneRules;
 
 use crate::fix::Fix;
-use arrow::array::StringArray;
+use arrow::array::{Array, Float32Array, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::FieldRef;
+use groups::Groups;
+use machine::{Machine, Told};
+use path::{Marks, Paths, Sample};
 use rhumb_engine::alert::{AlertBatch, AlertKind, AlertZones};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::{FrameBatch, ZoneLists, zone_ids_column};
-use rhumb_engine::lane::hash_of;
+use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
-use rhumb_engine::vehicle::Vehicles;
+use rhumb_engine::time::{DAY_US, EventTime};
+use rhumb_engine::vehicle::{Slot, Vehicles};
 use rhumb_geofence::Zones;
+use std::collections::HashMap;
 use std::sync::Arc;
-use track::Tracks;
+use tell::{Shown, Teller};
+use track::{Moment, Tracks};
 
 /// `[operator.geofence]`, planned.
 pub struct GeofencePlan {
     name: String,
-    zones: Arc<Zones>,
-    told: Arc<AlertZones>,
-    tells: Tells,
+    shared: Arc<Shared>,
 }
 
-/// Which kinds are told.
-#[derive(Debug, Clone, Copy)]
-struct Tells {
-    enter: bool,
-    exit: bool,
+/// What all shards share.
+struct Shared {
+    name: String,
+    zones: Arc<Zones>,
+    rules: Arc<[ZoneRules]>,
+    accuracies_m: Vec<f32>,
+    told: Arc<AlertZones>,
+    /// By kind.
+    tells: [bool; AlertKind::ALL.len()],
+    /// Accuracy or speed of frames matters.
+    marked: bool,
+    path_keep: usize,
+    group_column: Option<String>,
 }
 
 impl GeofencePlan {
     pub fn new(name: impl Into<String>, config: GeofenceConfig) -> GeofencePlan {
         let name = name.into();
+        assert_eq!(config.rules.len(), config.zones.len(), "one for each zone");
         let ids = || config.zones.iter().map(|zone| &zone.id);
         let attributes = config.zones.iter().map(|zone| serde_json::Value::from(zone.attributes.clone()).to_string());
         let hash = |id: &String| hash_of(format!("{}\0{name}\0{id}", config.pipeline).as_bytes());
@@ -47,9 +76,25 @@ impl GeofencePlan {
             attributes: Arc::new(StringArray::from_iter_values(attributes)),
             version: 1,
         };
-        let tells =
-            Tells { enter: config.alerts.contains(&AlertKind::Enter), exit: config.alerts.contains(&AlertKind::Exit) };
-        GeofencePlan { name, zones: config.zones, told: Arc::new(told), tells }
+        let mut accuracies_m: Vec<f32> =
+            config.rules.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
+        accuracies_m.sort_unstable_by(f32::total_cmp);
+        accuracies_m.dedup();
+        let mut tells = [false; AlertKind::ALL.len()];
+        config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
+        let marked = !accuracies_m.is_empty() || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
+        let shared = Shared {
+            name: name.clone(),
+            zones: config.zones,
+            rules: config.rules,
+            accuracies_m,
+            told: Arc::new(told),
+            tells,
+            marked,
+            path_keep: config.path_keep,
+            group_column: config.group_column,
+        };
+        GeofencePlan { name, shared: Arc::new(shared) }
     }
 }
 
@@ -64,59 +109,250 @@ impl OperatorPlan for GeofencePlan {
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
         Box::new(Geofence {
-            zones: self.zones.clone(),
-            told: self.told.clone(),
-            tells: self.tells,
+            tracks: Tracks::new(Paths::new(self.shared.path_keep, self.shared.marked)),
+            groups: Groups::default(),
+            told: Vec::new(),
+            near: Vec::new(),
+            shared: self.shared.clone(),
             vehicles: context.vehicles.clone(),
-            tracks: Tracks::default(),
         })
     }
 }
 
+/// So long before a late frame nothing is corrected any more.
+const FORGET_US: i64 = 30 * DAY_US;
+
 /// The machine of one shard.
 struct Geofence {
-    zones: Arc<Zones>,
-    told: Arc<AlertZones>,
-    tells: Tells,
+    shared: Arc<Shared>,
     vehicles: Arc<Vehicles>,
     tracks: Tracks,
+    groups: Groups,
+    /// Memory that is used again.
+    told: Vec<Told>,
+    near: Vec<u32>,
+}
+
+impl Shared {
+    fn machine<'a>(&'a self, vehicle: &'a str, group: Option<&'a str>) -> Machine<'a> {
+        Machine {
+            zones: &self.zones,
+            rules: &self.rules,
+            accuracies_m: &self.accuracies_m,
+            crosses: self.tells[AlertKind::Cross as usize],
+            vehicle,
+            group,
+        }
+    }
 }
 
 impl Operator for Geofence {
     fn process(&mut self, mut frames: FrameBatch, effects: &mut Effects) -> FrameBatch {
+        let shared = self.shared.clone();
         let mut found = rhumb_geofence::ZoneLists::default();
-        self.zones.containing_batch(frames.lat.values(), frames.lon.values(), &mut found);
-        self.tracks.reach(self.vehicles.len());
-        let mut alerts = AlertBatch::new(self.told.clone());
-        let batch = track::Batch { zones: &self.zones, told: &self.told, tells: self.tells, vehicles: &self.vehicles };
+        shared.zones.containing_batch(frames.lat.values(), frames.lon.values(), &mut found);
+        let lanes = frames.lane.values();
+        self.tracks.reach(self.vehicles.len(), lanes.iter().max().map_or(0, |lane| usize::from(*lane) + 1));
+        let mut alerts = AlertBatch::new(shared.told.clone());
+        let marked = Marked::of(&frames, &shared);
+        let groups = self.groups.of_batch(&frames, shared.group_column.as_deref());
+        let mut too_late = 0;
         for row in 0..frames.len() {
-            // A late frame changes neither state nor alerts.
+            let (slot, lane) = (frames.slots()[row], Lane(lanes[row]));
+            let sample = Sample { fix: Fix::of(&frames, row), marks: marked.marks(row) };
+            let holding = found.row(row);
+            let clock = frames.lane_clock[row];
+            let clock_before = std::mem::replace(&mut self.tracks.clocks[usize::from(lane.0)], clock);
+            let moment = Moment { slot, lane, clock_before, clock };
+            let received_at = frames.received_at.value(row);
             if frames.late.value(row) {
+                too_late += u64::from(!self.late(&shared, moment, &sample, received_at, &mut alerts));
                 continue;
             }
-            let fix = Fix::of(&frames, row);
-            let slot = frames.slots()[row];
-            if let Some(change) = self.tracks.go(slot, fix, found.row(row)) {
-                let received_at = frames.received_at.value(row);
-                batch.apply(self.tracks.of(slot), &change, fix, received_at, found.row(row), slot, &mut alerts);
+            let stirs = self.tracks.stirs(slot, sample.fix.time, holding)
+                | marked.is_doubtful(row)
+                | groups.as_ref().is_some_and(|groups| self.groups.moves(slot, groups[row]));
+            if stirs || shared.tells[AlertKind::Cross as usize] && self.may_cross(&shared, slot, &sample, holding) {
+                if let Some(groups) = &groups
+                    && self.groups.moves(slot, groups[row])
+                {
+                    if self.tracks.newest(slot).is_some() {
+                        self.tracks.cut(slot);
+                    }
+                    self.groups.set(slot, groups[row]);
+                }
+                self.step(&shared, moment, &sample, holding, received_at, &mut alerts);
+            } else {
+                self.tracks.push(slot, &sample);
             }
         }
+        effects.count(&format!("too_late.{}", shared.name), too_late);
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
         }
         frames.zones = Some(ZoneLists {
             offsets: OffsetBuffer::new(ScalarBuffer::from(found.offsets)),
             zones: found.zones.into(),
-            ids: self.told.ids.clone(),
+            ids: shared.told.ids.clone(),
         });
         frames
     }
 
+    fn advance(&mut self, lane: Lane, now: EventTime, effects: &mut Effects) {
+        // The end of the input is not the passing of time.
+        if now == EventTime::MAX {
+            return;
+        }
+        let shared = self.shared.clone();
+        let mut alerts = AlertBatch::new(shared.told.clone());
+        for slot in self.tracks.due(lane, now.0) {
+            self.told.clear();
+            let vehicle = self.vehicles.get(slot);
+            let group = self.groups.name(slot);
+            self.tracks.settle(&shared.machine(&vehicle.id, group.as_deref()), slot, now.0, &mut self.told);
+            let shown = Shown { vehicle, slot, frame_time: now.0, received_at: now.0, late: false };
+            tell(&shared, &mut self.tracks, &self.told, shown, &mut alerts);
+        }
+        if !alerts.is_empty() {
+            effects.alerts.push(Arc::new(alerts));
+        }
+    }
+
     fn snapshot(&self, state: &mut StateWriter) {
-        self.tracks.snapshot(&self.vehicles, &self.zones, state);
+        snapshot::write(&self.tracks, &self.groups, &self.vehicles, &self.shared.zones, state);
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
-        self.tracks.restore(&self.vehicles, &self.zones, state)
+        let shared = self.shared.clone();
+        let mut reader = snapshot::Reader {
+            vehicles: &self.vehicles,
+            zones: &shared.zones,
+            tracks: &mut self.tracks,
+            groups: &mut self.groups,
+            first: HashMap::new(),
+        };
+        let slots = reader.read(state)?;
+        let mut first = reader.first;
+        for slot in slots {
+            let first = first.remove(&slot).unwrap_or_default();
+            let vehicle = self.vehicles.get(slot);
+            let group = self.groups.name(slot);
+            snapshot::resume(
+                &mut self.tracks,
+                &shared.machine(&vehicle.id, group.as_deref()),
+                slot,
+                vehicle.lane,
+                first,
+            );
+        }
+        Ok(())
     }
+}
+
+impl Geofence {
+    /// Whether a zone may lie between the vehicle's newest fix and this one.
+    #[inline]
+    fn may_cross(&mut self, shared: &Shared, slot: Slot, to: &Sample, holding: &[u32]) -> bool {
+        let Some(from) = self.tracks.newest(slot).and_then(|from| from.fix.position()) else { return false };
+        let Some(to) = to.fix.position() else { return false };
+        from != to && shared.zones.may_pass(from, to, holding, &mut self.near)
+    }
+
+    fn step(
+        &mut self,
+        shared: &Shared,
+        moment: Moment,
+        to: &Sample,
+        holding: &[u32],
+        received_at: i64,
+        alerts: &mut AlertBatch,
+    ) {
+        let slot = moment.slot;
+        let from = self.tracks.newest(slot);
+        self.tracks.push(slot, to);
+        let vehicle = self.vehicles.get(slot);
+        let group = self.groups.name(slot);
+        let machine = shared.machine(&vehicle.id, group.as_deref());
+        self.told.clear();
+        self.tracks.step(&machine, moment, from.as_ref(), to, holding, &mut self.told);
+        let shown = Shown { vehicle, slot, frame_time: to.fix.time, received_at, late: false };
+        tell(shared, &mut self.tracks, &self.told, shown, alerts);
+    }
+
+    /// False if the frame is older than the vehicle's path.
+    #[cold]
+    fn late(
+        &mut self,
+        shared: &Shared,
+        moment: Moment,
+        late: &Sample,
+        received_at: i64,
+        alerts: &mut AlertBatch,
+    ) -> bool {
+        let slot = moment.slot;
+        let vehicle = self.vehicles.get(slot);
+        let group = self.groups.name(slot);
+        let machine = shared.machine(&vehicle.id, group.as_deref());
+        // What became due before it is told first, whether or not a batch ended in between.
+        self.told.clear();
+        self.tracks.settle(&machine, slot, moment.clock, &mut self.told);
+        let shown = Shown { vehicle, slot, frame_time: late.fix.time, received_at, late: false };
+        tell(shared, &mut self.tracks, &self.told, shown, alerts);
+        let Ok(difference) = self.tracks.insert(&machine, moment, late) else { return false };
+        if !difference.retracted.is_empty() || !difference.told.is_empty() {
+            let past = self.tracks.of[slot as usize].past.get_or_insert_default();
+            let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
+            teller.correct(&difference, Shown { late: true, ..shown }, &mut past.corrections);
+            past.corrections.forget_before(late.fix.time - FORGET_US);
+        }
+        true
+    }
+}
+
+fn tell(shared: &Shared, tracks: &mut Tracks, told: &[Told], shown: Shown, alerts: &mut AlertBatch) {
+    if told.is_empty() {
+        return;
+    }
+    let past = &mut tracks.of[shown.slot as usize].past;
+    if told.iter().any(|told| told.retracts) {
+        past.get_or_insert_default();
+    }
+    let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
+    teller.tell(told, shown, past.as_mut().map(|past| &mut past.corrections));
+}
+
+/// What frames say of their accuracy and speed, where that matters.
+struct Marked<'a> {
+    accuracy_m: Option<&'a Float32Array>,
+    speed_mps: Option<&'a Float32Array>,
+    /// Up to it every zone trusts a fix.
+    trusted_m: f32,
+}
+
+impl<'a> Marked<'a> {
+    fn of(frames: &'a FrameBatch, shared: &Shared) -> Marked<'a> {
+        fn of(column: &Option<Float32Array>, on: bool) -> Option<&Float32Array> {
+            column.as_ref().filter(|_| on)
+        }
+        Marked {
+            accuracy_m: of(&frames.accuracy_m, !shared.accuracies_m.is_empty()),
+            speed_mps: of(&frames.speed_mps, shared.marked),
+            trusted_m: shared.accuracies_m.first().copied().unwrap_or(f32::INFINITY),
+        }
+    }
+
+    #[inline]
+    fn marks(&self, row: usize) -> Marks {
+        Marks { accuracy_m: value(self.accuracy_m, row), speed_mps: value(self.speed_mps, row) }
+    }
+
+    #[inline]
+    fn is_doubtful(&self, row: usize) -> bool {
+        self.accuracy_m.is_some() && value(self.accuracy_m, row) > self.trusted_m
+    }
+}
+
+#[inline]
+fn value(column: Option<&Float32Array>, row: usize) -> f32 {
+    column.filter(|column| column.is_valid(row)).map_or(f32::NAN, |column| column.value(row))
 }

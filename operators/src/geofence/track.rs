@@ -1,179 +1,341 @@
-//! Where each vehicle was last, and which zones it is visiting.
+//! What is known of every vehicle: its recent path, its zones now, and how they were along the path.
 
-use super::Tells;
-use crate::fix::{self, Fix};
-use arrow::array::{ArrayRef, StringArray};
-use arrow::datatypes::TimestampMicrosecondType;
-use rhumb_engine::alert::{Alert, AlertBatch, AlertId, AlertKind, AlertZones};
-use rhumb_engine::frame::timestamps;
+use super::machine::{Machine, Told};
+use super::path::{Head, Paths, Sample};
+use super::state::{State, Visit};
+use super::tell::Corrections;
+use crate::fix::Fix;
 use rhumb_engine::lane::Lane;
-use rhumb_engine::state::{StateError, StateReader, StateWriter};
-use rhumb_engine::time::{EventTime, SECOND_US};
-use rhumb_engine::vehicle::{Slot, Vehicles};
-use rhumb_geofence::{Position, Side, Zones};
-use smallvec::SmallVec;
-use std::sync::Arc;
+use rhumb_engine::vehicle::Slot;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
-const VERSION: u32 = 1;
-/// Over a longer silence nobody knows which way a vehicle went: a crossing is then told at the time and place of the
-/// frame that showed it. An hour, as the gap that ends a trip.
-const SEGMENT_MAX_US: i64 = 3600 * SECOND_US;
+/// One vehicle.
+#[derive(Debug, Default)]
+pub struct Track {
+    pub head: Head,
+    /// The zones that hold the newest fix, as `ZoneSets` knows them.
+    pub zones: u32,
+    /// The path does not reach back to the vehicle's first fix, though the ring has room.
+    pub cut: bool,
+    /// A frame of this time or later is looked at even if it is in the same zones.
+    pub wake: Wake,
+    pub state: State,
+    pub past: Option<Box<Past>>,
+}
 
-impl Fix {
-    fn position(&self) -> Option<Position> {
-        Position::new(self.lat, self.lon).ok()
+#[derive(Debug, Clone, Copy)]
+pub struct Wake(pub i64);
+
+impl Default for Wake {
+    fn default() -> Wake {
+        Wake(i64::MAX)
+    }
+}
+
+/// What only vehicles need that go in and out of zones.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// What was remembered before each fix of the path that changed it, by number, ascending.
+    pub undo: Vec<Undo>,
+    pub corrections: Corrections,
+}
+
+#[derive(Debug)]
+pub struct Undo {
+    pub number: u32,
+    before: Before,
+}
+
+/// A state in sixteen bytes, where it is a simple one.
+#[derive(Debug)]
+enum Before {
+    Outside,
+    Inside(Visit),
+    Rest(Box<State>),
+}
+
+impl Undo {
+    pub fn new(number: u32, before: State) -> Undo {
+        let before = match before.visits[..] {
+            [] if before.open.is_none() => Before::Outside,
+            [visit] if before.open.is_none() => Before::Inside(visit),
+            _ => Before::Rest(Box::new(before)),
+        };
+        Undo { number, before }
     }
 
-    /// On the straight line to `to`.
-    fn towards(&self, to: &Fix, fraction: f64) -> Fix {
-        let between = |a: f64, b: f64| a + (b - a) * fraction;
-        Fix {
-            time: self.time + ((to.time - self.time) as f64 * fraction).round() as i64,
-            lat: between(self.lat, to.lat),
-            lon: between(self.lon, to.lon),
+    fn state(&self) -> State {
+        match &self.before {
+            Before::Outside => State::default(),
+            Before::Inside(visit) => State { visits: [*visit].into_iter().collect(), open: None },
+            Before::Rest(state) => (**state).clone(),
+        }
+    }
+
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        match &self.before {
+            Before::Rest(state) => size_of::<State>() + state.memory_bytes(),
+            _ => 0,
         }
     }
 }
 
-/// A zone that a vehicle is in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Visit {
-    pub zone: u32,
-    /// When it came in.
-    pub since: i64,
+impl Track {
+    /// Notes what was remembered before the newest fix.
+    pub fn note(&mut self, before: State) {
+        let number = self.head.number;
+        let oldest = number.wrapping_sub(u32::from(self.head.len)).wrapping_add(1);
+        let past = self.past.get_or_insert_default();
+        // A late frame can stand behind the oldest fix at the earliest.
+        let old = past.undo.iter().take_while(|undo| !is_after(undo.number, oldest)).count();
+        past.undo.drain(..old);
+        if past.undo.len() == past.undo.capacity() {
+            past.undo.reserve_exact(2);
+        }
+        past.undo.push(Undo::new(number, before));
+    }
+
+    /// What was remembered before the fix of this number of the path.
+    pub fn before(&self, number: u32) -> State {
+        let undo = self.past.iter().flat_map(|past| &past.undo).find(|undo| !is_after(number, undo.number));
+        undo.map_or_else(|| self.state.clone(), Undo::state)
+    }
 }
 
-#[derive(Debug, Clone)]
-pub struct Track {
-    last: Fix,
-    /// Ascending by zone. Most vehicles are in one zone or none.
-    visits: SmallVec<[Visit; 1]>,
+/// Numbers go around.
+fn is_after(number: u32, other: u32) -> bool {
+    number.wrapping_sub(other) as i32 > 0
+}
+
+/// Lists of zones, so that a track names its own in four bytes.
+#[derive(Debug, Default)]
+pub struct ZoneSets {
+    sets: Vec<Box<[u32]>>,
+    places: HashMap<Box<[u32]>, u32>,
+}
+
+impl ZoneSets {
+    #[inline]
+    pub fn is(&self, code: u32, zones: &[u32]) -> bool {
+        match zones {
+            [] => code == 0,
+            [zone] => code == (zone + 1) << 1,
+            many => code & 1 == 1 && *self.sets[(code >> 1) as usize] == *many,
+        }
+    }
+
+    /// None is 0, one has an even code, more are kept here: as many lists as there are overlaps of zones.
+    pub fn code(&mut self, zones: &[u32]) -> u32 {
+        match zones {
+            [] => 0,
+            [zone] => (zone + 1) << 1,
+            many => {
+                let place = self.places.get(many).copied().unwrap_or_else(|| {
+                    let place = self.sets.len() as u32;
+                    self.sets.push(many.into());
+                    self.places.insert(many.into(), place);
+                    place
+                });
+                place << 1 | 1
+            }
+        }
+    }
+
+    pub fn zones(&self, code: u32, one: &mut [u32; 1]) -> Vec<u32> {
+        match code {
+            0 => Vec::new(),
+            code if code & 1 == 1 => self.sets[(code >> 1) as usize].to_vec(),
+            code => {
+                one[0] = (code >> 1) - 1;
+                one.to_vec()
+            }
+        }
+    }
 }
 
 /// By slot.
-#[derive(Debug, Default)]
-pub struct Tracks(Vec<Track>);
+#[derive(Debug)]
+pub struct Tracks {
+    pub of: Vec<Track>,
+    pub paths: Paths,
+    pub sets: ZoneSets,
+    /// By lane: when a visit of a vehicle becomes a dwell.
+    pub timers: Vec<BinaryHeap<Reverse<(i64, Slot, u32)>>>,
+    /// By lane: how far its clock has come.
+    pub clocks: Vec<i64>,
+}
+
+/// A frame and where it stands among its lane's.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    pub slot: Slot,
+    pub lane: Lane,
+    /// The clock of the lane without the frame, and with it.
+    pub clock_before: i64,
+    pub clock: i64,
+}
 
 impl Tracks {
-    pub fn reach(&mut self, slots: usize) {
-        if self.0.len() < slots {
-            self.0.resize(slots, Track { last: Fix::NONE, visits: SmallVec::new() });
+    pub fn new(paths: Paths) -> Tracks {
+        Tracks { of: Vec::new(), paths, sets: ZoneSets::default(), timers: Vec::new(), clocks: Vec::new() }
+    }
+
+    pub fn reach(&mut self, slots: usize, lanes: usize) {
+        if self.of.len() < slots {
+            self.of.resize_with(slots, Track::default);
+            self.paths.reach(slots);
+        }
+        if self.clocks.len() < lanes {
+            self.clocks.resize(lanes, i64::MIN);
+            self.timers.resize_with(lanes, BinaryHeap::new);
         }
     }
 
-    pub fn of(&mut self, slot: Slot) -> &mut Track {
-        &mut self.0[slot as usize]
-    }
-
-    /// Moves a vehicle on. `Some`, with where it came from, if it is not in the same zones as before.
+    /// Whether a frame may be more than another fix in the same zones.
     #[inline]
-    pub fn go(&mut self, slot: Slot, to: Fix, zones: &[u32]) -> Option<Fix> {
-        let track = &mut self.0[slot as usize];
-        let from = std::mem::replace(&mut track.last, to);
-        let same = track.visits.len() == zones.len() && track.visits.iter().zip(zones).all(|(v, z)| v.zone == *z);
-        (!same).then_some(from)
+    pub fn stirs(&self, slot: Slot, time: i64, zones: &[u32]) -> bool {
+        let track = &self.of[slot as usize];
+        !self.sets.is(track.zones, zones) || time >= track.wake.0
     }
 
-    pub fn snapshot(&self, vehicles: &Vehicles, zones: &Zones, state: &mut StateWriter) {
-        let seen = || (0..).zip(&self.0).filter(|(_, track)| !track.last.is_none());
-        fix::put(state, "last", vehicles, seen().map(|(slot, track)| (slot, track.last)));
-        let visits = seen().flat_map(|(slot, track)| track.visits.iter().map(move |visit| (slot, *visit)));
-        let (slots, visits): (Vec<Slot>, Vec<Visit>) = visits.unzip();
-        let zone_ids = StringArray::from_iter_values(visits.iter().map(|visit| zones.id(visit.zone)));
-        let columns: Vec<(&str, ArrayRef)> = vec![
-            ("vehicle_id", fix::vehicle_ids(vehicles, &slots)),
-            ("zone_id", Arc::new(zone_ids)),
-            ("since", Arc::new(timestamps(visits.iter().map(|visit| visit.since).collect::<Vec<_>>()))),
-        ];
-        state.put("visits", VERSION, fix::lanes(vehicles, &slots), columns);
+    #[inline]
+    pub fn newest(&self, slot: Slot) -> Option<Sample> {
+        self.paths.newest(slot, &self.of[slot as usize].head)
     }
 
-    /// A zone that is gone takes its visits with it.
-    pub fn restore(&mut self, vehicles: &Vehicles, zones: &Zones, state: &StateReader) -> Result<(), StateError> {
-        fix::read(state, "last", vehicles, |slot, fix| {
-            self.reach(slot as usize + 1);
-            self.of(slot).last = fix;
-        })?;
-        for rows in state.rows("visits", VERSION)? {
-            let (lanes, ids) = (rows.lanes()?, rows.strings("vehicle_id")?);
-            let zone_ids = rows.strings("zone_id")?;
-            let since = rows.primitive::<TimestampMicrosecondType>("since")?;
-            for row in 0..rows.len() {
-                let slot = vehicles.intern(ids.value(row), Lane(lanes.value(row)));
-                self.reach(slot as usize + 1);
-                if let Some(zone) = zones.find(zone_ids.value(row)) {
-                    let visits = &mut self.of(slot).visits;
-                    visits.push(Visit { zone, since: since.value(row) });
-                    visits.sort_by_key(|visit| visit.zone);
-                }
-            }
-        }
-        Ok(())
+    #[inline]
+    pub fn push(&mut self, slot: Slot, sample: &Sample) {
+        self.paths.push(slot, &mut self.of[slot as usize].head, sample);
     }
-}
 
-/// What turning changes into alerts needs to know.
-pub struct Batch<'a> {
-    pub zones: &'a Zones,
-    pub told: &'a AlertZones,
-    pub tells: Tells,
-    pub vehicles: &'a Vehicles,
-}
-
-impl Batch<'_> {
-    /// Ends the visits to zones that the vehicle is no longer in, begins those to new ones; exits first.
-    #[allow(clippy::too_many_arguments, reason = "one call site; a struct of them would be built once a change")]
-    pub fn apply(
-        &self,
-        track: &mut Track,
-        from: &Fix,
-        to: Fix,
-        received_at: i64,
-        zones: &[u32],
-        slot: Slot,
-        alerts: &mut AlertBatch,
+    /// Works out what the newest fix, which has been pushed, means; `from` is the one before.
+    pub fn step(
+        &mut self,
+        machine: &Machine,
+        moment: Moment,
+        from: Option<&Sample>,
+        to: &Sample,
+        holding: &[u32],
+        told: &mut Vec<Told>,
     ) {
-        let vehicle = self.vehicles.get(slot).hash;
-        let is_segment = !from.is_none() && to.time - from.time <= SEGMENT_MAX_US;
-        let segment = is_segment.then(|| from.position().zip(to.position())).flatten();
-        let crossing = |zone: u32, side: Side| match segment {
-            Some((start, end)) => from.towards(&to, self.zones.crossing(zone, start, end, side)),
-            None => to,
-        };
-        let id =
-            |zone: u32, kind, at: i64| AlertId::new(self.told.hashes[zone as usize], vehicle, kind, EventTime(at), 0);
-        let mut tell = |kind, zone: u32, at: Fix, since: i64| {
-            alerts.push(Alert {
-                kind,
-                vehicle: slot,
-                zone,
-                event_time: EventTime(at.time),
-                frame_time: EventTime(to.time),
-                received_at: EventTime(received_at),
-                lat: at.lat,
-                lon: at.lon,
-                id: id(zone, kind, at.time),
-                visit: id(zone, AlertKind::Enter, since),
-            });
-        };
-        let before = std::mem::take(&mut track.visits);
-        for visit in before.iter().filter(|visit| zones.binary_search(&visit.zone).is_err()) {
-            if self.tells.exit {
-                tell(AlertKind::Exit, visit.zone, crossing(visit.zone, Side::Exit), visit.since);
+        let Moment { slot, lane, clock_before, clock } = moment;
+        let code = self.sets.code(holding);
+        let track = &mut self.of[slot as usize];
+        let from_fix = from.map(|sample| sample.fix);
+        machine.settle(&mut track.state, clock_before, [None, from_fix], told);
+        let before = track.state.clone();
+        machine.step(&mut track.state, from, to, holding, told);
+        machine.settle(&mut track.state, clock, [from_fix, Some(to.fix)], told);
+        track.zones = code;
+        track.wake = Wake(machine.wake(&track.state, holding, to.fix.time));
+        if track.state != before {
+            for visit in track.state.visits.iter().filter(|visit| before.visit(visit.zone).is_none()) {
+                if let Some(due) = machine.due(visit).filter(|_| !visit.dwelled) {
+                    self.timers[usize::from(lane.0)].push(Reverse((due, slot, visit.zone)));
+                }
+            }
+            track.note(before);
+        }
+    }
+
+    /// The lane's clock came to `now`: gives the vehicles that have a visit which may have become a dwell.
+    pub fn due(&mut self, lane: Lane, now: i64) -> Vec<Slot> {
+        let mut due = Vec::new();
+        if let Some(timers) = self.timers.get_mut(usize::from(lane.0)) {
+            while timers.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
+                due.extend(timers.pop().map(|Reverse((_, slot, _))| slot));
+            }
+            self.clocks[usize::from(lane.0)] = self.clocks[usize::from(lane.0)].max(now);
+        }
+        due
+    }
+
+    /// Tells the dwells of a vehicle that became due.
+    pub fn settle(&mut self, machine: &Machine, slot: Slot, clock: i64, told: &mut Vec<Told>) {
+        let newest = self.newest(slot).map(|sample| sample.fix);
+        let track = &mut self.of[slot as usize];
+        machine.settle(&mut track.state, clock, [None, newest], told);
+        let holding = self.sets.zones(track.zones, &mut [0]);
+        track.wake = Wake(machine.wake(&track.state, &holding, newest.map_or(i64::MIN, |fix| fix.time)));
+    }
+
+    /// Starts timers for all visits that may become a dwell.
+    pub fn start_timers(&mut self, machine: &Machine, slot: Slot, lane: Lane) {
+        for visit in self.of[slot as usize].state.visits.iter().filter(|visit| !visit.dwelled) {
+            if let Some(due) = machine.due(visit) {
+                self.timers[usize::from(lane.0)].push(Reverse((due, slot, visit.zone)));
             }
         }
-        for zone in zones {
-            let visit = match before.iter().find(|visit| visit.zone == *zone) {
-                Some(visit) => *visit,
-                None => {
-                    let at = crossing(*zone, Side::Enter);
-                    if self.tells.enter {
-                        tell(AlertKind::Enter, *zone, at, at.time);
-                    }
-                    Visit { zone: *zone, since: at.time }
-                }
-            };
-            track.visits.push(visit);
+    }
+
+    /// Forgets the path before the newest fix: late frames reach no further back.
+    pub fn cut(&mut self, slot: Slot) {
+        let newest = self.newest(slot);
+        let track = &mut self.of[slot as usize];
+        self.paths.replace(slot, &mut track.head, newest.as_slice());
+        track.cut = true;
+        if let Some(past) = &mut track.past {
+            past.undo.clear();
         }
+    }
+
+    /// Bytes of all vehicles as the test of the budget counts them, without what `Vec`s have in reserve for further ones.
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        let past = |past: &Past| {
+            let undo: usize = past.undo.iter().map(Undo::memory_bytes).sum();
+            size_of::<Past>() + past.undo.capacity() * size_of::<Undo>() + undo + past.corrections.memory_bytes()
+        };
+        let track = |track: &Track| {
+            size_of::<Track>() + track.state.memory_bytes() + track.past.as_ref().map_or(0, |of| past(of))
+        };
+        let timers: usize = self.timers.iter().map(|timers| timers.len() * size_of::<(i64, Slot, u32)>()).sum();
+        self.of.iter().map(track).sum::<usize>() + self.paths.memory_bytes() + timers
+    }
+}
+
+/// A fix, or none.
+pub fn fix_of(sample: Option<&Sample>) -> Option<Fix> {
+    sample.map(|sample| sample.fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geofence::ZoneRules;
+    use crate::geofence::path::Marks;
+    use rhumb_geofence::{ZoneOptions, Zones};
+
+    /// Every second frame goes in or out, as on the busiest of the benches.
+    #[test]
+    fn a_vehicle_that_keeps_changing_zones_takes_at_most_600_bytes() {
+        const VEHICLES: usize = 1_000;
+        let text = r#"{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}}"#;
+        let zones = Zones::from_geojson(text, &ZoneOptions::default()).expect("a zone").0;
+        let rules = [ZoneRules::plain()];
+        let machine =
+            Machine { zones: &zones, rules: &rules, accuracies_m: &[], crosses: false, vehicle: "v", group: None };
+        let mut tracks = Tracks::new(Paths::new(16, false));
+        tracks.reach(VEHICLES, 64);
+        let (mut told, mut most) = (Vec::new(), 0);
+        for n in 0..64i64 {
+            for slot in 0..VEHICLES as Slot {
+                let lat = if n / 2 % 2 == 0 { 0.5 } else { 2.5 };
+                let fix = Fix { time: 10_000_000 * n, lat, lon: 0.1234567 };
+                let (from, to) = (tracks.newest(slot), Sample { fix, marks: Marks::NONE });
+                let holding: &[u32] = if n / 2 % 2 == 0 { &[0] } else { &[] };
+                let stirs = tracks.stirs(slot, fix.time, holding);
+                tracks.push(slot, &to);
+                if stirs {
+                    let moment = Moment { slot, lane: Lane(0), clock_before: fix.time, clock: fix.time };
+                    tracks.step(&machine, moment, from.as_ref(), &to, holding, &mut told);
+                }
+            }
+            most = most.max(tracks.memory_bytes() / VEHICLES);
+        }
+        assert!(told.len() > 30 * VEHICLES);
+        assert!(most <= 600, "{most} bytes a vehicle");
     }
 }

@@ -27,7 +27,7 @@ const WIDTH: Kind = Kind::Duration { min: SECOND, max: 366 * DAY };
 const NUMBER: Kind = Kind::Number { max: 1e9 };
 const OFF: Words = Words::new("rule", &["range", "null_island", "duplicate", "speed_max"], &[]);
 const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
-const ALERTS: Words = Words::new("alert", &["enter", "exit"], &["dwell", "cross", "overspeed", "proximity"]);
+const ALERTS: Words = Words::new("alert", &["enter", "exit", "dwell", "cross", "overspeed"], &["proximity"]);
 
 const VALIDATE: Section = Section {
     header: "[operator.validate]",
@@ -138,7 +138,10 @@ const ENRICH: Section = Section {
 
 const GEOFENCE: Section = Section {
     header: "[operator.geofence]",
-    doc: "Finds the zones of every frame (the column `zone_ids`) and tells when a vehicle enters or leaves one. At most one.",
+    doc: "Finds the zones of every frame (the column `zone_ids`) and tells what vehicles do at them. At most one. \
+          Every field from `exit_buffer_m` to `time_zone` but `group_column` holds for zones that do not set it \
+          themselves, as a property of the same name (`docs/ZONES.md`). Geometry alone: `exit_buffer_m = 0`, \
+          `confirm_frames = 1`, `confirm_for = \"0s\"`.",
     fields: &[
         Field::required(
             "zones",
@@ -150,8 +153,8 @@ const GEOFENCE: Section = Section {
             "alerts",
             Kind::ManyOf(&ALERTS),
             "[\"enter\", \"exit\"]",
-            "[\"enter\", \"exit\"]",
-            "Kinds of alert that are told.",
+            "[\"enter\", \"exit\", \"dwell\", \"cross\", \"overspeed\"]",
+            "Kinds of alert that are told. `cross`: passed through between two frames that are both outside.",
         ),
         Field::optional(
             "id_property",
@@ -160,8 +163,97 @@ const GEOFENCE: Section = Section {
             "\"code\"",
             "Property that holds a zone's id.",
         ),
+        Field::default(
+            "exit_buffer_m",
+            Kind::Amount { max: 10_000.0 },
+            "30",
+            "30",
+            "A vehicle that is in a zone has left it once it is farther outside than this.",
+        )
+        .unit("m"),
+        Field::default(
+            "confirm_frames",
+            Kind::Integer { min: 1, max: 1_000 },
+            "1",
+            "2",
+            "A change of side counts once so many frames have shown it; its alert keeps the time of the crossing.",
+        )
+        .unit("frames"),
+        Field::default(
+            "confirm_for",
+            Kind::Duration { min: 0, max: DAY },
+            "\"0s\"",
+            "\"30s\"",
+            "A change of side counts once frames have shown it for so long.",
+        ),
+        Field::optional(
+            "accuracy_max_m",
+            NUMBER,
+            "every fix counts",
+            "100",
+            "A fix that its device calls worse changes no side.",
+        )
+        .unit("m"),
+        Field::optional(
+            "dwell",
+            Kind::Duration { min: SECOND, max: 366 * DAY },
+            "",
+            "\"5m\"",
+            "A vehicle that is in a zone for so long is told as `dwell`, by the clock of its lane, with or without a frame.",
+        ),
+        Field::optional(
+            "speed_limit",
+            Kind::Text,
+            "",
+            "\"50 km/h\"",
+            "Faster than this inside a zone is told as `overspeed`: the speed of the frame, else that from the frame before. Units: `km/h`, `mph`, `m/s`, `knots`.",
+        ),
+        Field::default(
+            "speed_limit_for",
+            Kind::Duration { min: 0, max: DAY },
+            "\"0s\"",
+            "\"10s\"",
+            "Faster for at least so long.",
+        ),
+        Field::optional(
+            "vehicles",
+            Kind::Texts,
+            "all",
+            "[\"bus-*\"]",
+            "Vehicles that zones are for; `*`, `?` and `[a-z]` stand for characters.",
+        ),
+        Field::optional("groups", Kind::Texts, "all", "[\"night\"]", "Groups of vehicles that zones are for, likewise."),
+        Field::optional(
+            "group_column",
+            Kind::Text,
+            "",
+            "\"fleet\"",
+            "Column of frames that holds a vehicle's group, such as one that enrich adds.",
+        ),
+        Field::optional(
+            "schedule",
+            Kind::Texts,
+            "always",
+            "[\"Mon-Fri 08:00-18:00\", \"Sat 22:00-06:00\"]",
+            "Hours in which zones are in force.",
+        ),
+        Field::default(
+            "time_zone",
+            Kind::Text,
+            "\"UTC\"",
+            "\"America/Chicago\"",
+            "Time zone of `schedule`, by its name in the IANA's list.",
+        ),
+        Field::optional(
+            "path_keep",
+            Kind::Integer { min: 1, max: 1024 },
+            "that of `[engine]`",
+            "16",
+            "Fixes that each vehicle remembers, for late frames to be put between: alerts that they prove wrong are corrected.",
+        )
+        .unit("fixes"),
     ],
-    later: &["dwell", "exit_buffer_m", "confirm_frames", "confirm_for", "accuracy_max_m"],
+    later: &[],
 };
 
 const WINDOW: Section = Section {

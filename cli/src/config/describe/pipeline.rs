@@ -84,6 +84,21 @@ pub const ENGINE: Section = Section {
             "Accepted fixes that each vehicle remembers, for late frames to be put between.",
         )
         .unit("fixes"),
+        Field::default(
+            "offline_after",
+            Kind::Duration { min: SECOND, max: 365 * DAY },
+            "\"10m\"",
+            "\"10m\"",
+            "Vehicles silent for longer, by event time, are `offline` in the table `current`.",
+        ),
+        Field::default(
+            "vehicles_max",
+            Kind::Integer { min: 1, max: 1_000_000_000 },
+            "5_000_000",
+            "5_000_000",
+            "Vehicles that are kept. Frames of further ones are rejected as `vehicles_max`, so that made-up ids do not fill memory.",
+        )
+        .unit("vehicles"),
     ],
     later: &["reorder"],
 };

@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     pub(super) fn value(&mut self, kind: Kind, place: &Place, typed: &Spanned<DeValue>) -> Option<Value> {
         match (kind, typed.get_ref()) {
             (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
-            (Kind::Integer { .. } | Kind::Number { .. }, DeValue::Integer(i)) => {
+            (Kind::Integer { .. } | Kind::Number { .. } | Kind::Amount { .. }, DeValue::Integer(i)) => {
                 let digits = if i.radix() == 10 {
                     i.as_str().to_owned()
                 } else {
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
                 };
                 self.scalar(kind, place, &digits)
             }
-            (Kind::Number { .. }, DeValue::Float(f)) => self.scalar(kind, place, f.as_str()),
+            (Kind::Number { .. } | Kind::Amount { .. }, DeValue::Float(f)) => self.scalar(kind, place, f.as_str()),
             (Kind::Mapping(units), DeValue::Table(table)) => self.mapping(units, place, table),
             (Kind::Pairs, DeValue::Table(table)) => self.pairs(place, table),
             (Kind::Texts | Kind::ManyOf(_), DeValue::Array(_)) => self.texts(kind, place, typed),
@@ -126,7 +126,8 @@ impl<'a> Reader<'a> {
             }
             (_, DeValue::String(_)) => {
                 let (text, replaced) = self.text(place, typed)?;
-                let plain = matches!(kind, Kind::Integer { .. } | Kind::Number { .. } | Kind::Flag);
+                let plain =
+                    matches!(kind, Kind::Integer { .. } | Kind::Number { .. } | Kind::Amount { .. } | Kind::Flag);
                 // `shards = "${SHARDS}"` is a number; `shards = "2"` is a text.
                 if plain && !replaced {
                     self.unexpected(kind, place, typed.get_ref())

@@ -42,6 +42,10 @@ pub fn scalar(kind: Kind, text: &str, folder: &Path, at: &Location) -> Result<Va
             value if value > 0.0 && value <= max => Ok(Value::Number(value)),
             value => Err(format!("{value} is out of range; it must be greater than 0 and at most {max}")),
         },
+        Kind::Amount { max } => match plain().parse::<f64>().map_err(|_| wrong())? {
+            value if (0.0..=max).contains(&value) => Ok(Value::Number(value)),
+            value => Err(format!("{value} is out of range; it must be at least 0 and at most {max}")),
+        },
         _ => Err(wrong()),
     }
 }
@@ -79,7 +83,7 @@ pub fn expected(kind: Kind) -> String {
         Kind::Flag => "true or false",
         Kind::Speed => "\"max\" or a speed such as \"60x\"",
         Kind::Integer { .. } => "a whole number",
-        Kind::Number { .. } => "a number",
+        Kind::Number { .. } | Kind::Amount { .. } => "a number",
         Kind::Duration { .. } => "a duration such as \"10s\"",
         Kind::Bytes { .. } => "a size such as \"8MiB\"",
         Kind::Texts | Kind::ManyOf(_) => "a list of texts such as [\"text\"]",

@@ -1,0 +1,78 @@
+//! How far a place is from a zone, for borders with a margin.
+
+use crate::bounds::Bounds;
+use crate::circle::EARTH_RADIUS_M;
+use crate::position::Position;
+use crate::ring::Ring;
+use crate::zone::{Polygon, Shape};
+
+const METRES_PER_DEGREE: f64 = EARTH_RADIUS_M * std::f64::consts::PI / 180.0;
+
+/// Metres from a place outside to the nearest border, 0 inside. Edges are measured on the plane that touches the
+/// Earth at the place: within 0.1 % up to 10 km, and a distance of a whole degree or more may be off by some per cent.
+pub(crate) fn outside_m(shape: &Shape, at: Position) -> f64 {
+    match shape {
+        _ if shape.holds(at) => 0.0,
+        Shape::Polygons(polygons) => {
+            let rings = polygons.iter().flat_map(Polygon::rings);
+            rings.fold(f64::INFINITY, |best, ring| nearest_m(ring, at, best))
+        }
+        Shape::Circle(circle) => circle.distance_m([at.lon(), at.lat()]) - circle.radius_m,
+        Shape::Corridor(corridor) => corridor.distance_m([at.lon(), at.lat()]) - corridor.buffer_m,
+    }
+}
+
+/// Longitudes and latitudes as metres east and north of a place.
+#[derive(Clone, Copy)]
+struct Plane {
+    origin: [f64; 2],
+    scale: [f64; 2],
+}
+
+impl Plane {
+    fn at(at: Position) -> Plane {
+        let east = METRES_PER_DEGREE * at.lat().to_radians().cos();
+        Plane { origin: [at.lon(), at.lat()], scale: [east, METRES_PER_DEGREE] }
+    }
+
+    fn metres(&self, p: [f64; 2]) -> [f64; 2] {
+        [(p[0] - self.origin[0]) * self.scale[0], (p[1] - self.origin[1]) * self.scale[1]]
+    }
+
+    /// Squared distance from the origin to a box.
+    fn box_m2(&self, bounds: &Bounds) -> f64 {
+        let (min, max) = (self.metres(bounds.min), self.metres(bounds.max));
+        let gap = |axis: usize| min[axis].max(-max[axis]).max(0.0);
+        gap(0) * gap(0) + gap(1) * gap(1)
+    }
+
+    /// Squared distance from the origin to an edge.
+    fn edge_m2(&self, a: [f64; 2], b: [f64; 2]) -> f64 {
+        let (a, b) = (self.metres(a), self.metres(b));
+        let d = [b[0] - a[0], b[1] - a[1]];
+        let length2 = d[0] * d[0] + d[1] * d[1];
+        let t = if length2 > 0.0 { (-(a[0] * d[0] + a[1] * d[1]) / length2).clamp(0.0, 1.0) } else { 0.0 };
+        let p = [a[0] + d[0] * t, a[1] + d[1] * t];
+        p[0] * p[0] + p[1] * p[1]
+    }
+}
+
+/// The smaller of `best_m` and the distance to the ring, which is looked at on both sides of the antimeridian.
+fn nearest_m(ring: &Ring, at: Position, best_m: f64) -> f64 {
+    let mut best = best_m * best_m;
+    let plane = Plane::at(at);
+    for turn in [0.0, -360.0, 360.0] {
+        let plane = Plane { origin: [plane.origin[0] + turn, plane.origin[1]], ..plane };
+        let shared = std::cell::Cell::new(best);
+        ring.runs_where(
+            ring.bounds(),
+            |bounds| plane.box_m2(bounds) <= shared.get(),
+            |run| {
+                let near = run.map(|edge| ring.edge(edge)).map(|(a, b)| plane.edge_m2(a, b));
+                shared.set(near.fold(shared.get(), f64::min));
+            },
+        );
+        best = shared.get();
+    }
+    best.sqrt()
+}

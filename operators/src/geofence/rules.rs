@@ -1,0 +1,200 @@
+//! What holds at a zone: the pipeline's settings, and those that the zone's properties set in their place.
+
+use super::schedule::{self, Schedule};
+use glob::Pattern;
+use jiff::tz::TimeZone;
+use rhumb_geofence::Zone;
+use serde_json::{Map, Value};
+
+/// When a change of side counts, and what else is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneRules {
+    /// A vehicle inside counts as inside until it is farther outside than this.
+    pub exit_buffer_m: f64,
+    /// A change of side counts once so many frames have shown it,
+    pub confirm_frames: u32,
+    /// and once there is so much time between the first and the last of them.
+    pub confirm_us: i64,
+    /// A fix that its device calls worse changes no side. Infinite: none does.
+    pub accuracy_max_m: f32,
+    /// Inside for so long is a `dwell`.
+    pub dwell_us: Option<i64>,
+    /// Faster than this,
+    pub speed_limit_mps: Option<f32>,
+    /// for at least so long, is an `overspeed`.
+    pub speed_limit_us: i64,
+    /// Vehicles and groups that the zone is for; both empty: all.
+    pub vehicles: Vec<Pattern>,
+    pub groups: Vec<Pattern>,
+    pub schedule: Schedule,
+}
+
+impl ZoneRules {
+    /// Geometry alone: what the positions say, at once.
+    pub fn plain() -> ZoneRules {
+        ZoneRules {
+            exit_buffer_m: 0.0,
+            confirm_frames: 1,
+            confirm_us: 0,
+            accuracy_max_m: f32::INFINITY,
+            dwell_us: None,
+            speed_limit_mps: None,
+            speed_limit_us: 0,
+            vehicles: Vec::new(),
+            groups: Vec::new(),
+            schedule: Schedule::always(),
+        }
+    }
+
+    /// These, with what the zone's properties set. All that is wrong with them at once, each a sentence.
+    pub fn of_zone(&self, zone: &Zone) -> Result<ZoneRules, Vec<String>> {
+        let mut rules = self.clone();
+        let mut wrong = Vec::new();
+        let mut read = Properties { of: &zone.attributes, wrong: &mut wrong };
+        read.number("exit_buffer_m", 0.0..=EXIT_BUFFER_MAX_M, |m| rules.exit_buffer_m = m);
+        read.number("confirm_frames", 1.0..=CONFIRM_FRAMES_MAX, |n| rules.confirm_frames = n as u32);
+        read.number("accuracy_max_m", f64::MIN_POSITIVE..=1e9, |m| rules.accuracy_max_m = m as f32);
+        read.text("confirm_for", DURATION, duration, |us| rules.confirm_us = us);
+        read.text("dwell", DURATION, |text| duration(text).filter(|us| *us > 0), |us| rules.dwell_us = Some(us));
+        read.text("speed_limit", SPEED, speed, |mps| rules.speed_limit_mps = Some(mps));
+        read.text("speed_limit_for", DURATION, duration, |us| rules.speed_limit_us = us);
+        read.patterns("vehicles", |patterns| rules.vehicles = patterns);
+        read.patterns("groups", |patterns| rules.groups = patterns);
+        read.text("time_zone", "a time zone such as \"Europe/Rome\"", time_zone, |zone| {
+            rules.schedule.time_zone = zone;
+        });
+        let zone = rules.schedule.time_zone.clone();
+        read.hours("schedule", |hours| rules.schedule.hours = hours);
+        let moment = |text: &str| schedule::moment(text, &zone);
+        read.text("valid_from", MOMENT, moment, |at| rules.schedule.valid_from = Some(at));
+        read.text("valid_until", MOMENT, moment, |at| rules.schedule.valid_until = Some(at));
+        if let (Some(from), Some(until)) = (rules.schedule.valid_from, rules.schedule.valid_until)
+            && from >= until
+        {
+            wrong.push("valid_until is not after valid_from: the zone would never be in force".to_owned());
+        }
+        if wrong.is_empty() { Ok(rules) } else { Err(wrong) }
+    }
+
+    /// Whether the zone is for this vehicle.
+    pub fn apply_to(&self, vehicle: &str, group: Option<&str>) -> bool {
+        self.vehicles.is_empty() && self.groups.is_empty()
+            || self.vehicles.iter().any(|pattern| pattern.matches(vehicle))
+            || group.is_some_and(|group| self.groups.iter().any(|pattern| pattern.matches(group)))
+    }
+}
+
+/// Farther than this the distance to a border is not measured well.
+pub const EXIT_BUFFER_MAX_M: f64 = 10_000.0;
+pub const CONFIRM_FRAMES_MAX: f64 = 1_000.0;
+
+const DURATION: &str = "a duration such as \"30s\" or \"5m\"";
+const SPEED: &str = "a speed with its unit such as \"50 km/h\", \"30 mph\", \"14 m/s\" or \"20 knots\"";
+const MOMENT: &str = "a date and time such as \"2024-03-08T08:00:00+01:00\" or \"2024-03-08\"";
+
+/// Reads properties that are there, noting what is wrong with them.
+struct Properties<'a> {
+    of: &'a Map<String, Value>,
+    wrong: &'a mut Vec<String>,
+}
+
+impl Properties<'_> {
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.of.get(name).filter(|value| !value.is_null())
+    }
+
+    fn refuse(&mut self, name: &str, expected: &str) {
+        let found = self.given(name).map_or(String::new(), Value::to_string);
+        self.wrong.push(format!("{name} is {found}: write {expected}"));
+    }
+
+    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<f64>, mut take: impl FnMut(f64)) {
+        let Some(value) = self.given(name) else { return };
+        match value.as_f64().filter(|n| range.contains(n)) {
+            Some(number) => take(number),
+            None if *range.start() < 1e-300 && *range.start() > 0.0 => {
+                self.refuse(name, &format!("a number greater than 0 and at most {}", range.end()));
+            }
+            None => self.refuse(name, &format!("a number from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    fn text<T>(&mut self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>, mut take: impl FnMut(T)) {
+        let Some(value) = self.given(name) else { return };
+        match value.as_str().and_then(read) {
+            Some(value) => take(value),
+            None => self.refuse(name, expected),
+        }
+    }
+
+    fn texts(&self, name: &str) -> Option<Option<Vec<&str>>> {
+        match self.given(name)? {
+            Value::String(text) => Some(Some(vec![text])),
+            Value::Array(list) => Some(list.iter().map(Value::as_str).collect()),
+            _ => Some(None),
+        }
+    }
+
+    fn patterns(&mut self, name: &str, mut take: impl FnMut(Vec<Pattern>)) {
+        let Some(texts) = self.texts(name) else { return };
+        match texts.and_then(|texts| texts.iter().map(|text| Pattern::new(text).ok()).collect()) {
+            Some(patterns) => take(patterns),
+            None => self.refuse(name, "a pattern such as \"bus-*\", or a list of them"),
+        }
+    }
+
+    fn hours(&mut self, name: &str, mut take: impl FnMut(Vec<schedule::Hours>)) {
+        let Some(texts) = self.texts(name) else { return };
+        match texts.and_then(|texts| texts.iter().map(|text| schedule::hours(text)).collect::<Option<Vec<_>>>()) {
+            Some(hours) => take(hours.concat()),
+            None => self.refuse(name, "hours such as \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\""),
+        }
+    }
+}
+
+/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
+pub fn duration(text: &str) -> Option<i64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
+    let of = match &text[digits..] {
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
+        "d" => 86_400_000_000,
+        _ => return None,
+    };
+    text[..digits].parse::<i64>().ok()?.checked_mul(of)
+}
+
+/// Metres a second in `"50 km/h"`, `"30 mph"`, `"14 m/s"`, `"20 knots"`.
+pub fn speed(text: &str) -> Option<f32> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let of = match text[end..].trim() {
+        "km/h" => 1.0 / 3.6,
+        "mph" => 0.44704,
+        "m/s" => 1.0,
+        "knots" => 1852.0 / 3600.0,
+        _ => return None,
+    };
+    text[..end].parse::<f64>().ok().map(|number| (number * of) as f32).filter(|mps| *mps > 0.0)
+}
+
+/// A time zone of the IANA's list.
+pub fn time_zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_have_units() {
+        for (text, mps) in [("50 km/h", 13.888889), ("30mph", 13.4112), ("14 m/s", 14.0), ("20 knots", 10.288889)] {
+            assert_eq!(speed(text), Some(mps), "{text}");
+        }
+        for text in ["", "50", "km/h", "0 km/h", "-1 m/s", "50 kmh"] {
+            assert_eq!(speed(text), None, "{text}");
+        }
+    }
+}

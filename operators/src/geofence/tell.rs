@@ -1,0 +1,155 @@
+//! From what is to be told to alerts with their ids.
+
+use super::late::Difference;
+use super::machine::Told;
+use crate::fix::Fix;
+use rhumb_engine::alert::{Alert, AlertBatch, AlertId, AlertKind, AlertPoint, AlertReason, AlertZones};
+use rhumb_engine::time::EventTime;
+use rhumb_engine::vehicle::{Slot, Vehicle};
+
+/// Which ids of a vehicle's alerts are not the plain ones, because they were corrected.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Corrections {
+    /// The highest revision given out.
+    pub revision: u32,
+    pub known: Vec<Known>,
+}
+
+/// An alert that was taken back at least once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known {
+    pub kind: AlertKind,
+    pub zone: u32,
+    pub time: i64,
+    /// That of its newest id.
+    pub revision: u32,
+}
+
+impl Corrections {
+    fn of(&mut self, told: &Told) -> Option<&mut Known> {
+        self.known.iter_mut().find(|k| (k.kind, k.zone, k.time) == (told.kind, told.zone, told.at.time))
+    }
+
+    fn next(&mut self) -> u32 {
+        self.revision += 1;
+        self.revision
+    }
+
+    /// The revision of something that is told now: 0 unless it was taken back before.
+    fn fresh(&mut self, told: &Told) -> u32 {
+        if self.of(told).is_none() {
+            return 0;
+        }
+        let next = self.next();
+        self.of(told).map_or(0, |known| {
+            known.revision = next;
+            next
+        })
+    }
+
+    /// The revision under which something was told that is taken back now.
+    fn taken_back(&mut self, told: &Told) -> u32 {
+        if let Some(known) = self.of(told) {
+            return known.revision;
+        }
+        self.known.push(Known { kind: told.kind, zone: told.zone, time: told.at.time, revision: 0 });
+        0
+    }
+
+    /// Forgets alerts of before `time`, which no late frame reaches.
+    pub fn forget_before(&mut self, time: i64) {
+        self.known.retain(|known| known.time >= time);
+    }
+
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        self.known.capacity() * size_of::<Known>()
+    }
+}
+
+/// Alerts on their way out, of one batch.
+pub struct Teller<'a> {
+    pub told: &'a AlertZones,
+    /// By kind.
+    pub tells: [bool; AlertKind::ALL.len()],
+    pub alerts: &'a mut AlertBatch,
+}
+
+/// The frame that shows what is told.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    pub vehicle: &'a Vehicle,
+    pub slot: Slot,
+    pub frame_time: i64,
+    pub received_at: i64,
+    pub late: bool,
+}
+
+impl Teller<'_> {
+    /// In order.
+    pub fn tell(&mut self, all: &[Told], shown: Shown, corrections: Option<&mut Corrections>) {
+        let mut corrections = corrections;
+        for told in all {
+            match &mut corrections {
+                Some(corrections) if told.retracts => self.retract(told, shown, corrections),
+                Some(corrections) => {
+                    let revision = corrections.fresh(told);
+                    self.push(told, shown, revision, None);
+                }
+                None => self.push(told, shown, 0, None),
+            }
+        }
+    }
+
+    /// What a late frame corrects.
+    pub fn correct(&mut self, difference: &Difference, shown: Shown, corrections: &mut Corrections) {
+        for old in &difference.retracted {
+            self.retract(old, shown, corrections);
+        }
+        for (new, old) in &difference.told {
+            let superseded = old.map(|old| self.id(&old, shown, corrections.taken_back(&old)));
+            let revision = corrections.fresh(new);
+            self.push(new, shown, revision, superseded);
+        }
+    }
+
+    fn retract(&mut self, old: &Told, shown: Shown, corrections: &mut Corrections) {
+        let superseded = self.id(old, shown, corrections.taken_back(old));
+        let revision = corrections.next();
+        // Told again, it has another id than this.
+        corrections.of(old).expect("it was taken back just now").revision = revision;
+        let retraction = Told { reason: AlertReason::Retracted, ..*old };
+        self.push(&retraction, shown, revision, Some(superseded));
+    }
+
+    fn id(&self, told: &Told, shown: Shown, revision: u32) -> AlertId {
+        let zone = self.told.hashes[told.zone as usize];
+        AlertId::new(zone, shown.vehicle.hash, told.kind, EventTime(told.at.time), revision)
+    }
+
+    fn push(&mut self, told: &Told, shown: Shown, revision: u32, supersedes: Option<AlertId>) {
+        if !self.tells[told.kind as usize] {
+            return;
+        }
+        let visit = Told { kind: AlertKind::Enter, at: Fix { time: told.since, ..told.at }, ..*told };
+        // A dwell is shown by the passing of time, whichever frame came first after it.
+        let by_time = told.kind == AlertKind::Dwell && !shown.late && !told.retracts;
+        let shown_at = |time| EventTime(if by_time { told.at.time } else { time });
+        self.alerts.push(Alert {
+            kind: told.kind,
+            vehicle: shown.slot,
+            zone: told.zone,
+            event_time: EventTime(told.at.time),
+            frame_time: shown_at(shown.frame_time),
+            received_at: shown_at(shown.received_at),
+            lat: told.at.lat,
+            lon: told.at.lon,
+            id: self.id(told, shown, revision),
+            visit: self.id(&visit, shown, 0),
+            reason: told.reason,
+            late: shown.late,
+            supersedes,
+            left: told.left.map(|left| AlertPoint { time: EventTime(left.time), lat: left.lat, lon: left.lon }),
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! The geofence against an oracle that knows nothing of an index, of state between frames or of late frames: whatever
+//! order frames come in, what is told and not taken back is what the vehicle's path means.
+
+mod oracle;
+
+use oracle::{Fix, Path, Said, alerts};
+use proptest::prelude::*;
+use rhumb_engine::alert::{Alert, AlertId, AlertKind, AlertReason};
+use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::chain::Chain;
+use rhumb_engine::current::CurrentShard;
+use rhumb_engine::frame::{Frame, Origin};
+use rhumb_engine::operator::{OperatorPlan, ShardContext};
+use rhumb_engine::time::{DAY_US, EventTime, SECOND_US};
+use rhumb_engine::vehicle::Vehicles;
+use rhumb_geofence::{ZoneOptions, Zones};
+use rhumb_operators::geofence::schedule::{Schedule, hours};
+use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Some 60 m by 60 m in the tropics, where a thousandth of a degree is 111 m.
+const FEATURES: &str = r#"{"type":"FeatureCollection","features":[
+ {"type":"Feature","id":"a","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[0.004,0],[0.004,0.004],[0,0.004],[0,0]]]}},
+ {"type":"Feature","id":"b","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0.002,0.002],[0.006,0.002],[0.006,0.006],[0.002,0.006],[0.002,0.002]]]}},
+ {"type":"Feature","id":"c","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0.006,0],[0.0065,0],[0.0065,0.009],[0.006,0.009],[0.006,0]]]}},
+ {"type":"Feature","id":"d","properties":{"radius_m":150},"geometry":{"type":"Point","coordinates":[0.001,0.006]}}]}"#;
+
+fn zones() -> Arc<Zones> {
+    Arc::new(Zones::from_geojson(FEATURES, &ZoneOptions::default()).expect("valid zones").0)
+}
+
+#[derive(Debug, Clone)]
+struct Drawn {
+    vehicle: u8,
+    fix: Fix,
+}
+
+/// A walk in small steps, so that frames come near borders; some frames late, some by long.
+fn drawn(late_by: i64) -> impl Strategy<Value = Vec<Drawn>> {
+    let one = (
+        0u8..3,
+        0..=late_by,
+        prop::option::weighted(0.3, 0f32..90.0),
+        prop::option::of(0f32..30.0),
+        (-8i32..14, -8i32..14),
+        0i64..60,
+    );
+    prop::collection::vec(one, 1..70).prop_map(|all| {
+        let mut time = 1_700_000_000;
+        let of = |(vehicle, late, accuracy_m, speed_mps, (lat, lon), step)| {
+            time += step;
+            let late = if late % 3 == 0 { late } else { 0 };
+            let time = (time - late) * SECOND_US;
+            let (lat, lon) = (f64::from(lat) * 0.0007, f64::from(lon) * 0.0007);
+            Drawn { vehicle, fix: Fix { time, lat, lon, accuracy_m, speed_mps } }
+        };
+        // Two frames of one vehicle and one time are no frames that validate lets through.
+        let mut seen = HashSet::new();
+        all.into_iter().map(of).filter(|drawn| seen.insert((drawn.vehicle, drawn.fix.time))).collect()
+    })
+}
+
+fn rules() -> impl Strategy<Value = ZoneRules> {
+    (
+        prop::sample::select(vec![0.0, 30.0, 100.0]),
+        1u32..4,
+        prop::sample::select(vec![0, 20, 60]),
+        prop::sample::select(vec![f32::INFINITY, 50.0, 20.0]),
+        prop::option::of(prop::sample::select(vec![30, 100, 300])),
+        prop::option::of((5f32..25.0, prop::sample::select(vec![0, 40]))),
+        prop::option::weighted(0.25, Just(())),
+        prop::option::weighted(0.2, prop::sample::select(vec!["v0", "v[12]"])),
+    )
+        .prop_map(|(exit_buffer_m, confirm_frames, confirm_s, accuracy_max_m, dwell_s, limit, open, vehicles)| {
+            let schedule = match open {
+                // The draws begin at 22:13:20.
+                Some(_) => Schedule { hours: hours_of("22:14-22:20, 22:24-22:30"), ..Schedule::always() },
+                None => Schedule::always(),
+            };
+            ZoneRules {
+                exit_buffer_m,
+                confirm_frames,
+                confirm_us: confirm_s * SECOND_US,
+                accuracy_max_m,
+                dwell_us: dwell_s.map(|s| s * SECOND_US),
+                speed_limit_mps: limit.map(|(mps, _)| mps),
+                speed_limit_us: limit.map_or(0, |(_, s)| s * SECOND_US),
+                vehicles: vehicles.into_iter().map(|v| glob::Pattern::new(v).expect("a pattern")).collect(),
+                groups: Vec::new(),
+                schedule,
+            }
+        })
+}
+
+fn hours_of(text: &str) -> Vec<rhumb_operators::geofence::schedule::Hours> {
+    hours(text).expect("hours")
+}
+
+/// Runs the geofence alone, in batches of `cut` frames, and gives its alerts in order with their vehicles.
+fn run(config: GeofenceConfig, frames: &[Drawn], cut: usize) -> (Vec<(String, Alert)>, u64) {
+    let vehicles: Arc<Vehicles> = Arc::default();
+    let plans: Vec<Arc<dyn OperatorPlan>> = vec![Arc::new(GeofencePlan::new("geofence", config))];
+    let context = ShardContext { shard: 0, shards: 1, vehicles: vehicles.clone() };
+    let mut chain = Chain::new(&plans, &context, Arc::new(CurrentShard::new(vehicles.clone())), i64::MAX, DAY_US);
+    let origin = Origin { source: "test".into(), partition: "0".into() };
+    let clocks = ClockRules { rollover: false, skew_max_us: 0 };
+    let mut builder = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
+    let (mut all, mut too_late) = (Vec::new(), 0);
+    for (n, batch) in frames.chunks(cut).enumerate() {
+        for (row, Drawn { vehicle, fix }) in batch.iter().enumerate() {
+            builder.at((n * cut + row) as i64, EventTime(i64::MAX / 2));
+            builder.push(&Frame {
+                vehicle: &format!("v{vehicle}"),
+                event_time: EventTime(fix.time),
+                lat: fix.lat,
+                lon: fix.lon,
+                accuracy_m: fix.accuracy_m,
+                speed_mps: fix.speed_mps,
+                ..Frame::default()
+            });
+        }
+        for delivery in builder.finish() {
+            let output = chain.process(delivery, 0);
+            too_late += output.effects.counts.values().sum::<u64>();
+            for alerts in &output.effects.alerts {
+                let of = |row| {
+                    let alert = alerts.get(row);
+                    (vehicles.id(alert.vehicle).to_owned(), alert)
+                };
+                all.extend((0..alerts.len()).map(of));
+            }
+        }
+    }
+    (all, too_late)
+}
+
+/// What stands once all corrections are applied.
+fn standing(alerts: &[(String, Alert)], zones: &Zones) -> BTreeMap<String, Vec<Said>> {
+    let mut seen = HashSet::new();
+    let mut standing: BTreeMap<AlertId, (String, Said)> = BTreeMap::new();
+    for (vehicle, alert) in alerts {
+        assert!(seen.insert(alert.id), "an id is given once: {alert:?}");
+        if let Some(old) = alert.supersedes {
+            assert!(standing.remove(&old).is_some(), "what is superseded stands: {alert:?}");
+        }
+        if alert.reason != AlertReason::Retracted {
+            let place = (alert.kind != AlertKind::Dwell).then(|| (alert.lat.to_bits(), alert.lon.to_bits()));
+            let reason = alert.reason.name().unwrap_or_default();
+            let left = alert.left.map(|left| left.time.0);
+            let said = (alert.kind.name(), alert.zone, alert.event_time.0, place, 0, reason, left);
+            standing.insert(alert.id, (vehicle.clone(), said));
+        }
+    }
+    assert!(alerts.iter().all(|(_, alert)| (alert.zone as usize) < zones.len()));
+    let mut by_vehicle: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+    for (vehicle, said) in standing.into_values() {
+        by_vehicle.entry(vehicle).or_default().push(said);
+    }
+    by_vehicle.values_mut().for_each(|said| said.sort());
+    by_vehicle
+}
+
+/// The clock of a vehicle's lane in the end.
+fn clock_of(vehicle: u8, frames: &[Drawn]) -> i64 {
+    use rhumb_engine::lane::{Lane, hash_of};
+    let lane = |vehicle: u8| Lane::of_hash(hash_of(format!("v{vehicle}").as_bytes()));
+    frames.iter().filter(|f| lane(f.vehicle) == lane(vehicle)).map(|f| f.fix.time).max().unwrap_or(i64::MIN)
+}
+
+fn expected(config: &GeofenceConfig, frames: &[Drawn]) -> (BTreeMap<String, Vec<Said>>, u64) {
+    let mut paths: BTreeMap<u8, Path> = BTreeMap::new();
+    let mut too_late = 0;
+    for Drawn { vehicle, fix } in frames {
+        too_late += u64::from(!paths.entry(*vehicle).or_default().take(*fix, config.path_keep));
+    }
+    let mut all = BTreeMap::new();
+    for (vehicle, path) in paths {
+        let name = format!("v{vehicle}");
+        let clock = clock_of(vehicle, frames);
+        let mut said = alerts(&config.zones, &config.rules, &name, None, &path.all, clock, true);
+        // The begin of a visit is in its id alone.
+        said.iter_mut().for_each(|said| said.4 = 0);
+        said.sort();
+        if !said.is_empty() {
+            all.insert(name, said);
+        }
+    }
+    (all, too_late)
+}
+
+fn config(rules: Vec<ZoneRules>, path_keep: usize) -> GeofenceConfig {
+    let plain = GeofenceConfig::plain(zones(), "test");
+    GeofenceConfig { rules: rules.into(), alerts: AlertKind::ALL.to_vec(), path_keep, ..plain }
+}
+
+fn check(config: &GeofenceConfig, frames: &[Drawn], cut: usize) -> Result<(), TestCaseError> {
+    let (told, too_late) = run(config.clone(), frames, cut);
+    let (wanted, wanted_too_late) = expected(config, frames);
+    prop_assert_eq!(standing(&told, &config.zones), wanted);
+    prop_assert_eq!(too_late, wanted_too_late);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn in_order_what_is_told_is_what_the_path_means(
+        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 1usize..20,
+    ) {
+        check(&config(of, keep), &frames, cut)?;
+    }
+
+    #[test]
+    fn in_any_order_what_stands_is_what_the_path_means(
+        frames in drawn(400), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 1usize..20,
+    ) {
+        check(&config(of, keep), &frames, cut)?;
+    }
+
+    #[test]
+    fn plain_rules_in_any_order(frames in drawn(400), cut in 1usize..40, keep in 1usize..20) {
+        check(&config(vec![ZoneRules::plain(); 4], keep), &frames, cut)?;
+    }
+}
