@@ -8,7 +8,7 @@ mod oracle;
 use geo::{Intersects, Point};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_geofence::{ZoneOptions, Zones};
-use rhumb_operators::geofence::ZoneRules;
+use rhumb_operators::geofence::{RulesByZone, ZoneRules};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -229,7 +229,7 @@ fn check_plain(path: &[oracle::Fix], scan: &Scan, said: &[Alert]) {
 /// What is to be told, as TOML and as the oracle takes it.
 struct Job {
     zones: Zones,
-    rules: Vec<ZoneRules>,
+    rules: RulesByZone,
     kinds: &'static [&'static str],
     toml: &'static str,
 }
@@ -294,7 +294,7 @@ fn check_rules(
     let scan = Scan::read(&zones_text, id_property);
     let options = ZoneOptions { id_property: id_property.map(str::to_owned) };
     let zones = Zones::from_geojson(&zones_text, &options).expect("valid zones").0;
-    let job = Job { rules: vec![of_all; zones.len()], zones, kinds, toml: rules };
+    let job = Job { rules: vec![of_all; zones.len()].into(), zones, kinds, toml: rules };
     let expected = oracle(&unpacked(&trace), &scan, &job);
     let rejects: BTreeMap<String, u64> = serde_json::from_value(summary["rejects"].clone()).expect("counts");
     assert_eq!(rejects, expected.rejects);

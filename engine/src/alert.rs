@@ -186,21 +186,22 @@ pub struct AlertBatch {
 }
 
 impl AlertBatch {
-    pub fn new(zones: Arc<AlertZones>) -> AlertBatch {
+    /// Empty, with room for so many rows.
+    pub fn with_capacity(zones: Arc<AlertZones>, rows: usize) -> AlertBatch {
         AlertBatch {
             zones,
-            kind: Vec::new(),
-            vehicle: Vec::new(),
-            zone: Vec::new(),
-            event_time: Vec::new(),
-            frame_time: Vec::new(),
-            received_at: Vec::new(),
-            lat: Vec::new(),
-            lon: Vec::new(),
-            id: Vec::new(),
-            visit: Vec::new(),
-            reason: Vec::new(),
-            late: Vec::new(),
+            kind: Vec::with_capacity(rows),
+            vehicle: Vec::with_capacity(rows),
+            zone: Vec::with_capacity(rows),
+            event_time: Vec::with_capacity(rows),
+            frame_time: Vec::with_capacity(rows),
+            received_at: Vec::with_capacity(rows),
+            lat: Vec::with_capacity(rows),
+            lon: Vec::with_capacity(rows),
+            id: Vec::with_capacity(rows),
+            visit: Vec::with_capacity(rows),
+            reason: Vec::with_capacity(rows),
+            late: Vec::with_capacity(rows),
             supersedes: Vec::new(),
             left: Vec::new(),
             sequence: None,

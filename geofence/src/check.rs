@@ -160,7 +160,7 @@ fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Option<(Ri
     let lie = antimeridian::lay_out(&mut vertices);
     let ring = Ring::new(vertices);
     say_lie(&ring, lie, place, note);
-    let crossings = crossings(&ring);
+    let Meetings { crossings, touches } = meetings(&ring);
     if crossings.is_none() && encloses_nothing(&ring) {
         note(Severity::Warning, What::NoArea { place });
         return None;
@@ -168,7 +168,7 @@ fn ring(mut vertices: Vec<[f64; 2]>, place: RingPlace, note: Note) -> Option<(Ri
     if let Some((times, near)) = crossings {
         note(Severity::Warning, What::CrossesItself { place, times, near });
     }
-    Some((ring, lie))
+    Some((ring.simple(crossings.is_none() && !touches), lie))
 }
 
 /// Says how a ring across the antimeridian was taken.
@@ -182,29 +182,55 @@ fn say_lie(ring: &Ring, lie: Lie, place: RingPlace, note: Note) {
     }
 }
 
-/// How often edges properly cross, and the start of the first that does. Touching is not crossing.
+/// How a ring meets itself.
+struct Meetings {
+    /// How often edges properly cross, and the start of the first that does. Touching is not crossing.
+    crossings: Option<(usize, Vertex)>,
+    /// Edges that do not follow on each other touch or cross, or one that does turns back on the other.
+    touches: bool,
+}
+
 /// Cost: each edge against the edges whose boxes it meets.
-fn crossings(ring: &Ring) -> Option<(usize, Vertex)> {
-    let (mut times, mut near) = (0, None);
-    for edge in 0..ring.edge_count() {
+fn meetings(ring: &Ring) -> Meetings {
+    let (mut times, mut near, mut touches) = (0, None, false);
+    let last = ring.edge_count() - 1;
+    for edge in 0..=last {
         let (a, b) = ring.edge(edge);
         let bounds = Bounds::of(&[a, b]);
+        let (_, after) = ring.edge(if edge == last { 0 } else { edge + 1 });
+        touches |= turns_back(a, b, after);
         ring.runs_meeting(&bounds, |run| {
             for other in run.start.max(edge + 2)..run.end {
                 let (c, d) = ring.edge(other);
-                if bounds.meets(&Bounds::of(&[c, d])) && properly_cross(a, b, c, d) {
+                if !bounds.meets(&Bounds::of(&[c, d])) {
+                    continue;
+                }
+                let (of_cd, of_ab) =
+                    ([orientation(a, b, c), orientation(a, b, d)], [orientation(c, d, a), orientation(c, d, b)]);
+                if opposite(of_cd) && opposite(of_ab) {
                     times += 1;
                     near.get_or_insert(Vertex { lat: a[1], lon: a[0] });
                 }
+                let follows = edge == 0 && other == last;
+                touches |= !follows && !same_side(of_cd) && !same_side(of_ab);
             }
         });
     }
-    near.map(|near| (times, near))
+    Meetings { crossings: near.map(|near| (times, near)), touches }
 }
 
-fn properly_cross(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> bool {
-    let opposite = |p: f64, q: f64| (p > 0.0 && q < 0.0) || (p < 0.0 && q > 0.0);
-    opposite(orientation(a, b, c), orientation(a, b, d)) && opposite(orientation(c, d, a), orientation(c, d, b))
+fn opposite([p, q]: [f64; 2]) -> bool {
+    (p > 0.0 && q < 0.0) || (p < 0.0 && q > 0.0)
+}
+
+fn same_side([p, q]: [f64; 2]) -> bool {
+    (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0)
+}
+
+/// Whether the way from `a` over `b` to `c` goes back on itself.
+fn turns_back(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> bool {
+    let along = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1]);
+    orientation(a, b, c) == 0.0 && along <= 0.0
 }
 
 /// Whether no point is strictly inside the ring.

@@ -43,11 +43,11 @@ pub(crate) fn crossing(
                 holds([at.lon(), at.lat()])
             };
             // Over one edge of a ring the winding number changes by one, so one side is outside only if the other is not.
-            if let ([Polygon { holes, .. }], [_, t, _]) = (&polygons[..], &cuts[..])
+            if let ([Polygon { shell, holes }], [_, t, _]) = (&polygons[..], &cuts[..])
                 && holes.is_empty()
                 && *t > STRETCH_MIN
                 && 1.0 - *t > STRETCH_MIN
-                && !inside(if side == Side::Enter { t * 0.5 } else { t + (1.0 - t) * 0.5 })
+                && (shell.is_simple() || !inside(if side == Side::Enter { t * 0.5 } else { t + (1.0 - t) * 0.5 }))
             {
                 return *t;
             }

@@ -22,6 +22,18 @@ pub(crate) fn outside_m(shape: &Shape, at: Position) -> f64 {
     }
 }
 
+/// Whether a place that the shape does not hold is farther from it than `reach_m`: as `outside_m` measures it, for the
+/// price of the edges within reach.
+pub(crate) fn is_farther(shape: &Shape, at: Position, reach_m: f64) -> bool {
+    match shape {
+        Shape::Polygons(polygons) => {
+            let mut rings = polygons.iter().flat_map(Polygon::rings);
+            !rings.any(|ring| reaches(ring, at, reach_m))
+        }
+        _ => outside_m(shape, at) > reach_m,
+    }
+}
+
 /// Longitudes and latitudes as metres east and north of a place.
 #[derive(Clone, Copy)]
 struct Plane {
@@ -55,6 +67,32 @@ impl Plane {
         let p = [a[0] + d[0] * t, a[1] + d[1] * t];
         p[0] * p[0] + p[1] * p[1]
     }
+}
+
+/// Whether an edge of the ring is within reach.
+fn reaches(ring: &Ring, at: Position, reach_m: f64) -> bool {
+    // A box is measured corner by corner, an edge point by point: by a hair not the same.
+    let reach_m2 = reach_m * reach_m * (1.0 + 1e-9);
+    let plane = Plane::at(at);
+    [0.0, -360.0, 360.0].into_iter().any(|turn| {
+        let plane = Plane { origin: [plane.origin[0] + turn, plane.origin[1]], ..plane };
+        if plane.box_m2(ring.bounds()) > reach_m2 {
+            return false;
+        }
+        let found = std::cell::Cell::new(false);
+        ring.runs_where(
+            ring.bounds(),
+            |bounds| !found.get() && plane.box_m2(bounds) <= reach_m2,
+            |mut run| {
+                let within = run.any(|edge| {
+                    let (a, b) = ring.edge(edge);
+                    plane.edge_m2(a, b).sqrt() <= reach_m
+                });
+                found.set(found.get() || within);
+            },
+        );
+        found.get()
+    })
 }
 
 /// The smaller of `best_m` and the distance to the ring, which is looked at on both sides of the antimeridian.

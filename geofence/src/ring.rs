@@ -7,6 +7,7 @@ use std::ops::Range;
 use robust::{Coord, orient2d};
 
 use crate::bounds::Bounds;
+use crate::prefetch::prefetch_all;
 use crate::runs::{FAN_OUT, Runs};
 
 /// Where a point lies in relation to one ring.
@@ -27,6 +28,8 @@ pub struct Ring {
     bounds: Bounds,
     /// Boxes of runs of `FAN_OUT` edges.
     runs: Runs,
+    /// Known to touch itself nowhere: then each edge has the inside on one side and the outside on the other.
+    is_simple: bool,
 }
 
 impl Ring {
@@ -37,7 +40,27 @@ impl Ring {
         let run = |start: usize| Bounds::of(&vertices[start..=(start + FAN_OUT).min(edges)]);
         let runs: Vec<Bounds> = (0..edges).step_by(FAN_OUT).map(run).collect();
         let bounds = runs.iter().fold(Bounds::EMPTY, |all, b| all.joined(b));
-        Ring { vertices, bounds, runs: Runs::new(runs) }
+        Ring { vertices, bounds, runs: Runs::new(runs), is_simple: false }
+    }
+
+    pub(crate) fn simple(self, is_simple: bool) -> Ring {
+        Ring { is_simple, ..self }
+    }
+
+    pub(crate) fn is_simple(&self) -> bool {
+        self.is_simple
+    }
+
+    /// Asks for the boxes of its runs.
+    pub(crate) fn prefetch_runs(&self) {
+        self.runs.prefetch();
+    }
+
+    /// Asks for the edges of runs that meet the window, where their boxes are few.
+    pub(crate) fn prefetch_edges(&self, window: &Bounds) {
+        if self.edge_count() <= FAN_OUT * FAN_OUT {
+            self.runs_meeting(window, |run| prefetch_all(&self.vertices[run.start..=run.end]));
+        }
     }
 
     /// `[longitude, latitude]` in degrees; the last equals the first.

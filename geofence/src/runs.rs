@@ -3,6 +3,7 @@
 //! Boxes are in single precision and rounded outwards, so they find a little too much, never too little.
 
 use crate::bounds::Bounds;
+use crate::prefetch::prefetch_all;
 
 /// Edges under one box, and boxes under one of the next level.
 pub(crate) const FAN_OUT: usize = 16;
@@ -52,6 +53,13 @@ impl Runs {
             0 => on(0),
             1 => self.children(0, 0, &Window::around(window), &keep, on),
             levels => self.descend(levels - 1, 0, &Window::around(window), &keep, &mut on),
+        }
+    }
+
+    /// Asks for the boxes below the top.
+    pub fn prefetch(&self) {
+        if let Some(level) = (self.levels as usize).checked_sub(1) {
+            prefetch_all(&self.quads[self.starts[level] as usize..]);
         }
     }
 
@@ -126,7 +134,9 @@ impl Quad {
     }
 
     fn bounds(&self, place: usize) -> Bounds {
-        Bounds { min: self.min.map(|axis| f64::from(axis[place])), max: self.max.map(|axis| f64::from(axis[place])) }
+        // `map` of arrays is a call.
+        let corner = |axes: &[[f32; LANES]; 2]| [f64::from(axes[0][place]), f64::from(axes[1][place])];
+        Bounds { min: corner(&self.min), max: corner(&self.max) }
     }
 }
 
@@ -141,7 +151,7 @@ impl Window {
     /// The smallest one that holds the box.
     #[inline]
     fn around(bounds: &Bounds) -> Window {
-        Window { min: bounds.min.map(below), max: bounds.max.map(above) }
+        Window { min: [below(bounds.min[0]), below(bounds.min[1])], max: [above(bounds.max[0]), above(bounds.max[1])] }
     }
 }
 

@@ -1,13 +1,15 @@
 //! All zones of a file with their index: what operators share and ask.
 
+use crate::bounds::Bounds;
 use crate::crossing::Side;
 use crate::distance;
 use crate::geojson;
 use crate::index::{self, Index, IndexStats};
 use crate::passage;
 use crate::position::Position;
+use crate::prefetch::prefetch_whole;
 use crate::problem::Problem;
-use crate::zone::Zone;
+use crate::zone::{Shape, Zone};
 
 /// Up to so many edges of a zone, whose cache lines are at hand, answer faster than the index, whose are not.
 const EDGES_AT_HAND: usize = 128;
@@ -133,6 +135,32 @@ impl Zones {
     pub fn outside_m(&self, zone: u32, at: Position) -> f64 {
         distance::outside_m(&self.zone(zone).shape, at)
     }
+
+    /// Whether `at`, which the zone does not hold, is farther from it than `reach_m`: `outside_m(zone, at) > reach_m`, for
+    /// the price of the edges within reach.
+    pub fn is_farther(&self, zone: u32, at: Position, reach_m: f64) -> bool {
+        distance::is_farther(&self.zone(zone).shape, at, reach_m)
+    }
+
+    /// Asks the processor for what [`crossing`](Self::crossing) and [`is_farther`](Self::is_farther) will read of a zone
+    /// for this line, which lies behind a chain of pointers: `step` 0, 1, ... up to [`BORDER_STEPS`](Self::BORDER_STEPS) - 1
+    /// is one link each, and finds what the one before has brought if there was other work in between.
+    #[inline]
+    pub fn prefetch_border(&self, zone: u32, step: usize, from: [f64; 2], to: [f64; 2]) {
+        let Some(zone) = self.zones.get(zone as usize) else { return };
+        if step == 0 {
+            return prefetch_whole(&zone.shape);
+        }
+        let Shape::Polygons(polygons) = &zone.shape else { return };
+        let Some(polygon) = polygons.first() else { return };
+        match step {
+            1 => prefetch_whole(polygon),
+            2 => polygon.shell.prefetch_runs(),
+            _ => polygon.shell.prefetch_edges(&Bounds::of(&[from, to])),
+        }
+    }
+
+    pub const BORDER_STEPS: usize = 4;
 
     /// Replaces `out` by the zones that the straight line `from` - `to` passes through, ascending, each with the
     /// fractions 0..=1 of the line at which it is first and last inside. Only zones that hold neither end; a line

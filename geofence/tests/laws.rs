@@ -49,6 +49,23 @@ proptest! {
     }
 
     #[test]
+    fn whether_a_place_is_farther_is_what_the_distance_says(
+        seed in any::<u64>(), count in 1..8usize, corners in 3..80usize, reach_m in 0.1..20_000.0f64,
+    ) {
+        let zones = stars(seed, count, corners, 0.5);
+        let (lat, lon) = points(&zones, 60, 6, seed);
+        for (lat, lon) in lat.into_iter().zip(lon) {
+            let Ok(at) = Position::new(lat, lon) else { continue };
+            for zone in (0..zones.len() as u32).filter(|zone| !zones.contains(*zone, at)) {
+                let outside_m = zones.outside_m(zone, at);
+                for reach_m in [reach_m, outside_m * 0.999, outside_m, outside_m * 1.001] {
+                    prop_assert_eq!(zones.is_farther(zone, at, reach_m), outside_m > reach_m, "{} m, {} m", outside_m, reach_m);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn index_answers_as_a_scan_on_overlapping_stars(
         seed in any::<u64>(), count in 1..40usize, corners in 3..80usize, spread in 0.0..3.0f64,
     ) {

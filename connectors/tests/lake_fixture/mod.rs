@@ -177,7 +177,7 @@ pub fn add_alerts(outputs: &mut [Output], per_batch: usize) -> u64 {
     });
     let mut sequence = 0;
     for output in outputs {
-        let mut alerts = AlertBatch::new(zones.clone());
+        let mut alerts = AlertBatch::with_capacity(zones.clone(), 0);
         for row in 0..per_batch.min(output.frames.len()) {
             let id = AlertId::new(1, 2, AlertKind::Enter, EventTime(sequence + row as i64), 0);
             alerts.push(Alert {

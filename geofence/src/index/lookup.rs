@@ -3,9 +3,9 @@
 use crate::index::cell::{CellState, CellWord};
 use crate::index::grid::{CELL_UNITS, FAN, FAN_BITS, TOP_SHIFT};
 use crate::index::leaf;
-use crate::index::prefetch::{Targets, prefetch};
 use crate::index::record::Record;
 use crate::index::{Index, Node};
+use crate::prefetch::{Targets, prefetch};
 use crate::zone::Zone;
 use crate::zones::ZoneLists;
 

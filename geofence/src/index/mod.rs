@@ -11,7 +11,6 @@ pub(crate) mod grid;
 pub(crate) mod leaf;
 mod lookup;
 pub(crate) mod piece;
-mod prefetch;
 pub(crate) mod record;
 mod segment;
 

@@ -1,6 +1,6 @@
 //! What `[operator.geofence]` means once checked.
 
-use super::rules::ZoneRules;
+use super::rules::{RulesByZone, ZoneRules};
 use rhumb_engine::alert::AlertKind;
 use rhumb_geofence::Zones;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct GeofenceConfig {
     pub zones: Arc<Zones>,
     /// One for each zone.
-    pub rules: Arc<[ZoneRules]>,
+    pub rules: RulesByZone,
     /// Kinds that are told. The state is kept whichever are.
     pub alerts: Vec<AlertKind>,
     /// Fixes that each vehicle remembers, at least 1: late frames are put between them.

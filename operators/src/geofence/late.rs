@@ -3,7 +3,7 @@
 use super::machine::{Machine, Told};
 use super::path::Sample;
 use super::state::State;
-use super::track::{Moment, Tracks, Undo, Wake, fix_of};
+use super::track::{Moment, Tracks, Wake, fix_of};
 
 /// The path does not reach back so far.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Tracks {
         new_path.insert(at, *late);
         let mut new = before;
         let mut undo = Vec::new();
-        let note = |n: usize, before| undo.push(Undo::new(number.wrapping_add(n as u32), before));
+        let note = |n: usize, before| undo.push((number.wrapping_add(n as u32), before));
         run(machine, &mut new, from, &new_path[at..], &mut is, note);
         let end = [new_path.len().checked_sub(2).map(|at| new_path[at].fix), fix_of(new_path.last())];
         machine.settle(&mut new, clock, end, &mut is);
@@ -55,9 +55,8 @@ impl Tracks {
         self.paths.replace(slot, &mut track.head, &new_path);
         if track.past.is_some() || !undo.is_empty() {
             let past = track.past.get_or_insert_default();
-            let kept = past.undo.iter().take_while(|undo| number.wrapping_sub(undo.number) as i32 > 0).count();
-            past.undo.truncate(kept);
-            past.undo.extend(undo);
+            past.undo.truncate(number);
+            undo.into_iter().for_each(|(number, before)| past.undo.push(number, oldest, before));
         }
         let mut holding = Vec::new();
         if let Some(newest) = new_path.last() {

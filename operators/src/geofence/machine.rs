@@ -1,7 +1,7 @@
 //! The rules: what a vehicle's next frame means at its zones. A pure function of what is remembered and of the frame.
 
 use super::path::Sample;
-use super::rules::ZoneRules;
+use super::rules::{RulesByZone, ZoneRules};
 use super::state::{Entering, Leaving, Speeding, State, Visit};
 use crate::fix::Fix;
 use rhumb_engine::alert::{AlertKind, AlertReason};
@@ -48,7 +48,7 @@ impl Told {
 pub struct Machine<'a> {
     pub zones: &'a Zones,
     /// By zone.
-    pub rules: &'a [ZoneRules],
+    pub rules: &'a RulesByZone,
     /// The different `accuracy_max_m` of all zones, ascending, without infinity.
     pub accuracies_m: &'a [f32],
     /// Whether passing through is looked for.
@@ -115,7 +115,9 @@ impl Machine<'_> {
         state.tidy();
         let rank =
             |told: &Told| [AlertKind::Dwell, AlertKind::Exit, AlertKind::Cross].iter().position(|k| *k == told.kind);
-        told[first..].sort_by_key(|told| (told.at.time, rank(told).unwrap_or(3)));
+        if told.len() > first + 1 {
+            told[first..].sort_by_key(|told| (told.at.time, rank(told).unwrap_or(3)));
+        }
     }
 
     fn rules(&self, zone: u32) -> &ZoneRules {
@@ -190,8 +192,8 @@ impl Machine<'_> {
     /// A frame outside a zone that the vehicle is in. `Some`, with where it left, once that counts.
     fn leave(&self, state: &mut State, visit: &Visit, way: &Way) -> Option<Fix> {
         let rules = self.rules(visit.zone);
-        let outside_m = || way.to.position().map_or(f64::INFINITY, |at| self.zones.outside_m(visit.zone, at));
-        let beyond = rules.exit_buffer_m == 0.0 || outside_m() > rules.exit_buffer_m;
+        let beyond = rules.exit_buffer_m == 0.0
+            || way.to.position().is_none_or(|at| self.zones.is_farther(visit.zone, at, rules.exit_buffer_m));
         let mut leaving = state.leaving(visit.zone).copied().unwrap_or_else(|| {
             let at = way.crossing(self.zones, visit.zone, Side::Exit);
             Leaving { zone: visit.zone, at, frames: 0, first: way.to.time }
@@ -297,7 +299,7 @@ impl Machine<'_> {
     }
 
     fn speed(&self, state: &mut State, from: Option<&Sample>, to: &Sample, holding: &[u32], told: &mut Vec<Told>) {
-        if !state.visits.iter().any(|visit| self.rules(visit.zone).speed_limit_mps.is_some()) {
+        if !self.rules.watches() || !state.visits.iter().any(|visit| self.rules(visit.zone).speed_limit_mps.is_some()) {
             if let Some(open) = &mut state.open {
                 open.speeding.clear();
             }
@@ -374,6 +376,9 @@ impl Machine<'_> {
 
     /// The vehicle's lane came to `clock`: tells the dwells that became due. `places` are its last fixes, newest last.
     pub fn settle(&self, state: &mut State, clock: i64, places: [Option<Fix>; 2], told: &mut Vec<Told>) {
+        if !self.rules.dwells() {
+            return;
+        }
         for at in 0..state.visits.len() {
             let visit = state.visits[at];
             let due = self.due(&visit).filter(|due| !visit.dwelled && *due <= clock);
@@ -389,6 +394,9 @@ impl Machine<'_> {
 
     /// From when on a frame in the same zones means something all the same.
     pub fn wake(&self, state: &State, holding: &[u32], time: i64) -> i64 {
+        if !self.rules.watches() {
+            return if state.open.is_some() { i64::MIN } else { i64::MAX };
+        }
         if state.open.is_some() || state.visits.iter().any(|v| self.rules(v.zone).speed_limit_mps.is_some()) {
             return i64::MIN;
         }

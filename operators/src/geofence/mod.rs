@@ -4,6 +4,7 @@
 //! through the rules (`machine`), a pure function of what is remembered (`state`) and of the frame; so a late frame
 //! can be put into the path and the stretch behind it run again (`late`).
 
+mod ahead;
 mod config;
 mod groups;
 mod late;
@@ -15,13 +16,15 @@ mod snapshot;
 mod state;
 mod tell;
 mod track;
+mod undo;
 pub mod why;
 
 pub use config::GeofenceConfig;
 pub use glob;
-pub use rules::ZoneRules;
+pub use rules::{RulesByZone, ZoneRules};
 
 use crate::fix::Fix;
+use ahead::{Ahead, View};
 use arrow::array::{Array, Float32Array, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::FieldRef;
@@ -52,7 +55,7 @@ pub struct GeofencePlan {
 struct Shared {
     name: String,
     zones: Arc<Zones>,
-    rules: Arc<[ZoneRules]>,
+    rules: RulesByZone,
     accuracies_m: Vec<f32>,
     told: Arc<AlertZones>,
     /// By kind.
@@ -113,6 +116,7 @@ impl OperatorPlan for GeofencePlan {
             groups: Groups::default(),
             told: Vec::new(),
             near: Vec::new(),
+            room: 0,
             shared: self.shared.clone(),
             vehicles: context.vehicles.clone(),
         })
@@ -131,6 +135,8 @@ struct Geofence {
     /// Memory that is used again.
     told: Vec<Told>,
     near: Vec<u32>,
+    /// For so many alerts of the next batch, going by the last.
+    room: usize,
 }
 
 impl Shared {
@@ -153,11 +159,22 @@ impl Operator for Geofence {
         shared.zones.containing_batch(frames.lat.values(), frames.lon.values(), &mut found);
         let lanes = frames.lane.values();
         self.tracks.reach(self.vehicles.len(), lanes.iter().max().map_or(0, |lane| usize::from(*lane) + 1));
-        let mut alerts = AlertBatch::new(shared.told.clone());
+        let mut alerts = AlertBatch::with_capacity(shared.told.clone(), self.room);
         let marked = Marked::of(&frames, &shared);
         let groups = self.groups.of_batch(&frames, shared.group_column.as_deref());
         let mut too_late = 0;
+        let mut ahead = Ahead::new();
         for row in 0..frames.len() {
+            ahead.look(
+                &View {
+                    frames: &frames,
+                    found: &found,
+                    tracks: &self.tracks,
+                    vehicles: &self.vehicles,
+                    zones: &shared.zones,
+                },
+                row,
+            );
             let (slot, lane) = (frames.slots()[row], Lane(lanes[row]));
             let sample = Sample { fix: Fix::of(&frames, row), marks: marked.marks(row) };
             let holding = found.row(row);
@@ -187,6 +204,7 @@ impl Operator for Geofence {
             }
         }
         effects.count(&format!("too_late.{}", shared.name), too_late);
+        self.room = alerts.len() + alerts.len() / 8;
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
         }
@@ -204,7 +222,7 @@ impl Operator for Geofence {
             return;
         }
         let shared = self.shared.clone();
-        let mut alerts = AlertBatch::new(shared.told.clone());
+        let mut alerts = AlertBatch::with_capacity(shared.told.clone(), 0);
         for slot in self.tracks.due(lane, now.0) {
             self.told.clear();
             let vehicle = self.vehicles.get(slot);

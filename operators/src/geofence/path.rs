@@ -2,6 +2,7 @@
 
 use crate::fix::Fix;
 use rhumb_engine::vehicle::Slot;
+use rhumb_geofence::prefetch_element;
 use std::collections::HashMap;
 
 /// What a frame says beside time and place. NaN: nothing.
@@ -106,6 +107,12 @@ impl Paths {
         if let Some(marks) = &mut self.marks {
             marks.resize(marks.len().max(slots * self.keep), Marks::NONE);
         }
+    }
+
+    /// Asks for the newest fix and the place of the next.
+    #[inline]
+    pub fn prefetch(&self, slot: Slot, head: &Head) {
+        prefetch_element(&self.steps, slot as usize * self.keep + usize::from(head.next).saturating_sub(1));
     }
 
     /// Appends a fix that is not older than the newest.

@@ -5,6 +5,7 @@ use glob::Pattern;
 use jiff::tz::TimeZone;
 use rhumb_geofence::Zone;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// When a change of side counts, and what else is watched.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +82,74 @@ impl ZoneRules {
         self.vehicles.is_empty() && self.groups.is_empty()
             || self.vehicles.iter().any(|pattern| pattern.matches(vehicle))
             || group.is_some_and(|group| self.groups.iter().any(|pattern| pattern.matches(group)))
+    }
+}
+
+/// The rules of all zones, by ordinal. Few zones differ from the others, so that those that matter stay at hand.
+#[derive(Debug, Clone)]
+pub struct RulesByZone {
+    different: Arc<[ZoneRules]>,
+    of: Arc<[u32]>,
+    /// Some zone tells a `dwell`.
+    dwells: bool,
+    /// Some zone looks at frames whose zones are those of the frame before: at the time or at the speed.
+    watches: bool,
+}
+
+impl RulesByZone {
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    pub fn dwells(&self) -> bool {
+        self.dwells
+    }
+
+    pub fn watches(&self) -> bool {
+        self.watches
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &ZoneRules> {
+        self.of.iter().map(|place| &self.different[*place as usize])
+    }
+}
+
+impl From<Vec<ZoneRules>> for RulesByZone {
+    fn from(rules: Vec<ZoneRules>) -> RulesByZone {
+        rules.into_iter().collect()
+    }
+}
+
+impl FromIterator<ZoneRules> for RulesByZone {
+    fn from_iter<I: IntoIterator<Item = ZoneRules>>(rules: I) -> RulesByZone {
+        /// So many are looked through for each zone.
+        const SHARED_MAX: usize = 64;
+        let mut different: Vec<ZoneRules> = Vec::new();
+        let place = |rules: ZoneRules| {
+            let known = different.iter().rev().take(SHARED_MAX).position(|known| *known == rules);
+            let place = known.map_or(different.len(), |back| different.len() - 1 - back);
+            if known.is_none() {
+                different.push(rules);
+            }
+            place as u32
+        };
+        let of = rules.into_iter().map(place).collect();
+        let dwells = different.iter().any(|rules| rules.dwell_us.is_some());
+        let watches = |rules: &ZoneRules| rules.speed_limit_mps.is_some() || !rules.schedule.is_always();
+        RulesByZone { of, dwells, watches: dwells || different.iter().any(watches), different: different.into() }
+    }
+}
+
+impl std::ops::Index<usize> for RulesByZone {
+    type Output = ZoneRules;
+
+    #[inline]
+    fn index(&self, zone: usize) -> &ZoneRules {
+        &self.different[self.of[zone] as usize]
     }
 }
 

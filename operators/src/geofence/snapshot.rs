@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::path::{Marks, Sample};
 use super::state::{Entering, Leaving, Speeding, State, Visit};
 use super::tell::Known;
-use super::track::{Tracks, Undo, Wake};
+use super::track::{Tracks, Wake};
 use crate::fix::{self, Fix};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array,
@@ -304,7 +304,7 @@ pub fn resume(tracks: &mut Tracks, machine: &Machine, slot: Slot, lane: Lane, fi
     let mut undo = Vec::new();
     let oldest = track.head.number.wrapping_sub(path.len() as u32).wrapping_add(1);
     if let [first, rest @ ..] = &path[..] {
-        let note = |n: usize, before| undo.push(Undo::new(oldest.wrapping_add(n as u32 + 1), before));
+        let note = |n: usize, before| undo.push((oldest.wrapping_add(n as u32 + 1), before));
         late::run(machine, &mut state, Some(*first), rest, &mut Vec::new(), note);
     }
     let mut holding = Vec::new();
@@ -317,7 +317,8 @@ pub fn resume(tracks: &mut Tracks, machine: &Machine, slot: Slot, lane: Lane, fi
         let time = path.last().map_or(i64::MIN, |sample| sample.fix.time);
         track.wake = Wake(machine.wake(&track.state, &holding, time));
         if !undo.is_empty() {
-            track.past.get_or_insert_default().undo = undo;
+            let past = track.past.get_or_insert_default();
+            undo.into_iter().for_each(|(number, before)| past.undo.push(number, oldest, before));
         }
     } else {
         tracks.cut(slot);

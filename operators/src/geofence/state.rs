@@ -16,7 +16,7 @@ pub struct Visit {
 }
 
 /// A vehicle and its zones.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct State {
     /// Ascending by zone. Most vehicles are in one zone or none.
     pub visits: SmallVec<[Visit; 1]>,
@@ -69,6 +69,13 @@ impl PartialEq for Sample {
     fn eq(&self, other: &Sample) -> bool {
         let marks = |s: &Sample| [s.marks.accuracy_m.to_bits(), s.marks.speed_mps.to_bits()];
         self.fix == other.fix && marks(self) == marks(other)
+    }
+}
+
+impl Clone for State {
+    fn clone(&self) -> State {
+        // Of plain values: copied in one piece.
+        State { visits: SmallVec::from_slice(&self.visits), open: self.open.clone() }
     }
 }
 

@@ -131,7 +131,14 @@ impl Teller<'_> {
         if !self.tells[told.kind as usize] {
             return;
         }
-        let visit = Told { kind: AlertKind::Enter, at: Fix { time: told.since, ..told.at }, ..*told };
+        let id = self.id(told, shown, revision);
+        let visit = match (told.kind, revision) {
+            (AlertKind::Enter, 0) => id,
+            _ => {
+                let enter = Told { kind: AlertKind::Enter, at: Fix { time: told.since, ..told.at }, ..*told };
+                self.id(&enter, shown, 0)
+            }
+        };
         // A dwell is shown by the passing of time, whichever frame came first after it.
         let by_time = told.kind == AlertKind::Dwell && !shown.late && !told.retracts;
         let shown_at = |time| EventTime(if by_time { told.at.time } else { time });
@@ -144,8 +151,8 @@ impl Teller<'_> {
             received_at: shown_at(shown.received_at),
             lat: told.at.lat,
             lon: told.at.lon,
-            id: self.id(told, shown, revision),
-            visit: self.id(&visit, shown, 0),
+            id,
+            visit,
             reason: told.reason,
             late: shown.late,
             supersedes,

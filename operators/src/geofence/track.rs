@@ -2,11 +2,13 @@
 
 use super::machine::{Machine, Told};
 use super::path::{Head, Paths, Sample};
-use super::state::{State, Visit};
+use super::state::State;
 use super::tell::Corrections;
+use super::undo::Undo;
 use crate::fix::Fix;
 use rhumb_engine::lane::Lane;
 use rhumb_engine::vehicle::Slot;
+use rhumb_geofence::prefetch_element;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -36,50 +38,8 @@ impl Default for Wake {
 /// What only vehicles need that go in and out of zones.
 #[derive(Debug, Default)]
 pub struct Past {
-    /// What was remembered before each fix of the path that changed it, by number, ascending.
-    pub undo: Vec<Undo>,
+    pub undo: Undo,
     pub corrections: Corrections,
-}
-
-#[derive(Debug)]
-pub struct Undo {
-    pub number: u32,
-    before: Before,
-}
-
-/// A state in sixteen bytes, where it is a simple one.
-#[derive(Debug)]
-enum Before {
-    Outside,
-    Inside(Visit),
-    Rest(Box<State>),
-}
-
-impl Undo {
-    pub fn new(number: u32, before: State) -> Undo {
-        let before = match before.visits[..] {
-            [] if before.open.is_none() => Before::Outside,
-            [visit] if before.open.is_none() => Before::Inside(visit),
-            _ => Before::Rest(Box::new(before)),
-        };
-        Undo { number, before }
-    }
-
-    fn state(&self) -> State {
-        match &self.before {
-            Before::Outside => State::default(),
-            Before::Inside(visit) => State { visits: [*visit].into_iter().collect(), open: None },
-            Before::Rest(state) => (**state).clone(),
-        }
-    }
-
-    #[cfg(test)]
-    fn memory_bytes(&self) -> usize {
-        match &self.before {
-            Before::Rest(state) => size_of::<State>() + state.memory_bytes(),
-            _ => 0,
-        }
-    }
 }
 
 impl Track {
@@ -87,26 +47,24 @@ impl Track {
     pub fn note(&mut self, before: State) {
         let number = self.head.number;
         let oldest = number.wrapping_sub(u32::from(self.head.len)).wrapping_add(1);
-        let past = self.past.get_or_insert_default();
-        // A late frame can stand behind the oldest fix at the earliest.
-        let old = past.undo.iter().take_while(|undo| !is_after(undo.number, oldest)).count();
-        past.undo.drain(..old);
-        if past.undo.len() == past.undo.capacity() {
-            past.undo.reserve_exact(2);
+        self.past.get_or_insert_default().undo.push(number, oldest, before);
+    }
+
+    /// Asks for what `note` will touch, link by link.
+    #[inline]
+    pub fn prefetch_past(&self, step: usize) {
+        let Some(past) = &self.past else { return };
+        match step {
+            0 => prefetch_element(std::slice::from_ref(&**past), 0),
+            _ => past.undo.prefetch(),
         }
-        past.undo.push(Undo::new(number, before));
     }
 
     /// What was remembered before the fix of this number of the path.
     pub fn before(&self, number: u32) -> State {
-        let undo = self.past.iter().flat_map(|past| &past.undo).find(|undo| !is_after(number, undo.number));
-        undo.map_or_else(|| self.state.clone(), Undo::state)
+        let before = self.past.as_ref().and_then(|past| past.undo.before(number));
+        before.unwrap_or_else(|| self.state.clone())
     }
-}
-
-/// Numbers go around.
-fn is_after(number: u32, other: u32) -> bool {
-    number.wrapping_sub(other) as i32 > 0
 }
 
 /// Lists of zones, so that a track names its own in four bytes.
@@ -200,6 +158,12 @@ impl Tracks {
         !self.sets.is(track.zones, zones) || time >= track.wake.0
     }
 
+    /// Asks for what `newest` and `push` will touch.
+    #[inline]
+    pub fn prefetch_path(&self, slot: Slot) {
+        self.paths.prefetch(slot, &self.of[slot as usize].head);
+    }
+
     #[inline]
     pub fn newest(&self, slot: Slot) -> Option<Sample> {
         self.paths.newest(slot, &self.of[slot as usize].head)
@@ -284,10 +248,7 @@ impl Tracks {
     /// Bytes of all vehicles as the test of the budget counts them, without what `Vec`s have in reserve for further ones.
     #[cfg(test)]
     pub fn memory_bytes(&self) -> usize {
-        let past = |past: &Past| {
-            let undo: usize = past.undo.iter().map(Undo::memory_bytes).sum();
-            size_of::<Past>() + past.undo.capacity() * size_of::<Undo>() + undo + past.corrections.memory_bytes()
-        };
+        let past = |past: &Past| size_of::<Past>() + past.undo.memory_bytes() + past.corrections.memory_bytes();
         let track = |track: &Track| {
             size_of::<Track>() + track.state.memory_bytes() + track.past.as_ref().map_or(0, |of| past(of))
         };
@@ -304,8 +265,8 @@ pub fn fix_of(sample: Option<&Sample>) -> Option<Fix> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geofence::ZoneRules;
     use crate::geofence::path::Marks;
+    use crate::geofence::rules::{RulesByZone, ZoneRules};
     use rhumb_geofence::{ZoneOptions, Zones};
 
     /// Every second frame goes in or out, as on the busiest of the benches.
@@ -314,7 +275,7 @@ mod tests {
         const VEHICLES: usize = 1_000;
         let text = r#"{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}}"#;
         let zones = Zones::from_geojson(text, &ZoneOptions::default()).expect("a zone").0;
-        let rules = [ZoneRules::plain()];
+        let rules = RulesByZone::from(vec![ZoneRules::plain()]);
         let machine =
             Machine { zones: &zones, rules: &rules, accuracies_m: &[], crosses: false, vehicle: "v", group: None };
         let mut tracks = Tracks::new(Paths::new(16, false));

@@ -2,8 +2,8 @@
 //! of time, without an index and without anything kept between runs.
 
 use rhumb_geofence::{Position, Side, Zones};
-use rhumb_operators::geofence::ZoneRules;
 use rhumb_operators::geofence::schedule::Stretch;
+use rhumb_operators::geofence::{RulesByZone, ZoneRules};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fix {
@@ -64,7 +64,7 @@ fn at_time(from: Option<&Fix>, to: &Fix, time: i64) -> Fix {
 /// `crosses`: whether zones that were passed through are looked for, which takes long.
 pub fn alerts(
     zones: &Zones,
-    rules: &[ZoneRules],
+    rules: &RulesByZone,
     vehicle: &str,
     group: Option<&str>,
     path: &[Fix],

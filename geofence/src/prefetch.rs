@@ -7,6 +7,30 @@ pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     fetch(slice.as_ptr().wrapping_add(index).cast());
 }
 
+/// The first and the last line of an element.
+#[inline(always)]
+pub fn prefetch_element<T>(slice: &[T], index: usize) {
+    let start: *const u8 = slice.as_ptr().wrapping_add(index).cast();
+    fetch(start);
+    fetch(start.wrapping_add(size_of::<T>().saturating_sub(1)));
+}
+
+/// All lines of an object.
+#[inline(always)]
+pub(crate) fn prefetch_whole<T>(of: &T) {
+    let start: *const u8 = std::ptr::from_ref(of).cast();
+    (0..size_of::<T>()).step_by(LINE).for_each(|at| fetch(start.wrapping_add(at)));
+}
+
+/// All lines of a stretch.
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(of: &[T]) {
+    let start: *const u8 = of.as_ptr().cast();
+    (0..size_of_val(of)).step_by(LINE).for_each(|at| fetch(start.wrapping_add(at)));
+}
+
+const LINE: usize = 64;
+
 /// Where the lines of each kind of cell word are, so that no branch has to ask for the kind.
 pub(crate) struct Targets {
     start: [*const u8; 8],
