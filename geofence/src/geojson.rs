@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -86,8 +87,11 @@ impl<'a> Reader<'a> {
         if features.is_empty() {
             self.note_at(None, What::NoZones, Severity::Warning);
         }
+        let read = features.par_iter().enumerate().map(|(number, raw)| FeatureRead::of(raw, number, self.options));
+        let read: Vec<FeatureRead> = read.collect();
+        let features_read = features.iter().zip(read).enumerate();
         let read: Vec<(usize, Zone)> =
-            features.iter().enumerate().filter_map(|(i, feature)| Some((i, self.feature(i, feature)?))).collect();
+            features_read.filter_map(|(i, (raw, read))| Some((i, self.feature(i, raw, read)?))).collect();
         self.check_ids(&read, &features);
         let empty = |zone: &Zone| matches!(&zone.shape, Shape::Polygons(polygons) if polygons.is_empty());
         if !read.is_empty() && read.iter().all(|(_, zone)| empty(zone)) {
@@ -112,11 +116,9 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { severity, feature: None, zone_id: None, line, column, what });
     }
 
-    fn feature(&mut self, number: usize, raw: &'a RawValue) -> Option<Zone> {
-        let mut notes = Vec::new();
-        let mut zone_id = None;
+    fn feature(&mut self, number: usize, raw: &'a RawValue, read: FeatureRead) -> Option<Zone> {
+        let FeatureRead { notes, zone_id, zone } = read;
         let (line, column) = self.line_column(raw);
-        let zone = read_feature(raw, number, self.options, &mut zone_id, &mut notes);
         if !notes.is_empty() {
             self.problems.extend(notes.into_iter().map(|(severity, what)| Problem {
                 severity,
@@ -163,6 +165,21 @@ impl<'a> Reader<'a> {
                 what: What::SameId { first, unique_property },
             });
         }
+    }
+}
+
+/// What one feature is, by itself: each is read by whichever thread comes to it.
+struct FeatureRead {
+    notes: Vec<(Severity, What)>,
+    zone_id: Option<String>,
+    zone: Option<Zone>,
+}
+
+impl FeatureRead {
+    fn of(raw: &RawValue, number: usize, options: &ZoneOptions) -> FeatureRead {
+        let (mut notes, mut zone_id) = (Vec::new(), None);
+        let zone = read_feature(raw, number, options, &mut zone_id, &mut notes);
+        FeatureRead { notes, zone_id, zone }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
+use crate::index::band::{self, Band};
 use crate::index::cell::{CellState, CellWord};
 use crate::index::contents::{CIRCLE, Contents, Part, RingHere, Shapes};
-use crate::index::encode::{Leaves, cut_edges, push_groups};
+use crate::index::encode::{cut_edges, push_groups};
 use crate::index::grid::{Cell, FAN, FAN_BITS, Frame, Grid, TOP_SHIFT};
 use crate::index::leaf::{EXACT, HOLE};
 use crate::index::piece::{Piece, pieces};
@@ -33,22 +35,19 @@ const CELLS_PER_EDGE: usize = 32;
 /// So many zones in a cell's inside set cost as much as the cell.
 const SET_ZONES_PER_CELL: usize = 16;
 
+/// Builds a band of the grid, a row of regions.
 struct Builder<'a> {
     shapes: Shapes<'a>,
-    grid: Grid,
-    nodes: Vec<Node>,
-    leaves: Leaves,
-    sets: Vec<u32>,
+    grid: &'a Grid,
+    built: Band,
     set_places: HashMap<Vec<u32>, u32>,
     /// By depth.
     contents: Vec<Contents>,
-    records: Vec<Record>,
     words: Vec<u32>,
     cut: Vec<[i16; 4]>,
-    stats: IndexStats,
 }
 
-/// Cost: about 1 us an edge. Memory is bounded by the limits above.
+/// Cost: about 1 us an edge, shared by all cores. Memory is bounded by the limits above.
 pub(crate) fn build(zones: &[Zone]) -> Index {
     let pieces = pieces(zones);
     let vertices: usize = zones.iter().map(|zone| zone.shape.vertex_count()).sum();
@@ -59,24 +58,27 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
     }
     let wanted = top_cells_wanted(zones, &pieces, vertices, &bounds);
     let tree = RTree::bulk_load(pieces.clone());
-    let mut builder = Builder {
-        shapes: Shapes { zones, pieces },
-        grid: Grid::new(bounds, wanted),
-        nodes: Vec::new(),
-        leaves: Leaves::default(),
-        sets: Vec::new(),
-        set_places: HashMap::new(),
-        contents: Vec::new(),
-        records: Vec::new(),
-        words: Vec::new(),
-        cut: Vec::new(),
-        stats: IndexStats { zones: zones.len(), vertices, ..IndexStats::default() },
-    };
-    let mut top = vec![CellWord::OUTSIDE; builder.grid.top_count()];
-    for region in builder.grid.regions() {
-        builder.fill_region(region, &tree, &mut top);
-    }
-    builder.finish(top)
+    let grid = Grid::new(bounds, wanted);
+    let mut top = vec![CellWord::OUTSIDE; grid.top_count()];
+    let bands = top.par_chunks_mut(grid.band_len()).enumerate();
+    let bands: Vec<Band> = bands
+        .map(|(number, top)| {
+            let mut builder = Builder {
+                shapes: Shapes { zones, pieces: &pieces },
+                grid: &grid,
+                built: Band::default(),
+                set_places: HashMap::new(),
+                contents: Vec::new(),
+                words: Vec::new(),
+                cut: Vec::new(),
+            };
+            for region in grid.regions(number) {
+                builder.fill_region(region, &tree, top);
+            }
+            builder.built
+        })
+        .collect();
+    band::join(bands, grid, top, IndexStats { zones: zones.len(), vertices, ..IndexStats::default() })
 }
 
 /// So many that a top cell has few edges; fewer where zones lie over each other, as each cell lists all its zones.
@@ -109,7 +111,7 @@ impl<'a> Builder<'a> {
         if cell.shift == TOP_SHIFT {
             let mut budget = CELLS_MIN + CELLS_PER_EDGE * contents.edges.len();
             let record = self.cell(cell, contents, depth, &mut budget);
-            top[self.grid.top_index(cell.at[0], cell.at[1])] = self.word_of(record);
+            top[self.grid.index_in_band(cell.at[0], cell.at[1])] = self.word_of(record);
             return;
         }
         self.shapes.settle_inside(contents);
@@ -168,7 +170,7 @@ impl<'a> Builder<'a> {
         }
         *budget -= children;
         let levels = (TOP_SHIFT - cell.shift) / FAN_BITS + 1;
-        self.stats.depth = self.stats.depth.max(levels as usize);
+        self.built.stats.depth = self.built.stats.depth.max(levels as usize);
         let mut words = [CellWord::OUTSIDE; (FAN * FAN) as usize];
         contents.walk.start(contents.rings.len());
         for (number, (word, part)) in (0..).zip(words.iter_mut().zip(cell.children())) {
@@ -181,8 +183,8 @@ impl<'a> Builder<'a> {
         if words.iter().all(|word| *word == words[0]) && !border(words[0]) {
             return Record::of(words[0]);
         }
-        self.nodes.push(Node(words));
-        Record::of(CellWord::new(CellWord::TAG_NODE, self.nodes.len() - 1))
+        self.built.nodes.push(Node(words));
+        Record::of(CellWord::new(CellWord::TAG_NODE, self.built.nodes.len() - 1))
     }
 
     /// The grid and nodes have a word for each cell; what needs more stands among the records.
@@ -190,8 +192,8 @@ impl<'a> Builder<'a> {
         if record.word().state() != CellState::Short {
             return record.word();
         }
-        self.records.push(record);
-        CellWord::new(CellWord::TAG_RECORD, self.records.len() - 1)
+        self.built.records.push(record);
+        CellWord::new(CellWord::TAG_RECORD, self.built.records.len() - 1)
     }
 
     fn pays_to_divide(&self, cell: Cell, contents: &Contents) -> bool {
@@ -219,9 +221,9 @@ impl<'a> Builder<'a> {
             [zone] => CellWord::new(CellWord::TAG_ONE, *zone as usize),
             _ => {
                 let at = self.set_places.get(zones).copied().unwrap_or_else(|| {
-                    let at = self.sets.len() as u32;
-                    self.sets.push(zones.len() as u32);
-                    self.sets.extend_from_slice(zones);
+                    let at = self.built.sets.len() as u32;
+                    self.built.sets.push(zones.len() as u32);
+                    self.built.sets.extend_from_slice(zones);
                     self.set_places.insert(zones.to_vec(), at);
                     at
                 });
@@ -233,12 +235,12 @@ impl<'a> Builder<'a> {
     fn leaf(&mut self, cell: Cell, contents: &Contents) -> Record {
         let frame = self.grid.frame(cell);
         let edges_here = contents.rings.iter().map(|ring| self.edges_of(ring)).sum();
-        self.stats.leaves += 1;
-        self.stats.leaf_edges += edges_here;
-        self.stats.leaf_edges_max = self.stats.leaf_edges_max.max(edges_here);
+        self.built.stats.leaves += 1;
+        self.built.stats.leaf_edges += edges_here;
+        self.built.stats.leaf_edges_max = self.built.stats.leaf_edges_max.max(edges_here);
         let inside = self.inside(&contents.inside);
         let short = self.short_leaf(&frame, contents, inside);
-        self.stats.short_leaves += usize::from(short.is_some());
+        self.built.stats.short_leaves += usize::from(short.is_some());
         short.unwrap_or_else(|| Record::of(self.long_leaf(cell, &frame, contents, inside)))
     }
 
@@ -293,21 +295,8 @@ impl<'a> Builder<'a> {
                 }
             };
         }
-        let at = self.leaves.push(&words);
+        let at = self.built.push_leaf(&words);
         self.words = words;
         CellWord::new(CellWord::TAG_BORDER, at)
-    }
-
-    fn finish(mut self, top: Vec<CellWord>) -> Index {
-        self.leaves.finish();
-        self.sets.shrink_to_fit();
-        self.nodes.shrink_to_fit();
-        self.records.shrink_to_fit();
-        let mut stats = self.stats;
-        (stats.top_cells, stats.nodes) = (top.len(), self.nodes.len());
-        let Builder { grid, nodes, records, leaves, sets, .. } = self;
-        let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
-        index.stats.index_bytes = index.memory_bytes();
-        index
     }
 }

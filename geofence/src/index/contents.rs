@@ -116,7 +116,7 @@ fn touches(shape: &Ring, edge: u32, bounds: &Bounds) -> bool {
 /// The shapes that cells are filled from.
 pub(crate) struct Shapes<'a> {
     pub zones: &'a [Zone],
-    pub pieces: Vec<Piece>,
+    pub pieces: &'a [Piece],
 }
 
 impl Shapes<'_> {

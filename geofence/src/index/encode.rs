@@ -11,7 +11,7 @@ const UNIT_WORDS: usize = 4;
 /// Half the side of a frame in leaf coordinates.
 pub(crate) const FRAME_UNITS: f64 = 32_000.0;
 
-/// The words of all border leaves; starts at a cache line.
+/// The words of border leaves; the first starts a cache line, or will once they are joined.
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
     words: Vec<u32>,
@@ -26,6 +26,7 @@ impl Leaves {
 
     /// Returns the unit at which the leaf starts. A leaf that fits in a cache line lies in one.
     pub fn push(&mut self, leaf: &[u32]) -> usize {
+        debug_assert_eq!(self.start, 0, "leaves are pushed before they are joined");
         let at = self.words.len().next_multiple_of(UNIT_WORDS);
         let in_line = at % LINE_WORDS;
         let fits = in_line + leaf.len() <= LINE_WORDS;
@@ -35,13 +36,34 @@ impl Leaves {
         at / UNIT_WORDS
     }
 
-    /// Moves the words to a place where the first one starts a cache line.
-    pub fn finish(&mut self) {
-        let mut placed: Vec<u32> = Vec::with_capacity(self.words.len() + LINE_WORDS);
+    /// With room for so many words, the first of which starts a cache line.
+    pub fn for_words(words: usize) -> Leaves {
+        let mut placed: Vec<u32> = Vec::with_capacity(words + LINE_WORDS);
         let start = placed.as_ptr().align_offset(LINE_WORDS * 4).min(LINE_WORDS);
         placed.resize(start, 0);
-        placed.extend_from_slice(&self.words);
-        *self = Leaves { words: placed, start };
+        Leaves { words: placed, start }
+    }
+
+    /// Words that `append` takes for these.
+    pub fn room(&self) -> usize {
+        self.words().len().next_multiple_of(LINE_WORDS)
+    }
+
+    /// Puts all leaves of another behind these, from a cache line's start on; returns how many units they move.
+    pub fn append(&mut self, other: &Leaves) -> usize {
+        let moved = self.room();
+        self.words.resize(self.start + moved, 0);
+        self.words.extend_from_slice(other.words());
+        moved / UNIT_WORDS
+    }
+
+    /// The first word of the leaf at this unit.
+    pub fn word_of(unit: usize) -> usize {
+        unit * UNIT_WORDS
+    }
+
+    pub fn word_mut(&mut self, at: usize) -> &mut u32 {
+        &mut self.words[self.start + at]
     }
 
     pub fn memory_bytes(&self) -> usize {

@@ -9,6 +9,7 @@ pub(crate) const FAN_BITS: u32 = 2;
 pub(crate) const FAN: u32 = 1 << FAN_BITS;
 /// The bits of a region, 16 by 16 top cells.
 const REGION_SHIFT: u32 = TOP_SHIFT + 2 * FAN_BITS;
+const BAND_ROWS: usize = 1 << (REGION_SHIFT - TOP_SHIFT);
 /// Top cells along one axis, so that cell coordinates fit in 32 bits.
 const TOP_SIDE_MAX: f64 = 4000.0;
 /// No cell is smaller than this many degrees (0.1 m), a hundred times what rounding in leaves could blur.
@@ -88,11 +89,21 @@ impl Grid {
         self.size[0] as usize * self.size[1] as usize
     }
 
-    /// Regions that together cover the grid.
-    pub fn regions(&self) -> impl Iterator<Item = Cell> + use<> {
-        let [nx, ny] = self.size.map(|cells| cells.div_ceil(1 << (REGION_SHIFT - TOP_SHIFT)));
-        let at = |x: u32, y: u32| Cell { at: [x << REGION_SHIFT, y << REGION_SHIFT], shift: REGION_SHIFT };
-        (0..ny).flat_map(move |y| (0..nx).map(move |x| at(x, y)))
+    /// Top cells of a band: of a row of regions.
+    pub fn band_len(&self) -> usize {
+        self.size[0] as usize * BAND_ROWS
+    }
+
+    /// The place of a top cell in its band.
+    pub fn index_in_band(&self, x: u32, y: u32) -> usize {
+        self.top_index(x, y) % self.band_len()
+    }
+
+    /// Regions that together cover a band.
+    pub fn regions(&self, band: usize) -> impl Iterator<Item = Cell> + use<> {
+        let y = (band as u32) << REGION_SHIFT;
+        let regions = self.size[0].div_ceil(1 << (REGION_SHIFT - TOP_SHIFT));
+        (0..regions).map(move |x| Cell { at: [x << REGION_SHIFT, y], shift: REGION_SHIFT })
     }
 
     /// Whether a part of a region lies in the grid.

@@ -3,6 +3,7 @@
 //! A cell is in one of three states: outside all zones; inside exactly these; border, with the few edges that run
 //! through it. [`build`] makes it from an R-tree of zone pieces, [`lookup`] reads it, [`record`] and [`leaf`] test edges.
 
+mod band;
 pub(crate) mod build;
 pub(crate) mod cell;
 mod contents;
