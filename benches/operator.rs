@@ -2,7 +2,8 @@
 //! same answer: a hash map by vehicle, haversine for every frame, an R-tree of envelopes with `geo`. How many frames,
 //! changes of zone or windows come out is asserted to be the same.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rhumb_benches::plain::Found;
 use rhumb_benches::workload::{Input, LATENESS_US, plans, zones, zones_text};
 use rhumb_engine::effects::Effects;
@@ -10,6 +11,7 @@ use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::operator::{Operator, OperatorPlan};
 use rhumb_engine::sphere::distance_m;
 use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_operators::trips::{TripsConfig, TripsPlan};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,8 +68,28 @@ fn bench(criterion: &mut Criterion) {
             bencher.iter(|| assert_eq!(naive.run(name, &input, batches), expected));
         });
     }
+    trips(&mut group, &input, &plain);
     group.finish();
     windows_are_the_same(&input, &zoned, naive.windows(&zoned));
+}
+
+/// Trips with every frame passing through: as when fleets have reported for a while.
+fn trips(group: &mut BenchmarkGroup<WallTime>, input: &Input, batches: &[FrameBatch]) {
+    let config =
+        TripsConfig { path_keep: 1, stop_us: 20 * SECOND_US, gap_us: 60 * SECOND_US, ..TripsConfig::plain("bench") };
+    let plan = TripsPlan::new("trips", config);
+    group.bench_function("trips/rhumb", |bencher| {
+        bencher.iter_batched(
+            || plan.build(&input.context()),
+            |mut operator| {
+                let (rows, effects) = run(&mut *operator, batches);
+                assert_eq!(rows, input.frames);
+                assert!(effects.rows.iter().any(|told| *told.table == *"stops"), "some vehicle stands");
+                operator
+            },
+            BatchSize::PerIteration,
+        );
+    });
 }
 
 /// What the naive fold counts is what the merger tells.

@@ -22,6 +22,7 @@ use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::source::SourcePlan;
 use rhumb_operators::enrich::EnrichPlan;
 use rhumb_operators::geofence::GeofencePlan;
+use rhumb_operators::trips::TripsPlan;
 use rhumb_operators::validate::ValidatePlan;
 use rhumb_operators::window::WindowPlan;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
             OperatorKind::Validate(config) => Arc::new(ValidatePlan::new(name, config.clone())),
             OperatorKind::Enrich(config) => Arc::new(EnrichPlan::new(name, config.clone())),
             OperatorKind::Geofence(config) => Arc::new(GeofencePlan::new(name, config.clone())),
+            OperatorKind::Trips(config) => Arc::new(TripsPlan::new(name, config.clone())),
             OperatorKind::Window(config) => Arc::new(WindowPlan::new(config.clone(), &columns)),
         };
         columns.extend(plan.columns());

@@ -225,6 +225,37 @@ fn plan_names_everything_and_no_secret() {
 }
 
 #[test]
+fn plan_says_what_trips_are() {
+    let trips = "[[operator]]\n[operator.trips]\nstop_for = \"5m\"\n";
+    let (checked, folder) = checked(&format!("{SMALL}{trips}"), &[]);
+    let plan = explain(&checked, &operators(&checked.operators, &checked.sources), &sinks()).expect("a plan");
+    let of = |from: &str, to: &str| {
+        let lines = plan.lines().skip_while(|line| *line != from).take_while(|line| *line != to);
+        lines.map(|line| line.replace(&folder, "").replacen("  ", "", 1) + "\n").collect::<String>()
+    };
+    expect![[r#"
+          1 trips
+            stop        5m within 200 m
+            trip        until a stop, or a silence of 1h; a leg is driven if faster than 0.67 m/s
+            idle        by the column ignition, where frames have it
+            late        16 frames of a vehicle are held back for late ones
+            told        once it has ended, or the vehicle is silent for 65m by event time
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late
+            columns out the same
+
+          trips
+            columns     trip_id, vehicle_id, start_time, end_time, duration_s, distance_m, speed_avg_mps, speed_max_mps,
+                        standing_s, idle_s, start_lat, start_lon, end_lat, end_lon, start_zone_ids, end_zone_ids, frames,
+                        ended, revision, epoch, event_date
+          stops
+            columns     stop_id, vehicle_id, start_time, end_time, duration_s, idle_s, lat, lon, zone_ids, frames, ended,
+                        revision, epoch, event_date
+
+    "#]].assert_eq(&(of("  1 trips", "sinks") + &of("  trips", "data")));
+}
+
+#[test]
 fn aggregates_keep_the_order_in_which_they_were_typed() {
     let (checked, _) = checked(FLEET, &[KEY]);
     let OperatorKind::Window(window) = &checked.operators[3].kind else { panic!("a window") };

@@ -11,6 +11,11 @@ name = "vehicles"
 every = "20s"
 key = ["vehicle_id"]
 aggregates = { frames = "count", driven_m = "distance" }
+[[operator]]
+[operator.trips]
+stop_radius_m = 50
+stop_for = "20s"
+gap = "1m"
 "#;
 
 /// A day's dirt: late frames, duplicates, impossible places.
@@ -33,7 +38,7 @@ fn pipeline(site: &Site, name: &str, data: &str, speed: &str) {
 }
 
 /// All that must be the same. Epochs and the order in which two shards were heard are a run's own.
-const SAME: [&str; 7] = [
+const SAME: [&str; 9] = [
     "select vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, \
      satellites, source, late, zone_ids, event_date from history",
     "select alert_id, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon, visit_id, reason, late, \
@@ -42,6 +47,8 @@ const SAME: [&str; 7] = [
      raw, detail, event_date from rejects",
     "select window_start, window_end, zone_id, frames, speed_avg from windows_zones",
     "select window_start, window_end, vehicle_id, frames, driven_m from windows_vehicles",
+    "select * exclude (revision, epoch) from trips",
+    "select * exclude (revision, epoch) from stops",
     "select * from current",
     "select count(distinct alert_id), count(*) from alerts",
 ];

@@ -3,5 +3,6 @@
 pub mod enrich;
 mod fix;
 pub mod geofence;
+pub mod trips;
 pub mod validate;
 pub mod window;

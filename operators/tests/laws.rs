@@ -17,6 +17,7 @@ use rhumb_engine::vehicle::Vehicles;
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
+use rhumb_operators::trips::{TripsConfig, TripsPlan};
 use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::sync::Arc;
@@ -103,6 +104,14 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         path_keep: 5,
         ..GeofenceConfig::plain(zones(), "laws")
     };
+    let trips = TripsConfig {
+        stop_radius_m: 800.0,
+        stop_us: 30 * SECOND_US,
+        gap_us: 60 * SECOND_US,
+        path_keep: 3,
+        lateness_us: LATENESS_US,
+        ..TripsConfig::plain("laws")
+    };
     let mut columns = core_columns();
     columns.extend(enrich.columns());
     vec![
@@ -112,6 +121,7 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         Arc::new(GeofencePlan::new("geofence", geofence)),
         window("by_zone", &["zone_id"], &columns),
         window("by_vehicle", &["vehicle_id"], &columns),
+        Arc::new(TripsPlan::new("trips", trips)),
     ]
 }
 
@@ -243,7 +253,7 @@ impl Engine {
         for (name, merger) in &mut self.mergers {
             rows.extend(merger.fire(EventTime::MAX).iter().flat_map(|batch| lines(name, batch)));
         }
-        assert_eq!(self.plans.len(), 6);
+        assert_eq!(self.plans.len(), 7);
         let mut outcome = self.outcome;
         outcome.rows.extend(rows);
         for all in [&mut outcome.history, &mut outcome.alerts, &mut outcome.rejects, &mut outcome.rows] {
@@ -323,4 +333,7 @@ fn the_drawn_frames_reach_every_kind_of_output() {
         assert!(all.rejects.iter().any(|reject| reject.contains(reason)), "{reason}");
     }
     assert!(all.history.iter().any(|row| row.contains("late=true")));
+    for (table, ended) in [("trips", "stopped"), ("trips", "silent"), ("stops", "moved"), ("stops", "silent")] {
+        assert!(all.rows.iter().any(|row| row.starts_with(table) && row.contains(ended)), "{table} {ended}");
+    }
 }

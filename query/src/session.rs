@@ -53,8 +53,9 @@ impl Default for Limits {
     }
 }
 
-/// Queries over one data folder: `history`, `alerts`, `rejects`, `windows_<name>` (the newest revision of each window;
-/// `windows_<name>_revisions` has all), every other table of the lake, and `current` and `zones` if they were given.
+/// Queries over one data folder: `history`, `alerts`, `rejects`, `windows_<name>`, `trips` and `stops` (the newest
+/// revision of each window, trip and stop; `windows_<name>_revisions` and so on have all), every other table of the lake,
+/// and `current` and `zones` if they were given.
 ///
 /// A session sees the lake as it was when it was opened, or last refreshed. Its methods block, and must not be called
 /// from asynchronous code.
@@ -130,7 +131,7 @@ impl Session {
             self.context.deregister_table(name)?;
             self.context.register_table(name, table).map(drop)
         };
-        if !name.starts_with(windows::PREFIX) {
+        if !windows::has_revisions(name) {
             return replace(name, Arc::new(LakeTable::new(name, log)));
         }
         let stored = format!("{name}{}", windows::REVISIONS);

@@ -1,37 +1,44 @@
-//! `windows_<name>` as people want it: one row a key and window, the newest revision of each, parts put together.
+//! Tables whose rows are told anew, as people want them: `windows_<name>` with one row a key and window, `trips` and
+//! `stops` with one row each. The newest revision, parts put together.
 
 use crate::log::{EVENT_DATE, TableLog};
 
-/// The tables that windows are merged from.
-pub(crate) const PREFIX: &str = "windows_";
+/// Names of windows' tables begin with it.
+const PREFIX: &str = "windows_";
 /// Name of the rows as they are stored, after the table's own name.
 pub(crate) const REVISIONS: &str = "_revisions";
 /// Of sessions: rows that say that there is no such session any more.
 const RETRACTED: &str = "retracted";
+
+/// Whether rows of a table are told anew.
+pub(crate) fn has_revisions(name: &str) -> bool {
+    name.starts_with(PREFIX) || name == "trips" || name == "stops"
+}
 
 /// The query over the stored rows, or `None` for a table that cannot be merged: of which nobody named the keys, or
 /// that has no revisions.
 pub(crate) fn view(stored: &str, log: &TableLog) -> Option<String> {
     let keys = log.keys.as_ref()?;
     let has = |column: &str| log.stored.index_of(column).is_ok();
-    if !["revision", "epoch", "window_start"].iter().all(|column| has(column)) {
+    if !["revision", "epoch"].iter().all(|column| has(column)) {
         return None;
     }
+    let start = ["window_start", "start_time"].into_iter().find(|column| has(column))?;
     let keys: Vec<String> = keys.iter().filter(|key| has(key)).map(|key| quoted(key)).collect();
     let columns: Vec<String> = log.stored.fields().iter().map(|field| field.name().clone()).collect();
     let columns: Vec<String> = columns.into_iter().chain([EVENT_DATE.to_owned()]).collect();
-    let newest = newest(stored, &columns, &keys, has("part"));
+    let newest = newest(stored, &columns, &keys, start, has("part"));
     match &log.merge {
         Some(merge) if has("part") && !log.is_one("part") => Some(merged(&newest, &columns, &keys, merge)),
         _ => Some(newest),
     }
 }
 
-/// Rows of which there is no newer revision. `event_date` follows from the window, so that conditions on it still
+/// Rows of which there is no newer revision. `event_date` follows from the start, so that conditions on it still
 /// leave files out; each part has revisions of its own.
-fn newest(stored: &str, columns: &[String], keys: &[String], has_parts: bool) -> String {
+fn newest(stored: &str, columns: &[String], keys: &[String], start: &str, has_parts: bool) -> String {
     let mut by = keys.to_vec();
-    by.extend(["window_start", EVENT_DATE].map(quoted));
+    by.extend([start, EVENT_DATE].map(quoted));
     by.extend(has_parts.then(|| quoted("part")));
     let condition = if columns.iter().any(|c| c == RETRACTED) { " and not \"retracted\"" } else { "" };
     let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();

@@ -7,6 +7,7 @@ mod file;
 mod geofence;
 mod source;
 mod tracker;
+mod trips;
 mod validate;
 mod window;
 
@@ -100,10 +101,10 @@ impl Check {
     /// may be such a one.
     fn path_keep(&mut self, typed_at: Option<Location>, operators: &[Member]) {
         let keeps = |member: &Member| {
-            member.kind.as_ref().is_none_or(|kind| ["validate", "geofence"].contains(&kind.section.key()))
+            member.kind.as_ref().is_none_or(|kind| ["validate", "geofence", "trips"].contains(&kind.section.key()))
         };
         if let Some(at) = typed_at.filter(|_| !operators.iter().any(keeps)) {
-            let what = "path_keep: has no effect without a validate or a geofence; remove it, or add an [[operator]] with \
+            let what = "path_keep: has no effect without a validate, a geofence or trips; remove it, or add an [[operator]] with \
                         [operator.validate]";
             self.error(&at, "engine", what);
         }
@@ -152,6 +153,9 @@ impl Check {
                 "geofence" => self
                     .geofence(&mut table, &component, &mut columns)
                     .map(|(config, file)| (OperatorKind::Geofence(config), vec![file])),
+                "trips" => {
+                    self.trips(&mut table, &component, &columns).map(|config| (OperatorKind::Trips(config), Vec::new()))
+                }
                 _ => {
                     let config = self.window(&mut table, &component, &columns, &mut tables);
                     config.map(|(config, empty)| {
@@ -173,8 +177,12 @@ impl Check {
 
     /// What does not make sense after what stands before it.
     fn order(&mut self, key: &str, component: &str, at: &Location, seen: &HashMap<&str, Location>) {
-        if let Some(first) = seen.get(key).filter(|_| ["validate", "geofence"].contains(&key)) {
-            let advice = if key == "validate" { "set all its rules in one" } else { "put all zones into one file" };
+        if let Some(first) = seen.get(key).filter(|_| key != "enrich" && key != "window") {
+            let advice = match key {
+                "validate" => "set all its rules in one",
+                "geofence" => "put all zones into one file",
+                _ => "it has the tables trips and stops",
+            };
             let what = format!("a second {key}, the first is in line {}; a pipeline has one: {advice}", first.line());
             self.error(at, component, what);
         } else if key == "validate" && !seen.is_empty() {

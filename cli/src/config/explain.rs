@@ -10,6 +10,7 @@ use rhumb_engine::lane::HASH_LANES;
 use rhumb_engine::operator::{OperatorPlan, TablePlan};
 use rhumb_engine::sink::SinkPlan;
 use rhumb_operators::geofence::{GeofenceConfig, ZoneRules};
+use rhumb_operators::trips::TripsConfig;
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig};
 use std::fmt::Write;
@@ -190,6 +191,7 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             out.field("alerts", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
             explain_rules(config, out);
         }
+        OperatorKind::Trips(config) => explain_trips(config, out),
         OperatorKind::Window(config) => explain_window(config, out),
     }
 }
@@ -261,6 +263,23 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
     rule(config.speed_max_mps.is_some(), format!("speed over {} m/s", config.speed_max_mps.unwrap_or(0.0)));
     rule(config.period_min_us.is_some(), format!("sooner than {}", duration_text(config.period_min_us.unwrap_or(0))));
     rules
+}
+
+fn explain_trips(config: &TripsConfig, out: &mut Page) {
+    let TripsConfig { stop_radius_m, stop_us, gap_us, path_keep, .. } = config;
+    out.field("stop", format!("{} within {stop_radius_m} m", duration_text(*stop_us)));
+    out.field(
+        "trip",
+        format!(
+            "until a stop, or a silence of {}; a leg is driven if faster than {:.2} m/s",
+            duration_text(*gap_us),
+            config.speed_min_mps()
+        ),
+    );
+    out.field("idle", format!("by the column {}, where frames have it", config.ignition));
+    out.field("late", format!("{path_keep} frames of a vehicle are held back for late ones"));
+    let silent = duration_text(gap_us.saturating_add(config.lateness_us));
+    out.field("told", format!("once it has ended, or the vehicle is silent for {silent} by event time"));
 }
 
 fn explain_window(config: &WindowConfig, out: &mut Page) {

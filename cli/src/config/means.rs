@@ -10,6 +10,7 @@ use rhumb_connectors::tcp::TcpConfig;
 use rhumb_engine::source::Tempo;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::geofence::GeofenceConfig;
+use rhumb_operators::trips::TripsConfig;
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::WindowConfig;
 use std::net::{IpAddr, SocketAddr};
@@ -203,6 +204,7 @@ pub enum OperatorKind {
     Validate(ValidateConfig),
     Enrich(EnrichConfig),
     Geofence(GeofenceConfig),
+    Trips(TripsConfig),
     Window(WindowConfig),
 }
 
@@ -212,6 +214,7 @@ impl OperatorKind {
             OperatorKind::Validate(_) => "validate",
             OperatorKind::Enrich(_) => "enrich",
             OperatorKind::Geofence(_) => "geofence",
+            OperatorKind::Trips(_) => "trips",
             OperatorKind::Window(_) => "window",
         }
     }

@@ -6,9 +6,9 @@ use crate::config::value::{DAY, MILLISECOND, SECOND};
 pub const OPERATOR: Group = Group {
     noun: "operator",
     base: &BASE,
-    kinds: &[&VALIDATE, &ENRICH, &GEOFENCE, &WINDOW],
+    kinds: &[&VALIDATE, &ENRICH, &GEOFENCE, &TRIPS, &WINDOW],
     parts: &[],
-    later: &["filter", "derive", "trips"],
+    later: &["filter", "derive"],
 };
 
 /// What `aggregates` understands, for suggestions.
@@ -252,6 +252,53 @@ const GEOFENCE: Section = Section {
             "Fixes that each vehicle remembers, for late frames to be put between: alerts that they prove wrong are corrected.",
         )
         .unit("fixes"),
+    ],
+    later: &[],
+};
+
+const TRIPS: Section = Section {
+    header: "[operator.trips]",
+    doc: "Finds where vehicles went and where they stood: the tables `trips` and `stops`. At most one; below the geofence, \
+          if there is one, for the zones that trips begin and end in. What is a trip, what is a stop, and what their \
+          columns say: TRIPS.md.",
+    fields: &[
+        Field::default(
+            "stop_radius_m",
+            Kind::Number { max: 100_000.0 },
+            "200",
+            "200",
+            "A vehicle stands as long as it is nearer than this to where it stands, and moves on once it is not.",
+        )
+        .unit("m"),
+        Field::default(
+            "stop_for",
+            Kind::Duration { min: SECOND, max: 366 * DAY },
+            "\"3m\"",
+            "\"3m\"",
+            "Standing for so long is a stop, and ends a trip.",
+        ),
+        Field::default(
+            "gap",
+            Kind::Duration { min: SECOND, max: 366 * DAY },
+            "\"1h\"",
+            "\"1h\"",
+            "A longer silence of the vehicle ends a trip, too. At least `stop_for`.",
+        ),
+        Field::default(
+            "ignition",
+            Kind::Text,
+            "\"ignition\"",
+            "\"ignition\"",
+            "Column of frames that says whether the engine runs, such as one of `[source.teltonika]`: true or false, or a whole number of which 0 is off. Without it no idling is known.",
+        ),
+        Field::optional(
+            "path_keep",
+            Kind::Integer { min: 1, max: 1024 },
+            "that of `[engine]`",
+            "16",
+            "So many frames of each vehicle are held back, for late ones to be put between. Those that come later still are counted in `too_late`.",
+        )
+        .unit("frames"),
     ],
     later: &[],
 };
