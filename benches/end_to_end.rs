@@ -84,7 +84,7 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
             offline_after_us: 600 * SECOND_US,
             vehicles_max: 5_000_000,
         },
-        sources: vec![(Arc::new(FilePlan::new("recording", config, "csv", make)), false)],
+        sources: vec![(Arc::new(FilePlan::new("recording", config, make)), false)],
         operators: plans(operators, &case.zones),
         sinks: if has_lake { vec![lake] } else { Vec::new() },
     }

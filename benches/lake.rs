@@ -218,7 +218,7 @@ fn history(criterion: &mut Criterion) {
         let [segment] = &segments[..] else { panic!("one segment of one day") };
         assert_eq!(segment.rows, ROWS as u64);
         let name = segment.path.rsplit('/').next().expect("a file name");
-        let (file, bytes) = (folder.path().join("lake/history/_staging").join(name), segment.bytes);
+        let (file, bytes) = (folder.path().join("lake/_staging/history").join(name), segment.bytes);
         let sorted = sorted_rows(&file);
         check_sorted(&sorted);
         let settings = settings_of(&file);

@@ -128,7 +128,7 @@ fn bare() -> (usize, f64) {
 fn rhumb() -> (usize, f64) {
     let mut config = UdpConfig::new("127.0.0.1:0".parse().expect("an address"));
     config.receive_buffer_bytes = RECEIVE_BUFFER_BYTES;
-    let plan = UdpPlan::new("bench", config, "fixed", Arc::new(|| Box::new(Fixed)));
+    let plan = UdpPlan::new("bench", config, Arc::new(|| Box::new(Fixed)));
     let mut reader = plan.open(Arc::new(SystemClock)).expect("a free port").remove(0);
     let shards = [Arc::new(Vehicles::default()), Arc::new(Vehicles::default())];
     let origin = Origin { source: "bench".into(), partition: "".into() };

@@ -78,7 +78,7 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
 
 fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
     let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
-    let (described, columns) = (config.describe(), config.columns());
+    let columns = config.columns();
     let make: MakeCodec = Arc::new(move || config.open());
     Ok(match &means.kind {
         SourceKind::Udp(udp) => {
@@ -88,18 +88,16 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
             config.datagram_max_bytes = udp.datagram_max_bytes;
             let network = |n: &crate::config::Network| format!("{}/{}", n.address, n.prefix).parse();
             config.allow = udp.allow.iter().map(network).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
-            Arc::new(UdpPlan::new(&means.name, config, &described, make).with_columns(columns))
+            Arc::new(UdpPlan::new(&means.name, config, make).with_columns(columns))
         }
-        SourceKind::Tcp(tcp) => {
-            Arc::new(TcpPlan::new(&means.name, tcp.clone(), &described, make).with_columns(columns))
-        }
+        SourceKind::Tcp(tcp) => Arc::new(TcpPlan::new(&means.name, tcp.clone(), make).with_columns(columns)),
         SourceKind::File(file) => {
             let speed = match file.speed {
                 Speed::Max => file::Speed::Max,
                 Speed::Times(times) => file::Speed::Times(times),
             };
             let config = FileConfig { path: file.path.clone(), speed };
-            Arc::new(FilePlan::new(&means.name, config, &described, make).with_columns(columns))
+            Arc::new(FilePlan::new(&means.name, config, make).with_columns(columns))
         }
     })
 }

@@ -102,6 +102,35 @@ struct Past {
     /// The last accepted fixes by time: (time, place), for validate.
     recent: Vec<(i64, (f64, f64))>,
     path: oracle::Path,
+    newest: Option<i64>,
+    /// Newest times that nothing bears out yet, of frames in a row, with the newest before them.
+    doubts: (Vec<i64>, Option<i64>),
+}
+
+impl Past {
+    /// Whether a frame is late. One far ahead of its lane is in doubt until its lane has come near it, and up to four in a row
+    /// give way to one that is not older than what was there before them.
+    fn is_late(&mut self, time: i64, clock: i64) -> bool {
+        let is_far = |time: i64| time > clock.saturating_add(LATENESS_US);
+        if self.doubts.0.last().is_some_and(|doubt| self.newest != Some(*doubt) || !is_far(*doubt)) {
+            self.doubts.0.clear();
+        }
+        let (doubts, before) = &mut self.doubts;
+        if self.newest.is_some_and(|newest| time < newest) {
+            if doubts.is_empty() || before.is_some_and(|before| time < before) {
+                return true;
+            }
+            self.newest = *before;
+            self.path.all.retain(|fix| fix.time <= time);
+        }
+        match (is_far(time), doubts.len()) {
+            (true, 0) => (*doubts, *before) = (vec![time], self.newest),
+            (true, 1..4) => doubts.push(time),
+            _ => doubts.clear(),
+        }
+        self.newest = Some(time);
+        false
+    }
 }
 
 #[derive(Default)]
@@ -179,12 +208,12 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
         if past.recent.len() > PATH_KEEP {
             past.recent.remove(0);
         }
-        let late = past.path.all.last().is_some_and(|newest| time < newest.time);
-        expected.late += u64::from(late);
+        let clock = clocks.entry(lane(vehicle)).or_insert(LaneClock { now: i64::MIN, held: i64::MIN });
+        clock.see(time);
+        expected.late += u64::from(past.is_late(time, clock.now));
         let speed_mps = speed.and_then(|at| record[at].parse::<f64>().ok()).map(|mps| mps as f32);
         let fix = oracle::Fix { time, lat: place.0, lon: place.1, accuracy_m: None, speed_mps };
         past.path.take(fix, PATH_KEEP);
-        clocks.entry(lane(vehicle)).or_insert(LaneClock { now: i64::MIN, held: i64::MIN }).see(time);
     }
     for (vehicle, past) in &vehicles {
         let path = &past.path.all;

@@ -102,3 +102,92 @@ fn run_that_was_stopped_twice_gives_the_rows_of_one_that_was_not() {
     let history = rows(&site, "rest.toml", SAME[0]);
     assert!(history == rows(&site, "whole.toml", SAME[0]), "a run without input adds nothing");
 }
+
+/// A folder with a recording of one vehicle, and a pipeline with one window.
+fn one_window(window: &str) -> Site {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    site.write("cars.csv", FRAMES);
+    change_window(&site, window);
+    let first = site.done(&["run", "cars.toml", "--until-end"]);
+    assert!(!first.stderr.contains("resuming"), "{}", first.stderr);
+    site
+}
+
+const FRAMES: &str = "id,ts,lat,lon,speed\ncar,1767592800,30.25,-97.7,1.5\ncar,1767592801,30.25,-97.7,1.5\n";
+const WINDOW: &str = "name = \"w\"\nevery = \"1m\"\nkey = [\"zone_id\"]\naggregates = { frames = \"count\" }\n";
+
+fn change_window(site: &Site, window: &str) {
+    let source = "[[source]]\nname = \"s\"\n[source.file]\npath = \"cars.csv\"\ncodec = \"csv\"\n";
+    let geofence = "[[operator]]\n[operator.geofence]\nzones = \"zones.geojson\"\n";
+    let window = format!("[[operator]]\n[operator.window]\n{window}");
+    site.write("cars.toml", format!("name = \"cars\"\ndata = \"data\"\n{source}{geofence}{window}"));
+}
+
+#[test]
+fn window_that_was_changed_is_not_taken_for_the_one_in_the_data_folder() {
+    let site = one_window(WINDOW);
+    let cases = [
+        ("every = \"1m\"", "every = \"5m\"", "every was 1m, is 5m"),
+        ("every = \"1m\"", "every = \"1m\"\nsize = \"2m\"", "size was not set, is 2m"),
+        ("every = \"1m\"", "gap = \"1m\"", "every was 1m, is not set; gap was not set, is 1m"),
+        ("[\"zone_id\"]", "[\"vehicle_id\"]", "key was zone_id, is vehicle_id"),
+        (
+            "frames = \"count\"",
+            "frames = \"count\", top = \"max(speed_mps)\"",
+            "aggregates was frames = count, is frames = count, top = max(speed_mps)",
+        ),
+    ];
+    let manifests = || std::fs::read_dir(site.path("data/manifests")).expect("a folder").count();
+    let before = manifests();
+    for (was, is, said) in cases {
+        change_window(&site, &WINDOW.replace(was, is));
+        let told = site.rhumb(&["run", "cars.toml", "--until-end"]);
+        let expected = format!(
+            "error: the data folder data has state and tables of operators that have changed since (window.w: {said}): give \
+             such an operator another name, under which it starts anew beside the old table; or set it back; or use another \
+             data folder\n"
+        );
+        assert_eq!((told.exit, told.stderr), (1, expected), "{is}");
+    }
+    assert_eq!(manifests(), before, "a start that is refused claims nothing");
+    // What does not touch what is there goes on: another name, a further window, another lateness.
+    let renamed = WINDOW.replace("\"w\"", "\"w5\"").replace("1m", "5m");
+    change_window(&site, &format!("{WINDOW}[[operator]]\n[operator.window]\n{renamed}"));
+    let toml = std::fs::read_to_string(site.path("cars.toml")).expect("the pipeline");
+    site.write("cars.toml", toml.replace("[[source]]", "[engine]\nlateness = \"1m\"\n[[source]]"));
+    site.write("cars.csv", format!("{FRAMES}car,1767592802,30.25,-97.7,1.5\n"));
+    site.done(&["run", "cars.toml", "--until-end"]);
+    let frames = |table: &str| site.ask("cars.toml", &format!("select zone_id, frames from {table}"));
+    assert_eq!((frames("windows_w"), frames("windows_w5")), (vec!["middle,3".to_owned()], vec!["middle,1".to_owned()]));
+    // The old one is still known, also after it was gone for a while.
+    change_window(&site, &renamed);
+    site.done(&["run", "cars.toml", "--until-end"]);
+    change_window(&site, &WINDOW.replace("1m", "2m"));
+    assert_eq!(site.rhumb(&["run", "cars.toml", "--until-end"]).exit, 1);
+}
+
+#[test]
+fn recording_that_was_replaced_is_not_read_on_and_a_resumed_run_says_where_it_goes_on() {
+    let site = one_window(WINDOW);
+    let resumed = site.done(&["run", "cars.toml", "--until-end"]).stderr;
+    let line = resumed.lines().find(|line| line.contains("resuming after the last commit")).expect("it says so");
+    for words in ["epoch=1", "frames_before=2", &format!("positions=\"s: cars.csv at {}\"", FRAMES.len())] {
+        assert!(line.contains(words), "{line}");
+    }
+    site.write("cars.csv", FRAMES.replace("30.25", "30.26").repeat(2));
+    let told = site.rhumb(&["run", "cars.toml", "--until-end"]);
+    assert_eq!(told.exit, 1, "{told:?}");
+    let said = format!(
+        "error: source s: cars.csv: is another file than the one that was read up to byte {0} before, whose first {0} bytes \
+         were others: give the new recording another name",
+        FRAMES.len()
+    );
+    assert!(told.stderr.lines().any(|line| line.starts_with(&said)), "{}", told.stderr);
+    // Under another name it is another recording.
+    std::fs::rename(site.path("cars.csv"), site.path("more.csv")).expect("it is there");
+    let toml = std::fs::read_to_string(site.path("cars.toml")).expect("the pipeline");
+    site.write("cars.toml", toml.replace("cars.csv", "more.csv"));
+    site.done(&["run", "cars.toml", "--until-end"]);
+    assert_eq!(site.count("cars.toml", "select count(*) from history"), 6);
+}

@@ -204,15 +204,17 @@ fn bad_rows_are_rejected_with_their_bytes_and_the_rest_is_kept() {
         site.ask("dirty.toml", "select arrow_cast(event_time, 'Int64') / 1000000 from history order by 1"),
         ["1767592800", "1767592840"]
     );
-    let sql = "select reason, \"offset\", arrow_cast(raw, 'Utf8') as raw, detail from rejects order by \"offset\"";
+    // A frame that was read carries its time of receipt.
+    let sql = "select reason, \"offset\", left(arrow_cast(raw, 'Utf8'), 50) as raw, left(detail, 56) as detail from rejects \
+               order by \"offset\"";
     expect![[r#"
-        reason       offset  raw                                                           detail
-        -----------  ------  ------------------------------------------------------------  ------------------------------------------------------------
-        undecodable      48  a,yesterday,30.25,-97.75                                      event_time (from ts) is not a time: "yesterday" (expected R…
-        undecodable      73  this is no row                                                the row has 1 columns instead of 4; ts is missing
-        undecodable      88  a,1767592810,north,-97.75                                     lat is not a number: "north"
-        vehicle_id      114  {"vehicle_id":"","event_time":1767592820000000,"received_at…  the vehicle id is empty
-        range           139  {"vehicle_id":"a","event_time":1767592830000000,"received_a…  latitude 95 is not in -90..90
+        reason       offset  raw                                                 detail
+        -----------  ------  --------------------------------------------------  --------------------------------------------------------
+        undecodable      48  a,yesterday,30.25,-97.75                            event_time (from ts) is not a time: "yesterday" (expecte
+        undecodable      73  this is no row                                      the row has 1 columns instead of 4; ts is missing
+        undecodable      88  a,1767592810,north,-97.75                           lat is not a number: "north"
+        vehicle_id      114  {"vehicle_id":"","event_time":1767592820000000,"re  the vehicle id is empty
+        range           139  {"vehicle_id":"a","event_time":1767592830000000,"r  latitude 95 is not in -90..90
         5 rows
     "#]].assert_eq(&site.done(&["query", "dirty.toml", sql]).stdout);
 }
@@ -282,6 +284,39 @@ fn wrong_clock_in_a_recording_makes_no_other_frame_late() {
     assert_eq!(summary["history_rows"], serde_json::json!(40_004), "{summary}");
     assert_eq!(summary["too_late"], serde_json::json!({}), "{summary}");
     assert_eq!(site.count("cabs.toml", "select sum(frames) from windows_zones"), 40_004);
+}
+
+/// The wrong frame is odd itself, and nothing else is: its vehicle is where it is, in time, and its alerts are taken back.
+#[test]
+fn vehicle_that_was_once_in_the_future_goes_on_as_if_it_had_not_been() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    const START: u32 = 1_210_000_000;
+    let frame = |time: u32, lon: f64| format!("a,{time},30.25,{lon}\n");
+    let before: String = (0..50).map(|n| frame(START + 10 * n, -97.75)).collect();
+    let after: String = (50..100).map(|n| frame(START + 10 * n, -97.75)).collect();
+    // Out of all zones, 400 days on.
+    let wrong = frame(START + 86_400 * 400, -97.5);
+    let toml = pipeline("wrong", "wrong.csv")
+        .replace("zones = \"zones.geojson\"", "zones = \"zones.geojson\"\nexit_buffer_m = 0");
+    site.write("wrong.csv", format!("vehicle_id,ts,lat,lon\n{before}{wrong}{after}"));
+    site.write("wrong.toml", &toml);
+    site.write("right.csv", format!("vehicle_id,ts,lat,lon\n{before}{after}"));
+    site.write("right.toml", toml.replace("wrong", "right"));
+    for pipeline in ["wrong.toml", "right.toml"] {
+        site.done(&["run", pipeline, "--until-end"]);
+    }
+    assert_eq!(site.count("wrong.toml", "select count(*) from history"), 101);
+    assert_eq!(site.count("wrong.toml", "select count(*) from history where late"), 0);
+    let same = |sql: &str| assert_eq!(site.ask("wrong.toml", sql), site.ask("right.toml", sql), "{sql}");
+    same("select vehicle_id, event_time, lat, lon, speed_mps, zone_ids from current");
+    same(
+        "select kind, zone_id, event_time from alerts where coalesce(reason, '') <> 'retracted' and alert_id not in \
+         (select supersedes from alerts where supersedes is not null)",
+    );
+    let told = "select kind, coalesce(reason, '') as reason from alerts where zone_id = 'middle' order by sequence";
+    assert_eq!(site.ask("wrong.toml", told), ["enter,", "exit,", "exit,retracted"]);
+    same("select window_start, zone_id, frames from windows_zones order by 1, 2");
 }
 
 #[test]

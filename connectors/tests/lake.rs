@@ -8,11 +8,11 @@ mod lake_fixture;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
 use lake_fixture::{add_alerts, add_reject, add_windows, context, fleet_column, frames, open};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rhumb_connectors::lake::LakePlan;
+use rhumb_connectors::lake::{KEYS_KEY, LakePlan};
 use rhumb_engine::message::Output;
 use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkPlan};
 use rhumb_engine::time::DAY_US;
@@ -57,7 +57,7 @@ fn rows(data: &Path, name: &str) -> usize {
 }
 
 fn staged(data: &Path, name: &str) -> usize {
-    fs::read_dir(data.join("lake").join(name).join("_staging")).unwrap().count()
+    fs::read_dir(data.join("lake/_staging").join(name)).unwrap().count()
 }
 
 fn write(sink: &mut dyn Sink, outputs: &[Output]) {
@@ -116,10 +116,10 @@ fn engine_that_died_after_the_manifest_is_finished_by_the_next() {
     drop(sink);
     // It got as far as moving one file.
     let moved = &segments[0];
-    let folder = data.path().join("lake").join(&moved.table);
-    let place = folder.join(&moved.path);
+    let lake = data.path().join("lake");
+    let place = lake.join(&moved.table).join(&moved.path);
     fs::create_dir_all(place.parent().unwrap()).unwrap();
-    fs::rename(folder.join("_staging").join(place.file_name().unwrap()), &place).unwrap();
+    fs::rename(lake.join("_staging").join(&moved.table).join(place.file_name().unwrap()), &place).unwrap();
 
     let second = context(data.path(), 2);
     let mut sink = open(&second);
@@ -150,10 +150,37 @@ fn segment_that_is_gone_is_an_error_that_names_it() {
     let data = tempfile::tempdir().unwrap();
     let (mut sink, segments) = prepared(&context(data.path(), 1));
     let file = segments[0].path.rsplit('/').next().unwrap();
-    fs::remove_file(data.path().join("lake").join(&segments[0].table).join("_staging").join(file)).unwrap();
+    fs::remove_file(data.path().join("lake/_staging").join(&segments[0].table).join(file)).unwrap();
     let error = sink.committed(1, &segments).unwrap_err();
     assert!(error.action.contains(file), "{}", error.action);
     assert_eq!(rows(data.path(), &segments[0].table), 0);
+}
+
+#[test]
+fn lake_that_is_ahead_of_the_manifests_is_not_written_to() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut sink, segments) = prepared(&context(data.path(), 1));
+    sink.committed(1, &segments).unwrap();
+    drop(sink);
+    // The manifests were lost: the next engine begins at epoch 1, which the tables have.
+    let error = open(&context(data.path(), 2)).committed(0, &[]).unwrap_err();
+    let text = format!("{}: {}", error.action, error.cause);
+    assert!(text.contains("the table has the pipeline's epoch 1, and the last manifest is of epoch 0"), "{text}");
+}
+
+#[test]
+fn segments_that_an_earlier_version_staged_in_their_table_are_taken_over() {
+    let data = tempfile::tempdir().unwrap();
+    let (sink, segments) = prepared(&context(data.path(), 1));
+    drop(sink);
+    let lake = data.path().join("lake");
+    for table in ["history", "alerts", "rejects", "windows_zones"] {
+        fs::rename(lake.join("_staging").join(table), lake.join(table).join("_staging")).unwrap();
+    }
+    let mut sink = open(&context(data.path(), 2));
+    sink.committed(1, &segments).unwrap();
+    assert_eq!(rows(data.path(), "history"), 5000);
+    assert!(!lake.join("history/_staging").exists());
 }
 
 #[test]
@@ -231,6 +258,21 @@ fn table_that_does_not_fit_says_what_to_do() {
     other.history.retain(|f| f.name() != "fleet");
     other.history.push(Arc::new(Field::new("fleet", DataType::Float64, true)));
     check_refused(&other, "its column fleet is of type Utf8, the pipeline now gives Float64: rename the column");
+
+    let data = tempfile::tempdir().unwrap();
+    let (mut sink, segments) = prepared(&context(data.path(), 1));
+    sink.committed(1, &segments).unwrap();
+    drop(sink);
+    let mut other = context(data.path(), 2);
+    let mut fields: Vec<_> = other.tables[0].schema.fields().to_vec();
+    let of_vehicles = [(KEYS_KEY.to_owned(), "vehicle_id".to_owned())].into();
+    other.tables[0].schema = Arc::new(Schema::new_with_metadata(fields.clone(), of_vehicles));
+    check_refused(&other, "the column(s) zone_id tell its rows apart, and vehicle_id those of the pipeline");
+    let nullable = fields.iter_mut().find(|field| field.name() == "frames").unwrap();
+    *nullable = Arc::new(nullable.as_ref().clone().with_nullable(true));
+    let keys = context(data.path(), 2).tables[0].schema.metadata().clone();
+    other.tables[0].schema = Arc::new(Schema::new_with_metadata(fields, keys));
+    check_refused(&other, "every row must have its column frames, and rows of the pipeline may now be without");
 
     let data = tempfile::tempdir().unwrap();
     let mut odd = context(data.path(), 1);

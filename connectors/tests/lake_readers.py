@@ -44,6 +44,9 @@ def with_duckdb():
     files = [uri.removeprefix("file://") for uri in history.file_uris()]
     row = duckdb.execute(AGGREGATES.format(source="read_parquet(?)"), [files]).fetchone()
     check_facts("duckdb, files of the log", row)
+    for glob in [lake / "history" / "**" / "*.parquet", lake / "history" / "*" / "*.parquet"]:
+        row = duckdb.execute(AGGREGATES.format(source="read_parquet(?, hive_partitioning = true)"), [str(glob)]).fetchone()
+        check_facts(f"duckdb, {glob.relative_to(lake)}", row)
     glob = str(lake / "history" / "event_date=*" / "*.parquet")
     row = duckdb.execute(AGGREGATES.format(source="read_parquet(?, hive_partitioning = true)"), [glob]).fetchone()
     check_facts("duckdb, glob", row)

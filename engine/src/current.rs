@@ -1,5 +1,5 @@
-//! The current table: the newest frame of every vehicle by event time. One writer a shard; any number of readers,
-//! who take no lock and whom no writer waits for.
+//! The current table: the newest frame of every vehicle, which is the last that was not late. One writer a shard; any
+//! number of readers, who take no lock and whom no writer waits for.
 //!
 //! Each vehicle has an entry (`entry`), which is always read whole. Of two frames of one time the later one counts.
 
@@ -103,13 +103,14 @@ impl CurrentShard {
         let ignition = ignition.and_then(|(_, values)| values.as_boolean_opt());
         let mut places = Vec::new();
         for row in 0..frames.len() {
+            // One that is not late may still be older than what stands here, whose clock was wrong then.
+            if frames.late.value(row) {
+                continue;
+            }
             let slot = frames.vehicle.value(row);
             let entry = &self.entries[slot as usize];
             let event_time = frames.event_time.value(row);
             let before = entry.event_time();
-            if event_time < before {
-                continue;
-            }
             let (lat, lon) = (frames.lat.value(row), frames.lon.value(row));
             let said = frames.speed_mps.as_ref().filter(|a| a.is_valid(row)).map(|a| a.value(row));
             let values = Values {

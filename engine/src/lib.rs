@@ -8,6 +8,7 @@ pub mod builder;
 pub mod chain;
 mod control;
 pub mod current;
+pub mod definition;
 pub mod effects;
 pub mod extra;
 pub mod frame;

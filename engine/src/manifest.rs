@@ -2,6 +2,7 @@
 //! number is the commit. An engine starts with a claim, which takes a number too: whoever finds its number taken has
 //! been overtaken by another engine, and stops.
 
+use crate::definition::Definitions;
 use crate::lane::Lane;
 use crate::sink::Segment;
 use crate::source::Position;
@@ -67,6 +68,9 @@ pub struct Manifest {
     pub positions: BTreeMap<String, Position>,
     pub clocks: BTreeMap<u16, EventTime>,
     pub state: Vec<StateFile>,
+    /// Of all operators that have ever committed here, as they were then.
+    #[serde(default)]
+    pub definitions: Definitions,
     pub segments: Vec<Segment>,
     /// Number of the next alert.
     pub next_sequence: i64,
@@ -123,6 +127,7 @@ impl Chain {
                     positions: BTreeMap::new(),
                     clocks: BTreeMap::new(),
                     state: Vec::new(),
+                    definitions: Definitions::new(),
                     segments: Vec::new(),
                     next_sequence: 1,
                     offline_after_us: offline_after_us(),

@@ -1,5 +1,6 @@
 //! Operators: what a pipeline does to frames, and the law they keep.
 
+use crate::definition::Definition;
 use crate::effects::Effects;
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
@@ -59,6 +60,12 @@ pub trait OperatorPlan: Send + Sync {
     /// Columns that it adds to frames.
     fn columns(&self) -> Vec<FieldRef> {
         Vec::new()
+    }
+
+    /// The settings that its state and its tables depend on: with others, what is in a data folder is of no use to it. Empty
+    /// if it takes up its state under any.
+    fn definition(&self) -> Definition {
+        Definition::new()
     }
 
     /// Tables that it writes, without the columns `epoch` and `event_date` that the lake adds; the second is the

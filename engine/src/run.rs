@@ -4,8 +4,9 @@ use crate::builder::{ClockRules, FrameBuilder};
 use crate::chain::Chain;
 use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
+use crate::definition::{self, Definitions};
 use crate::frame::{Origin, core_columns};
-use crate::manifest::{Chain as Manifests, ManifestError};
+use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
 use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Reader, ReaderEvent};
@@ -74,6 +75,11 @@ pub enum RunError {
         "data folder {path}: process {by} is running a pipeline there; stop it first, or give this one another folder"
     )]
     InUse { path: PathBuf, by: String },
+    #[error(
+        "the data folder {path} has state and tables of operators that have changed since ({changed}): give such an operator \
+         another name, under which it starts anew beside the old table; or set it back; or use another data folder"
+    )]
+    Changed { path: PathBuf, changed: String },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -159,6 +165,31 @@ fn lock(data: &Path) -> Result<File, RunError> {
     }
 }
 
+/// What operators are defined by; an error if the data folder was written by others of the same names.
+fn unchanged_since_last(store: &Store, pipeline: &Pipeline) -> Result<Definitions, RunError> {
+    let of_plan = |plan: &Arc<dyn OperatorPlan>| (plan.name().to_owned(), plan.definition());
+    let mut all: Definitions = pipeline.operators.iter().map(of_plan).collect();
+    all.retain(|_, definition| !definition.is_empty());
+    let last = newest(store)?;
+    let changed = last.map_or_else(Vec::new, |last| definition::changed(&last.definitions, &all));
+    if changed.is_empty() {
+        return Ok(all);
+    }
+    let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
+    Err(RunError::Changed { path: pipeline.data.clone(), changed: changed.join("; ") })
+}
+
+fn tell_resumed(last: &Manifest) {
+    let positions: Vec<String> =
+        last.positions.iter().map(|(source, position)| format!("{source}: {position}")).collect();
+    tracing::info!(
+        epoch = last.epoch,
+        frames_before = last.totals.frames(),
+        positions = positions.join("; "),
+        "resuming after the last commit"
+    );
+}
+
 /// Opens everything, restores the last committed state, and starts reading.
 pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
     let settings = pipeline.settings.clone();
@@ -169,6 +200,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     std::fs::create_dir_all(&pipeline.data).map_err(data("create it"))?;
     let store = Store::local(&pipeline.data).map_err(data("open it"))?;
     let lock = lock(&pipeline.data)?;
+    let definitions = unchanged_since_last(&store, pipeline)?;
     // Before the claim: a start that fails must not stop an engine that runs elsewhere.
     let mut sources = Vec::new();
     for (plan, rollover) in &pipeline.sources {
@@ -213,6 +245,9 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             source.seek(position)?;
         }
     }
+    if last.epoch > 0 {
+        tell_resumed(&last);
+    }
 
     let mut mergers = Vec::new();
     for plan in &pipeline.operators {
@@ -237,6 +272,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         next_sequence: last.next_sequence,
         offline_after_us: settings.offline_after_us,
         chain: manifests,
+        definitions,
         progress: progress.clone(),
         committed: committed_sender,
     };

@@ -1,9 +1,11 @@
 //! Sources: where frames come from.
 
 use crate::builder::FrameBuilder;
+use crate::lane::hash_of;
 use crate::time::{Clock, EventTime};
 use arrow::datatypes::FieldRef;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,52 @@ pub struct Position {
     /// that reading it again gives the same frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<EventTime>,
+    /// How partitions begin that could be replaced by others of the same name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub heads: BTreeMap<String, Head>,
+}
+
+/// The first bytes of a partition, as records are counted in it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Head {
+    pub bytes: u64,
+    /// Of these bytes; a text, because readers of JSON may not hold 64 bits.
+    hash: String,
+}
+
+impl Head {
+    /// More than these are not looked at.
+    pub const BYTES_MAX: usize = 4096;
+
+    /// Of a partition that begins with `bytes`.
+    pub fn of(bytes: &[u8]) -> Head {
+        let bytes = &bytes[..bytes.len().min(Head::BYTES_MAX)];
+        Head { bytes: bytes.len() as u64, hash: format!("{:016x}", hash_of(bytes)) }
+    }
+
+    /// Whether a partition that begins with `bytes` can be the one that this is of: it may have grown.
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        let length = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        bytes.get(..length).is_some_and(|bytes| Head::of(bytes) == *self)
+    }
+}
+
+/// Partitions that are named where all cannot be.
+const PARTITIONS_SHOWN: usize = 4;
+
+/// For the log: which partition goes on where.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        // What begins with a slash is a source's own, and no partition.
+        let mut partitions = self.offsets.iter().filter(|(name, _)| !name.starts_with('/'));
+        let shown: Vec<String> =
+            partitions.by_ref().take(PARTITIONS_SHOWN).map(|(name, offset)| format!("{name} at {offset}")).collect();
+        f.write_str(&shown.join(", "))?;
+        match partitions.count() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// What a poll found.
@@ -75,9 +123,6 @@ pub trait SourcePlan: Send + Sync {
 
     fn tempo(&self) -> Tempo;
 
-    /// What `rhumb explain` says of it: codec, address, partitions.
-    fn describe(&self) -> Vec<(String, String)>;
-
     /// Columns that its frames have beyond the core, in the order in which its codec numbers them.
     fn columns(&self) -> Vec<FieldRef> {
         Vec::new()
@@ -85,4 +130,43 @@ pub trait SourcePlan: Send + Sync {
 
     /// Opens it: one reader a thread.
     fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partition_is_known_by_its_head_as_long_as_it_only_grows() {
+        let long: Vec<u8> = (0..5000u32).map(|n| (n % 251) as u8).collect();
+        let mut other = long.clone();
+        other[Head::BYTES_MAX - 1] ^= 1;
+        let mut later = long.clone();
+        later[Head::BYTES_MAX] ^= 1;
+        for (was, is, same) in [
+            (&long[..], &long[..], true),
+            (&long[..10], &long[..], true),
+            (&long[..], &later[..], true),
+            (&long[..0], &long[..], true),
+            (&long[..], &other[..], false),
+            (&long[..10], &long[..9], false),
+            (&long[..10], &other[1..], false),
+        ] {
+            assert_eq!(Head::of(was).begins(is), same, "{} and {} bytes", was.len(), is.len());
+        }
+    }
+
+    #[test]
+    fn position_names_a_few_partitions() {
+        let offsets = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), 7)).collect();
+        let text = |names| Position { offsets: offsets(names), ..Position::default() }.to_string();
+        assert_eq!(text(&["/merged_up_to", "a", "b"]), "a at 7, b at 7");
+        assert_eq!(text(&["a", "b", "c", "d", "e", "f"]), "a at 7, b at 7, c at 7, d at 7 and 2 more");
+    }
+
+    #[test]
+    fn position_of_an_older_version_can_be_read() {
+        let position: Position = serde_json::from_str(r#"{"offsets": {"a": 3}}"#).unwrap();
+        assert_eq!(position, Position { offsets: [("a".to_owned(), 3)].into(), ..Position::default() });
+    }
 }

@@ -17,6 +17,16 @@ pub const ROLLOVER_US: i64 = 1024 * WEEK_US;
 /// keep fixes before it sends them. Traccar's rule has no other end, and makes of a clock that stands at 1970 one of 1989.
 pub const ROLLOVER_WITHIN_US: i64 = 90 * DAY_US;
 
+/// Units of durations as one types them. Longest first, so that the shortest text is found first.
+pub const DURATIONS: [(&str, i64); 5] =
+    [("d", DAY_US), ("h", 3_600 * SECOND_US), ("m", 60 * SECOND_US), ("s", SECOND_US), ("ms", SECOND_US / 1_000)];
+
+/// A duration as one would type it.
+pub fn duration_text(us: i64) -> String {
+    let (unit, of) = DURATIONS.iter().find(|(_, of)| us % of == 0 && us >= *of).copied().unwrap_or(("s", SECOND_US));
+    format!("{}{unit}", us / of)
+}
+
 impl EventTime {
     /// Before every frame: the clock of a lane that has seen none.
     pub const MIN: EventTime = EventTime(i64::MIN);

@@ -1,5 +1,6 @@
 //! The writer's thread: hands output to the sinks, and at each barrier makes the epoch real.
 
+use crate::definition::Definitions;
 use crate::manifest::{Chain, Manifest, ManifestError};
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
 use crate::operator::Merger;
@@ -34,6 +35,8 @@ pub struct Writer {
     pub sinks: Vec<Box<dyn Sink>>,
     pub mergers: Vec<TableMerger>,
     pub chain: Chain,
+    /// Of the operators of today.
+    pub definitions: Definitions,
     pub next_sequence: i64,
     pub offline_after_us: i64,
     pub progress: Arc<Progress>,
@@ -129,6 +132,7 @@ impl Writer {
             positions: positions(self.chain.last(), &readers),
             clocks,
             state: self.chain.write_state(barrier.epoch, state)?,
+            definitions: definitions(self.chain.last(), &self.definitions),
             segments,
             next_sequence: self.next_sequence,
             offline_after_us: self.offline_after_us,
@@ -179,12 +183,20 @@ pub fn merger_name(operator: &str) -> String {
     format!("{operator}.merger")
 }
 
+/// Tables of operators that are gone stay in the lake, and so does what they were made by.
+fn definitions(last: &Manifest, of_today: &Definitions) -> Definitions {
+    let mut all = last.definitions.clone();
+    all.extend(of_today.clone());
+    all
+}
+
 /// Positions of sources that do not run today stay as they were.
 fn positions(last: &Manifest, readers: &[Arc<ReaderReport>]) -> BTreeMap<String, crate::source::Position> {
     let mut positions = last.positions.clone();
     for reader in readers {
         let position = positions.entry(reader.source.to_string()).or_default();
         position.offsets.extend(reader.position.offsets.clone());
+        position.heads.extend(reader.position.heads.clone());
         position.received_at = reader.position.received_at.or(position.received_at);
     }
     positions

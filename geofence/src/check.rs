@@ -49,7 +49,7 @@ pub(crate) fn polygons(polygons: Vec<Vec<Vec<[f64; 2]>>>, note: Note) -> Option<
         note(Severity::Warning, What::NothingLeft);
     }
     check_nested(&usable, note);
-    let steradians: f64 = usable.iter().map(|(_, polygon)| area(polygon)).sum();
+    let steradians: f64 = usable.iter().map(|(_, polygon)| polygon.steradians()).sum();
     check_hemisphere(steradians, note);
     let polygons: Vec<Polygon> = usable.into_iter().map(|(_, polygon)| polygon).collect();
     Some(Shape::Polygons(if across { polygons.iter().flat_map(turned).collect() } else { polygons }))
@@ -289,18 +289,6 @@ fn lies_in(inner: &Polygon, outer: &Polygon) -> bool {
     };
     let vertices = inner.shell.vertices();
     vertices.iter().any(strictly) && vertices.iter().all(|v| outer.holds(*v))
-}
-
-/// In steradians, with edges straight in longitude and latitude taken as short.
-fn area(polygon: &Polygon) -> f64 {
-    let of_ring = |ring: &Ring| {
-        let edges = ring.vertices().array_windows();
-        let strip = |[a, b]: &[[f64; 2]; 2]| {
-            (b[0] - a[0]).to_radians() * 0.5 * (a[1].to_radians().sin() + b[1].to_radians().sin())
-        };
-        edges.map(strip).sum::<f64>().abs()
-    };
-    of_ring(&polygon.shell) - polygon.holes.iter().map(of_ring).sum::<f64>()
 }
 
 fn check_hemisphere(steradians: f64, note: Note) {

@@ -41,29 +41,37 @@ impl Fix {
     }
 }
 
-/// The newest frame of every vehicle.
+/// The newest frame of every vehicle, behind the one before it.
 #[derive(Debug, Default)]
-pub struct Newest(Vec<Fix>);
+pub struct Newest(Vec<[Fix; 2]>);
 
 impl Newest {
     pub fn reach(&mut self, slots: usize) {
-        self.0.resize(self.0.len().max(slots), Fix::NONE);
+        self.0.resize(self.0.len().max(slots), [Fix::NONE; 2]);
     }
 
-    /// Takes a vehicle's next frame and gives the one before it, unless it is the first.
+    /// Takes a vehicle's next frame that is not late and gives the one before it, unless it is the first. If it is older
+    /// than the newest, that one's clock was wrong, and the one before counts.
     pub fn replace(&mut self, slot: Slot, fix: Fix) -> Option<Fix> {
-        let before = std::mem::replace(&mut self.0[slot as usize], fix);
-        (!before.is_none()).then_some(before)
+        let [before, newest] = &mut self.0[slot as usize];
+        if newest.time <= fix.time {
+            *before = *newest;
+        } else if before.time > fix.time {
+            *before = Fix::NONE;
+        }
+        *newest = fix;
+        (!before.is_none()).then_some(*before)
     }
 
     pub fn snapshot(&self, table: &str, vehicles: &Vehicles, state: &mut StateWriter) {
-        put(state, table, vehicles, (0..).zip(self.0.iter().copied()).filter(|(_, fix)| !fix.is_none()));
+        let fixes = (0..).zip(&self.0).flat_map(|(slot, of)| of.map(|fix| (slot, fix)));
+        put(state, table, vehicles, fixes.filter(|(_, fix)| !fix.is_none()));
     }
 
     pub fn restore(&mut self, table: &str, vehicles: &Vehicles, state: &StateReader) -> Result<(), StateError> {
         read(state, table, vehicles, |slot, fix| {
             self.reach(slot as usize + 1);
-            self.0[slot as usize] = fix;
+            self.replace(slot, fix);
         })
     }
 }
@@ -107,4 +115,18 @@ pub fn read(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_with_a_wrong_clock_is_no_frame_before() {
+        let mut newest = Newest::default();
+        newest.reach(1);
+        let mut next = |time| newest.replace(0, Fix { time, lat: 1.0, lon: 1.0 }).map(|before| before.time);
+        let found = [10, 20, 900, 30, 800, 850, 40, 50].map(&mut next);
+        assert_eq!(found, [None, Some(10), Some(20), Some(20), Some(30), Some(800), None, Some(40)]);
+    }
 }

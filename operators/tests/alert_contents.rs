@@ -22,7 +22,11 @@ const ZONES: &str = r#"{"type": "FeatureCollection", "features": [
 
 /// Told at the border itself, by the first frame that shows it.
 fn geofence() -> Arc<dyn OperatorPlan> {
-    let zones = Arc::new(Zones::from_geojson(ZONES, &ZoneOptions::default()).expect("valid zones").0);
+    geofence_over(ZONES)
+}
+
+fn geofence_over(zones: &str) -> Arc<dyn OperatorPlan> {
+    let zones = Arc::new(Zones::from_geojson(zones, &ZoneOptions::default()).expect("valid zones").0);
     Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones, "test")))
 }
 
@@ -30,7 +34,12 @@ fn geofence() -> Arc<dyn OperatorPlan> {
 /// its enter.
 #[track_caller]
 fn check(frames: &str, expected: Expect) {
-    let output = run("car", frames, &[geofence()]);
+    check_over(ZONES, frames, expected);
+}
+
+#[track_caller]
+fn check_over(zones: &str, frames: &str, expected: Expect) {
+    let output = run("car", frames, &[geofence_over(zones)]);
     let mut visits = Vec::new();
     let mut ids = std::collections::BTreeSet::new();
     let mut told = String::new();
@@ -66,6 +75,36 @@ fn crossing_is_interpolated_between_the_two_frames() {
         expect![[r#"
             enter west at 100 s 0.004000 0.000000, shown at 125 s, visit 0
             exit west at 131 s 0.010000 0.002500, shown at 137 s, visit 0
+        "#]],
+    );
+}
+
+/// One zone beyond the antimeridian as seen from the east of it, one across it.
+const PACIFIC: &str = r#"{"type": "FeatureCollection", "features": [
+{"type": "Feature", "id": "beyond", "properties": {}, "geometry": {"type": "Polygon", "coordinates":
+  [[[-179.98, -1], [-179.8, -1], [-179.8, 1], [-179.98, 1], [-179.98, -1]]]}},
+{"type": "Feature", "id": "across", "properties": {}, "geometry": {"type": "Polygon", "coordinates":
+  [[[179.96, 5], [180.04, 5], [180.04, 6], [179.96, 6], [179.96, 5]]]}}]}"#;
+
+#[test]
+fn crossing_is_interpolated_across_the_antimeridian() {
+    check_over(
+        PACIFIC,
+        "0 0.5 179.9; 100 0.5 -179.9; 200 0.5 179.9",
+        expect![[r#"
+            enter beyond at 60 s 0.500000 -179.980000, shown at 100 s, visit 0
+            exit beyond at 140 s 0.500000 -179.980000, shown at 200 s, visit 0
+        "#]],
+    );
+    // In on one side of it, out on the other.
+    check_over(
+        PACIFIC,
+        "0 5.5 179.9; 100 5.5 -179.98; 200 5.5 -179.9; 300 5.5 179.98; 400 5.5 179.9",
+        expect![[r#"
+            enter across at 50 s 5.500000 179.960000, shown at 100 s, visit 0
+            exit across at 125 s 5.500000 -179.960000, shown at 200 s, visit 0
+            enter across at 250 s 5.500000 -179.960000, shown at 300 s, visit 1
+            exit across at 325 s 5.500000 179.960000, shown at 400 s, visit 1
         "#]],
     );
 }

@@ -202,6 +202,33 @@ fn check(config: &GeofenceConfig, frames: &[Drawn], cut: usize) -> Result<(), Te
     Ok(())
 }
 
+/// Puts frames days ahead between the others, each behind one of its vehicle and with others of the vehicle to come: what
+/// stands in the end is what would stand without them. A path of one fix would be that frame alone.
+fn check_wrong_clocks(
+    config: &GeofenceConfig,
+    frames: &[Drawn],
+    cut: usize,
+    wrong: &[(usize, i64, (i32, i32))],
+) -> Result<(), TestCaseError> {
+    let mut all = frames.to_vec();
+    for (at, days, (lat, lon)) in wrong {
+        // Two of them one after the other would be believed.
+        let is_right = |drawn: &&Drawn| drawn.fix.time < frames[0].fix.time + DAY_US;
+        let Some(before) = all.get(*at).filter(is_right).cloned() else { continue };
+        let next = all[*at + 1..].iter().find(|other| other.vehicle == before.vehicle);
+        if next.filter(is_right).is_none() {
+            continue;
+        }
+        let time = before.fix.time + (1 + days) * DAY_US;
+        let (lat, lon) = (f64::from(*lat) * 0.0007, f64::from(*lon) * 0.0007);
+        all.insert(*at + 1, Drawn { fix: Fix { time, lat, lon, ..before.fix }, ..before });
+    }
+    let (told, too_late) = run(config.clone(), &all, cut);
+    prop_assert_eq!(standing(&told, &config.zones), expected(config, frames).0);
+    prop_assert_eq!(too_late, 0);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -217,6 +244,14 @@ proptest! {
         frames in drawn(400), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 1usize..20,
     ) {
         check(&config(of, keep), &frames, cut)?;
+    }
+
+    #[test]
+    fn frames_whose_clock_was_wrong_leave_nothing_behind(
+        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 2usize..20,
+        wrong in prop::collection::vec((0usize..70, 1i64..900, (-8i32..14, -8i32..14)), 1..4),
+    ) {
+        check_wrong_clocks(&config(of, keep), &frames, cut, &wrong)?;
     }
 
     #[test]

@@ -123,6 +123,17 @@ fn a_change_counts_once_confirmed_and_keeps_its_time() {
 }
 
 #[test]
+fn first_fix_that_is_not_trusted_leaves_the_enter_to_the_next() {
+    check(
+        r#"{"accuracy_max_m": 50}"#,
+        "0@0.5~60 10@0.5~10 20@0.5~10",
+        expect![[r#"
+        0 bus-1 enter at 10.0 s, 0.50, shown at 10 s
+    "#]],
+    );
+}
+
+#[test]
 fn an_inaccurate_fix_changes_no_side() {
     check(
         r#"{"accuracy_max_m": 50}"#,

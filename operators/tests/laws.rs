@@ -1,19 +1,17 @@
 //! The law of operators, held over random input: however frames are cut into batches or spread over shards, and
 //! whether state went through a snapshot on the way, what comes out is the same.
 
+mod chains;
+
 use arrow::datatypes::DataType;
+use chains::Chains;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use rhumb_engine::alert::AlertKind;
-use rhumb_engine::builder::{ClockRules, FrameBuilder};
-use rhumb_engine::chain::Chain;
-use rhumb_engine::current::CurrentShard;
-use rhumb_engine::frame::{Frame, Origin, core_columns};
+use rhumb_engine::frame::{Frame, core_columns};
 use rhumb_engine::message::Output;
-use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
-use rhumb_engine::state::{StateReader, StateTable, of_lanes};
+use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::time::{EventTime, SECOND_US};
-use rhumb_engine::vehicle::Vehicles;
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
@@ -37,10 +35,10 @@ struct Drawn {
 fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
     let one = (0u8..9, 0i64..40, -6i32..14, -6i32..14, prop::option::of(0u8..40));
     prop::collection::vec(one, 1..120).prop_map(|all| {
-        // Mostly forward in time, with some disorder.
+        // Mostly forward in time, with some disorder and some clocks that are far ahead.
         let of = |(at, (vehicle, jitter, lat, lon, speed)): (usize, (u8, i64, i32, i32, Option<u8>))| Drawn {
             vehicle,
-            time_s: 1_000 + 3 * at as i64 - 4 * jitter * i64::from(jitter % 3 == 0),
+            time_s: 1_000 + 3 * at as i64 - 4 * jitter * i64::from(jitter % 3 == 0) + 7_000 * i64::from(jitter == 37),
             lat,
             lon,
             speed,
@@ -135,56 +133,36 @@ struct Outcome {
     too_late: u64,
 }
 
+/// An engine, and all that came out of it.
 struct Engine {
-    plans: Vec<Arc<dyn OperatorPlan>>,
-    vehicles: Vec<Arc<Vehicles>>,
-    chains: Vec<Chain>,
-    mergers: Vec<(String, Box<dyn Merger>)>,
-    builder: FrameBuilder,
+    chains: Chains,
     outcome: Outcome,
 }
 
 impl Engine {
     fn new(shards: usize) -> Engine {
-        let vehicles: Vec<Arc<Vehicles>> = (0..shards).map(|_| Arc::default()).collect();
-        let plans = plans();
-        let chain = |shard: usize| {
-            let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
-            let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
-            Chain::new(&plans, &context, current, 3600 * SECOND_US, LATENESS_US)
-        };
-        let origin = Origin { source: "test".into(), partition: "0".into() };
-        let clocks = ClockRules { rollover: false, skew_max_us: 0 };
-        Engine {
-            chains: (0..shards).map(chain).collect(),
-            mergers: plans.iter().filter_map(|p| p.merger().map(|m| (p.name().to_owned(), m))).collect(),
-            builder: FrameBuilder::new(&vehicles, origin, clocks),
-            vehicles,
-            plans,
-            outcome: Outcome::default(),
-        }
+        Engine { chains: Chains::new(plans(), LATENESS_US, shards), outcome: Outcome::default() }
     }
 
     fn batch(&mut self, frames: &[Drawn], first: usize) {
         for (n, drawn) in frames.iter().enumerate() {
-            self.builder.at((first + n) as i64, EventTime(100_000 * SECOND_US));
-            self.builder.push(&Frame {
+            let frame = Frame {
                 vehicle: &format!("v{}", drawn.vehicle),
                 event_time: EventTime(drawn.time_s * SECOND_US),
                 lat: f64::from(drawn.lat) * 0.001,
                 lon: f64::from(drawn.lon) * 0.001,
                 speed_mps: drawn.speed.map(f32::from),
                 ..Frame::default()
-            });
+            };
+            self.chains.push(first + n, &frame);
         }
-        for (shard, delivery) in self.builder.finish().into_iter().enumerate() {
-            let output = self.chains[shard].process(delivery, 0);
+        for output in self.chains.process() {
             self.take(output);
         }
     }
 
-    fn take(&mut self, mut output: Output) {
-        let vehicles = &self.vehicles[output.shard];
+    fn take(&mut self, output: Output) {
+        let vehicles = &self.chains.vehicles[output.shard];
         for row in 0..output.frames.len() {
             let extra = output.frames.extra.iter().map(|(field, array)| {
                 let value = arrow::util::display::array_value_to_string(array, row).expect("a value");
@@ -210,52 +188,18 @@ impl Engine {
             assert!(name.starts_with("too_late."), "{name}");
             self.outcome.too_late += n;
         }
-        for partial in output.effects.partials.drain(..) {
-            let merger = self.mergers.iter_mut().find(|(name, _)| **name == *partial.operator);
-            merger.expect("a merger of that name").1.accept(partial.part);
-        }
     }
 
     /// Stops here and goes on as another engine with another number of shards.
-    fn restart(mut self, shards: usize) -> Engine {
-        let state: Vec<StateTable> = self.chains.iter().flat_map(Chain::snapshot).collect();
-        let mut merged = rhumb_engine::state::StateWriter::default();
-        for (name, merger) in &self.mergers {
-            merged.begin(name);
-            merger.snapshot(&mut merged);
-        }
-        let merged = merged.finish();
-        // Through bytes, as a real restart.
-        let through = |t: StateTable| {
-            let rows =
-                rhumb_engine::state::decode(&t.table, &rhumb_engine::state::encode(&t.rows)).expect("its own bytes");
-            StateTable { rows, ..t }
-        };
-        let state: Vec<StateTable> = state.into_iter().map(through).collect();
-        let mut next = Engine::new(shards);
-        for (shard, chain) in next.chains.iter_mut().enumerate() {
-            let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
-            chain.restore(&own).expect("its own state");
-        }
-        for (name, merger) in &mut next.mergers {
-            merger.restore(&StateReader::new(&merged, name)).expect("its own state");
-        }
-        next.outcome = std::mem::take(&mut self.outcome);
-        next
+    fn restart(self, shards: usize) -> Engine {
+        Engine { chains: self.chains.restart(shards), outcome: self.outcome }
     }
 
     fn end(mut self) -> Outcome {
-        for shard in 0..self.chains.len() {
-            let effects = self.chains[shard].end();
-            self.take(Output::of_effects(shard, effects));
-        }
-        let mut rows = Vec::new();
-        for (name, merger) in &mut self.mergers {
-            rows.extend(merger.fire(EventTime::MAX).iter().flat_map(|batch| lines(name, batch)));
-        }
-        assert_eq!(self.plans.len(), 7);
+        let (outputs, merged) = self.chains.end();
+        outputs.into_iter().for_each(|output| self.take(output));
         let mut outcome = self.outcome;
-        outcome.rows.extend(rows);
+        outcome.rows.extend(merged.iter().flat_map(|(name, batch)| lines(name, batch)));
         for all in [&mut outcome.history, &mut outcome.alerts, &mut outcome.rejects, &mut outcome.rows] {
             all.sort();
         }

@@ -1,21 +1,19 @@
 //! Windows against their definition: the newest revision of every window and key is the fold of the frames that were
 //! accepted for it, whatever the batches, shards, barriers and restarts.
 
+mod chains;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use chains::Chains;
 use expect_test::expect;
 use proptest::prelude::*;
-use rhumb_engine::builder::{ClockRules, FrameBuilder};
-use rhumb_engine::chain::Chain;
-use rhumb_engine::current::CurrentShard;
-use rhumb_engine::frame::{Frame, Origin, core_columns};
+use rhumb_engine::frame::{Frame, core_columns};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::message::Output;
-use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
+use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::sketch::Sketch;
-use rhumb_engine::state::{StateReader, StateTable, StateWriter, of_lanes};
 use rhumb_engine::time::{EventTime, SECOND_US};
-use rhumb_engine::vehicle::Vehicles;
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
@@ -109,106 +107,55 @@ fn plans(config: &WindowConfig) -> Vec<Arc<dyn OperatorPlan>> {
     ]
 }
 
-/// One engine with one window.
+/// An engine with one window, and the rows that it told.
 struct Engine {
-    config: WindowConfig,
-    vehicles: Vec<Arc<Vehicles>>,
-    chains: Vec<Chain>,
-    merger: Option<Box<dyn Merger>>,
-    builder: FrameBuilder,
+    chains: Chains,
     rows: Vec<RecordBatch>,
     too_late: u64,
 }
 
 impl Engine {
     fn new(config: &WindowConfig, shards: usize) -> Engine {
-        let vehicles: Vec<Arc<Vehicles>> = (0..shards).map(|_| Arc::default()).collect();
-        let plans = plans(config);
-        let chain = |shard: usize| {
-            let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
-            let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
-            Chain::new(&plans, &context, current, 3600 * SECOND_US, config.lateness_us)
-        };
-        let origin = Origin { source: "test".into(), partition: "0".into() };
-        Engine {
-            chains: (0..shards).map(chain).collect(),
-            merger: plans.iter().find_map(|plan| plan.merger()),
-            builder: FrameBuilder::new(&vehicles, origin, ClockRules { rollover: false, skew_max_us: 0 }),
-            vehicles,
-            config: config.clone(),
-            rows: Vec::new(),
-            too_late: 0,
-        }
+        Engine { chains: Chains::new(plans(config), config.lateness_us, shards), rows: Vec::new(), too_late: 0 }
     }
 
     fn batch(&mut self, frames: &[Drawn]) {
         for drawn in frames {
-            self.builder.at(0, EventTime(100_000 * SECOND_US));
-            self.builder.push(&Frame {
+            let frame = Frame {
                 vehicle: VEHICLES[drawn.vehicle].0,
                 event_time: EventTime(drawn.time_s * SECOND_US),
                 lat: (f64::from(drawn.lat) + 0.5) * 0.001,
                 lon: (f64::from(drawn.lon) + 0.5) * 0.001,
                 speed_mps: drawn.speed.map(f32::from),
                 ..Frame::default()
-            });
+            };
+            self.chains.push(0, &frame);
         }
-        for (shard, delivery) in self.builder.finish().into_iter().enumerate() {
-            let output = self.chains[shard].process(delivery, 0);
-            self.take(output);
-        }
+        let outputs = self.chains.process();
+        self.take(outputs);
     }
 
-    fn take(&mut self, mut output: Output) {
-        self.rows.extend(output.effects.rows.drain(..).map(|rows| rows.rows));
-        self.too_late += output.effects.counts.values().sum::<u64>();
-        for partial in output.effects.partials.drain(..) {
-            self.merger.as_mut().expect("a merger").accept(partial.part);
+    fn take(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            self.rows.extend(output.effects.rows.into_iter().map(|rows| rows.rows));
+            self.too_late += output.effects.counts.values().sum::<u64>();
         }
     }
 
     fn barrier(&mut self) {
-        let clock = self.chains.iter().flat_map(Chain::clocks).map(|(_, clock)| clock).min();
-        if let (Some(merger), Some(clock)) = (&mut self.merger, clock) {
-            self.rows.extend(merger.fire(clock));
-        }
+        self.rows.extend(self.chains.barrier().into_iter().map(|(_, rows)| rows));
     }
 
     /// Stops at a barrier and goes on as another engine with another number of shards.
     fn restart(mut self, shards: usize) -> Engine {
         self.barrier();
-        let mut state: Vec<StateTable> = self.chains.iter().flat_map(Chain::snapshot).collect();
-        let mut merged = StateWriter::default();
-        merged.begin("merger");
-        self.merger.iter().for_each(|merger| merger.snapshot(&mut merged));
-        let merged = merged.finish();
-        let through = |t: StateTable| {
-            let rows = rhumb_engine::state::encode(&t.rows);
-            StateTable { rows: rhumb_engine::state::decode(&t.table, &rows).expect("its own bytes"), ..t }
-        };
-        state = state.into_iter().map(through).collect();
-        let merged: Vec<StateTable> = merged.into_iter().map(through).collect();
-        let mut next = Engine::new(&self.config, shards);
-        for (shard, chain) in next.chains.iter_mut().enumerate() {
-            let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
-            chain.restore(&own).expect("its own state");
-        }
-        if let Some(merger) = &mut next.merger {
-            merger.restore(&StateReader::new(&merged, "merger")).expect("its own state");
-        }
-        (next.rows, next.too_late) = (self.rows, self.too_late);
-        next
+        Engine { chains: self.chains.restart(shards), ..self }
     }
 
     fn end(mut self) -> (Vec<RecordBatch>, u64) {
-        for shard in 0..self.chains.len() {
-            let effects = self.chains[shard].end();
-            self.take(Output::of_effects(shard, effects));
-        }
-        if let Some(merger) = &mut self.merger {
-            self.rows.extend(merger.fire(EventTime::MAX));
-        }
-        assert_eq!(self.vehicles.len(), self.chains.len());
+        let (outputs, merged) = self.chains.end();
+        self.take(outputs);
+        self.rows.extend(merged.into_iter().map(|(_, rows)| rows));
         (self.rows, self.too_late)
     }
 }

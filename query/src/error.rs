@@ -14,6 +14,8 @@ pub enum QueryError {
     /// The query is wrong.
     #[error("{0}")]
     Sql(String),
+    #[error("there is no table {name}; there are {}", .tables.join(", "))]
+    NoTable { name: String, tables: Vec<String> },
     /// It needed more time or memory than it may have.
     #[error("{0}")]
     Limit(String),
@@ -69,7 +71,7 @@ fn of_plan(plan: &str, tables: &[String]) -> QueryError {
     if let Some(name) = first.strip_prefix("table '").and_then(|rest| rest.split('\'').next()) {
         let name = name.rsplit('.').next().unwrap_or(name);
         if first.contains("not found") {
-            return QueryError::Sql(format!("there is no table {name}; there are {}", tables.join(", ")));
+            return QueryError::NoTable { name: name.to_owned(), tables: tables.to_vec() };
         }
     }
     QueryError::Sql(first.to_owned())

@@ -3,7 +3,7 @@
 use crate::error::QueryError;
 use crate::geojson::GeoJson;
 use crate::text::Table;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::csv;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::json::writer::{LineDelimited, WriterBuilder};
@@ -12,13 +12,16 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::io::{self, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people: aligned columns, the first rows of a long result.
     Table,
-    /// With a header; times as RFC 3339, null as nothing.
+    /// The same where a line should not be too long: long values are cut, and how many is said.
+    Screen,
+    /// With a header; times as RFC 3339, null as nothing, lists as JSON.
     Csv,
     /// One object a line (NDJSON); null as an absent field.
     Json,
@@ -29,11 +32,17 @@ pub enum Format {
 }
 
 impl Format {
+    /// Those that have a name of their own.
     pub const ALL: &[Format] = &[Format::Table, Format::Csv, Format::Json, Format::Parquet, Format::GeoJson];
+
+    /// What suits a person at a terminal.
+    pub fn on_a_terminal(self) -> Format {
+        if self == Format::Table { Format::Screen } else { self }
+    }
 
     pub fn name(self) -> &'static str {
         match self {
-            Format::Table => "table",
+            Format::Table | Format::Screen => "table",
             Format::Csv => "csv",
             Format::Json => "json",
             Format::Parquet => "parquet",
@@ -79,17 +88,12 @@ enum Kind<'a> {
 impl<'a> Writer<'a> {
     pub(crate) fn new(format: Format, schema: &SchemaRef, to: &'a mut dyn Write) -> Result<Writer<'a>, QueryError> {
         let kind = match format {
-            Format::Table => Kind::Table(Table::new(schema, to)),
+            Format::Table => Kind::Table(Table::new(schema, usize::MAX, to)),
+            Format::Screen => Kind::Table(Table::new(schema, SCREEN_CHARS_MAX, to)),
             Format::Csv => {
-                if let Some(field) = schema.fields().iter().find(|f| f.data_type().is_nested()) {
-                    let name = field.name();
-                    let advice =
-                        format!("csv cannot hold the list {name}: select array_to_string({name}, ' ') or use json");
-                    return Err(QueryError::Format(advice));
-                }
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(to);
                 // The header stands even if no row follows.
-                writer.write(&RecordBatch::new_empty(schema.clone())).map_err(of_arrow)?;
+                writer.write(&flat(&RecordBatch::new_empty(schema.clone()))?).map_err(of_arrow)?;
                 Kind::Csv(Box::new(writer))
             }
             Format::Json => Kind::Json(WriterBuilder::new().build::<_, LineDelimited>(to)),
@@ -108,7 +112,7 @@ impl<'a> Writer<'a> {
         self.rows += batch.num_rows() as u64;
         match &mut self.kind {
             Kind::Table(table) => table.write(batch),
-            Kind::Csv(writer) => writer.write(batch).map_err(of_arrow),
+            Kind::Csv(writer) => writer.write(&flat(batch)?).map_err(of_arrow),
             Kind::Json(writer) => writer.write(batch).map_err(of_arrow),
             Kind::Parquet(writer, to) => {
                 writer.write(batch).map_err(of_parquet)?;
@@ -137,6 +141,37 @@ impl<'a> Writer<'a> {
         }
         Ok(RowCount { rows, shown })
     }
+}
+
+/// Longer values are cut on a screen: one of them must not push all others out of sight.
+const SCREEN_CHARS_MAX: usize = 60;
+
+/// The batch with JSON texts in the place of lists and the like, which a cell of CSV cannot hold otherwise.
+fn flat(batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
+    let schema = batch.schema();
+    if !schema.fields().iter().any(|field| field.data_type().is_nested()) {
+        return Ok(batch.clone());
+    }
+    let mut columns: Vec<(&String, ArrayRef, bool)> = Vec::with_capacity(batch.num_columns());
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        columns.push(match field.data_type().is_nested() {
+            true => (field.name(), Arc::new(json_texts(array)?), true),
+            false => (field.name(), array.clone(), field.is_nullable()),
+        });
+    }
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(of_arrow)
+}
+
+/// Each value as JSON; null stays null.
+fn json_texts(array: &ArrayRef) -> Result<StringArray, QueryError> {
+    const BEFORE: &str = "{\"v\":";
+    let one = RecordBatch::try_from_iter([("v", array.clone())]).map_err(of_arrow)?;
+    let mut lines = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    lines.write(&one).and_then(|()| lines.finish()).map_err(of_arrow)?;
+    let lines = String::from_utf8_lossy(&lines.into_inner()).into_owned();
+    let value = |line: &str| line.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix('}')).map(str::to_owned);
+    let texts = lines.lines().enumerate().map(|(row, line)| value(line).filter(|_| array.is_valid(row)));
+    Ok(texts.collect())
 }
 
 /// Hands on the bytes of whole row groups.
@@ -171,8 +206,7 @@ fn of_parquet(error: parquet::errors::ParquetError) -> QueryError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
-    use std::sync::Arc;
+    use arrow::array::{Float64Array, Int64Array, ListBuilder, StringBuilder};
 
     fn batch() -> RecordBatch {
         let columns: [(&str, ArrayRef); 4] = [
@@ -223,6 +257,43 @@ mod tests {
         check(Format::Csv, &[], "vehicle_id,lat,lon,n\n");
         check(Format::Json, &[], "");
         check(Format::GeoJson, &[], "{\"type\":\"FeatureCollection\",\"features\":[\n]}\n");
+    }
+
+    #[test]
+    fn lists_stand_in_csv_as_json() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("a"), Some("b \"c\", d"), None]);
+        lists.append_value([None::<&str>; 0]);
+        lists.append_null();
+        let lists: ArrayRef = Arc::new(lists.finish());
+        let rows = RecordBatch::try_from_iter([("zones", lists)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(Format::Csv, &rows.schema(), &mut bytes).unwrap();
+        writer.write(&rows).unwrap();
+        writer.finish().unwrap();
+        let expected = "zones\n\"[\"\"a\"\",\"\"b \\\"\"c\\\"\", d\"\",null]\"\n[]\n\"\"\n";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn long_values_are_cut_on_a_screen_alone_and_that_is_said() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(60), "y".repeat(61), "z".repeat(70)]));
+        let rows = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+        let shown = |format: Format| {
+            let mut bytes = Vec::new();
+            let mut writer = Writer::new(format, &rows.schema(), &mut bytes).unwrap();
+            writer.write(&rows).unwrap();
+            writer.finish().unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let whole = shown(Format::Table);
+        assert!(whole.contains(&"z".repeat(70)) && whole.ends_with("3 rows\n"), "{whole}");
+        let cut = shown(Format::Table.on_a_terminal());
+        assert!(cut.contains(&"x".repeat(60)) && cut.contains(&format!("{}…", "z".repeat(59))), "{cut}");
+        assert!(
+            cut.ends_with("3 rows; 2 values cut to 60 characters, which csv, json and a pipe have whole\n"),
+            "{cut}"
+        );
     }
 
     #[test]

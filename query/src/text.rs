@@ -9,18 +9,18 @@ use std::io::Write;
 
 /// Rows that are shown. Who wants more wants a file.
 pub(crate) const ROWS_MAX: usize = 1000;
-/// Longer values are cut: one of them must not push all others out of sight.
-const WIDTH_MAX: usize = 60;
-
 pub(crate) struct Table<'a> {
     to: &'a mut dyn Write,
     schema: SchemaRef,
     rows: Vec<Vec<String>>,
+    /// Longer values are cut.
+    chars_max: usize,
+    cut: usize,
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(schema: &SchemaRef, to: &'a mut dyn Write) -> Table<'a> {
-        Table { to, schema: schema.clone(), rows: Vec::new() }
+    pub(crate) fn new(schema: &SchemaRef, chars_max: usize, to: &'a mut dyn Write) -> Table<'a> {
+        Table { to, schema: schema.clone(), rows: Vec::new(), chars_max, cut: 0 }
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
@@ -29,8 +29,10 @@ impl<'a> Table<'a> {
         let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options));
         let columns = columns.collect::<Result<Vec<_>, _>>().map_err(of_arrow)?;
         for row in 0..wanted {
-            let values = columns.iter().map(|c| c.value(row).try_to_string().map(|v| shown(&v)));
-            self.rows.push(values.collect::<Result<_, _>>().map_err(of_arrow)?);
+            let values = columns.iter().map(|c| c.value(row).try_to_string());
+            let values = values.collect::<Result<Vec<_>, _>>().map_err(of_arrow)?;
+            self.cut += values.iter().filter(|value| value.chars().nth(self.chars_max).is_some()).count();
+            self.rows.push(values.iter().map(|value| shown(value, self.chars_max)).collect());
         }
         Ok(())
     }
@@ -56,21 +58,28 @@ impl<'a> Table<'a> {
             writeln!(self.to, "{}", line(row))?;
         }
         let shown = self.rows.len() as u64;
-        match (rows, shown == rows) {
-            (1, _) => writeln!(self.to, "1 row")?,
-            (_, true) => writeln!(self.to, "{rows} rows")?,
-            _ => writeln!(self.to, "{rows} rows, the first {shown} shown; csv, json and parquet have all")?,
-        }
+        let counted = match (rows, shown == rows) {
+            (1, _) => "1 row".to_owned(),
+            (_, true) => format!("{rows} rows"),
+            _ => format!("{rows} rows, the first {shown} shown; csv, json and parquet have all"),
+        };
+        let (cut, most) = (self.cut, self.chars_max);
+        let values = if cut == 1 { "value" } else { "values" };
+        let cut = match cut {
+            0 => String::new(),
+            _ => format!("; {cut} {values} cut to {most} characters, which csv, json and a pipe have whole"),
+        };
+        writeln!(self.to, "{counted}{cut}")?;
         self.to.flush()?;
         Ok(shown)
     }
 }
 
 /// A value on one line, within the width.
-fn shown(value: &str) -> String {
+fn shown(value: &str, chars_max: usize) -> String {
     let on_one_line = value.chars().map(|c| if c.is_control() { ' ' } else { c });
-    match value.chars().nth(WIDTH_MAX) {
+    match value.chars().nth(chars_max) {
         None => on_one_line.collect(),
-        Some(_) => on_one_line.take(WIDTH_MAX - 1).chain(['…']).collect(),
+        Some(_) => on_one_line.take(chars_max - 1).chain(['…']).collect(),
     }
 }

@@ -9,6 +9,7 @@ mod run;
 mod simulate;
 mod summary;
 mod why;
+mod zone_table;
 mod zones;
 
 use crate::config::{Checked, Mistake, Severity, load};
@@ -77,12 +78,17 @@ fn load_pipeline(path: &Path) -> Option<Checked> {
             Some(checked)
         }
         Err(mistakes) => {
-            print_mistakes(&mistakes);
-            let errors = mistakes.iter().filter(|m| m.severity == Severity::Error).count();
-            eprintln!("{}: {errors} {}", path.display(), if errors == 1 { "mistake" } else { "mistakes" });
+            print_refused(path, &mistakes);
             None
         }
     }
+}
+
+/// All that is wrong with a pipeline, and how much that is.
+fn print_refused(path: &Path, mistakes: &[Mistake]) {
+    print_mistakes(mistakes);
+    let errors = mistakes.iter().filter(|m| m.severity == Severity::Error).count();
+    eprintln!("{}: {errors} {}", path.display(), if errors == 1 { "mistake" } else { "mistakes" });
 }
 
 fn print_mistakes(mistakes: &[Mistake]) {

@@ -1,10 +1,13 @@
 //! `rhumb query`: SQL over a lake.
 
 use super::current::current;
-use super::{Exit, load_pipeline, usage};
+use super::zone_table::zone_table;
+use super::{Exit, print_refused, usage};
+use crate::config::{Mistake, Place, PlaceZones, place};
 use anyhow::Context;
-use rhumb_query::{Format, Limits, Session};
-use std::io::Write;
+use rhumb_connectors::lake::FOLDER;
+use rhumb_query::{Format, Limits, QueryError, Session};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,12 +30,72 @@ pub struct Query {
     timeout_s: u64,
 }
 
+/// Whose lake is asked.
+struct Lake {
+    data: PathBuf,
+    /// What makes a lake there.
+    run: String,
+    offline_after_us: Option<i64>,
+    zones: PlaceZones,
+}
+
+impl Lake {
+    fn of_data(data: &Path) -> Lake {
+        let run = "rhumb run PIPELINE, whose `data` is this folder,".to_owned();
+        Lake { data: data.to_owned(), run, offline_after_us: None, zones: PlaceZones::None }
+    }
+
+    fn of_pipeline(pipeline: &Path) -> Option<Lake> {
+        match place(pipeline, &|name| std::env::var(name).ok()) {
+            Ok(Place { data, offline_after_us, zones }) => {
+                let run = format!("rhumb run {}", pipeline.display());
+                Some(Lake { data, run, offline_after_us, zones })
+            }
+            Err(mistakes) => {
+                print_refused(pipeline, &mistakes);
+                None
+            }
+        }
+    }
+
+    fn open(&self, limits: Limits) -> anyhow::Result<Session> {
+        let Lake { data, run, .. } = self;
+        if !data.join(FOLDER).is_dir() {
+            let is_lake = data.join("history").join("_delta_log").is_dir();
+            let instead = match data.canonicalize().ok().as_deref().and_then(Path::parent).filter(|_| is_lake) {
+                Some(parent) => format!("this is a lake itself: write --data {}", parent.display()),
+                None => format!("{run} makes one"),
+            };
+            anyhow::bail!("there is no lake in {}: {instead}", data.display());
+        }
+        let mut session = Session::open(data, limits)?;
+        if let Some(current) = current(data, self.offline_after_us)? {
+            session = session.with_current(current)?;
+        }
+        if let PlaceZones::Read(zones) = &self.zones {
+            session = session.with_zones(zone_table(zones)?)?;
+        }
+        Ok(session)
+    }
+
+    /// Says why there is no table of zones, if the query failed for the want of it.
+    fn explain(&self, error: QueryError) -> anyhow::Error {
+        match (&self.zones, &error) {
+            (PlaceZones::Wrong(mistakes), QueryError::NoTable { name, .. }) if name == "zones" => {
+                let why = mistakes.first().map_or_else(String::new, Mistake::headline);
+                anyhow::anyhow!("{error}; the pipeline's zones cannot be read: {why}")
+            }
+            _ => error.into(),
+        }
+    }
+}
+
 impl Query {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let (data, offline_after_us, sql) = match (&self.data, &self.words[..]) {
-            (Some(data), [sql]) => (data.clone(), None, sql),
-            (None, [pipeline, sql]) => match load_pipeline(Path::new(pipeline)) {
-                Some(checked) => (checked.data, Some(checked.engine.offline_after_us), sql),
+        let (lake, sql) = match (&self.data, &self.words[..]) {
+            (Some(data), [sql]) => (Lake::of_data(data), sql),
+            (None, [pipeline, sql]) => match Lake::of_pipeline(Path::new(pipeline)) {
+                Some(lake) => (lake, sql),
                 None => return Ok(Exit::Configuration),
             },
             (Some(_), _) => return Ok(usage("with --data there is one more word: the SQL, in quotes")),
@@ -43,23 +106,48 @@ impl Query {
             }
         };
         let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
-        let mut session = Session::open(&data, limits)?;
-        if let Some(current) = current(&data, offline_after_us)? {
-            session = session.with_current(current)?;
-        }
-        let rows = match &self.output {
-            Some(path) => {
-                let making = || format!("write {}", path.display());
-                let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
-                let rows = session.run(sql, self.format, &mut file)?;
-                file.flush().with_context(making)?;
-                rows
-            }
-            None => session.run(sql, self.format, &mut std::io::stdout().lock())?,
+        let session = lake.open(limits)?;
+        let Some(path) = &self.output else {
+            let mut out = Pipe { to: std::io::stdout().lock(), is_broken: false };
+            let is_terminal = std::io::stdout().is_terminal();
+            let format = if is_terminal { self.format.on_a_terminal() } else { self.format };
+            return match session.run(sql, format, &mut out) {
+                // Whoever read has seen enough.
+                Err(_) if out.is_broken => Ok(Exit::Done),
+                Err(error) => Err(lake.explain(error)),
+                Ok(_) => Ok(Exit::Done),
+            };
         };
-        if self.output.is_some() {
-            eprintln!("{} rows", rows.rows);
-        }
+        let making = || format!("write {}", path.display());
+        let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
+        let rows = session.run(sql, self.format, &mut file).map_err(|error| lake.explain(error))?;
+        file.flush().with_context(making)?;
+        eprintln!("{} rows", rows.rows);
         Ok(Exit::Done)
+    }
+}
+
+/// Standard output, which remembers that nobody reads it any more: writers put that into words of their own.
+struct Pipe<W> {
+    to: W,
+    is_broken: bool,
+}
+
+impl<W: Write> Pipe<W> {
+    fn seen<T>(&mut self, outcome: std::io::Result<T>) -> std::io::Result<T> {
+        self.is_broken |= outcome.as_ref().is_err_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe);
+        outcome
+    }
+}
+
+impl<W: Write> Write for Pipe<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.seen(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let flushed = self.to.flush();
+        self.seen(flushed)
     }
 }

@@ -106,13 +106,13 @@ impl File {
 
 fn show(zones: &ZoneSet) -> anyhow::Result<Exit> {
     for zone in zones.iter() {
-        let (shape, vertices) = match &zone.shape {
-            Shape::Circle(_) => ("circle", 1),
-            Shape::Corridor(corridor) => ("corridor", corridor.vertex_count()),
+        let shape = zone.shape.kind();
+        let vertices = match &zone.shape {
+            Shape::Circle(_) => 1,
+            Shape::Corridor(corridor) => corridor.vertex_count(),
             Shape::Polygons(polygons) => {
                 let rings = polygons.iter().flat_map(|p| std::iter::once(&p.shell).chain(&p.holes));
-                let vertices = rings.map(|ring| ring.vertices().len()).sum();
-                (if polygons.len() == 1 { "polygon" } else { "multipolygon" }, vertices)
+                rings.map(|ring| ring.vertices().len()).sum()
             }
         };
         let [west, south, east, north] = zone.shape.around();

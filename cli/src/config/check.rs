@@ -13,6 +13,7 @@ mod window;
 
 use super::means::{Checked, EngineMeans, OperatorKind, OperatorMeans, SourceMeans};
 use super::mistake::{Location, Mistakes};
+use super::place::{Place, PlaceZones};
 use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
@@ -59,6 +60,28 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
         _ => None,
     };
     (checked, mistakes)
+}
+
+/// What a reader of the lake needs of a pipeline, whatever is wrong with the rest.
+pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
+    let Typed { mut pipeline, mut engine, operators, mut mistakes, .. } = typed;
+    let name = pipeline.get::<String>("name");
+    let offline_after_us = engine.get("offline_after");
+    let mut check = Check { mistakes: Mistakes::default(), pipeline: String::new(), engine: engine_means(engine, 1) };
+    let data = check.data(&mut pipeline, file, name.as_deref());
+    let Some(data) = data else {
+        mistakes.join(check.mistakes);
+        return Err(mistakes);
+    };
+    let geofence = operators.into_iter().find_map(|member| {
+        member.kind.filter(|kind| kind.section.key() == "geofence").map(|table| (table, member.component))
+    });
+    let zones = match geofence.map(|(mut table, component)| check.zones_of(&mut table, &component)) {
+        None => PlaceZones::None,
+        Some(Some((zones, ..))) => PlaceZones::Read(Box::new(zones)),
+        Some(None) => PlaceZones::Wrong(check.mistakes.sorted("")),
+    };
+    Ok(Place { data, offline_after_us, zones })
 }
 
 fn engine_means(mut table: Table, cores: usize) -> EngineMeans {

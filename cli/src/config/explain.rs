@@ -12,7 +12,7 @@ use rhumb_engine::sink::SinkPlan;
 use rhumb_operators::geofence::{GeofenceConfig, ZoneRules};
 use rhumb_operators::trips::TripsConfig;
 use rhumb_operators::validate::ValidateConfig;
-use rhumb_operators::window::{Aggregate, Shape, WindowConfig};
+use rhumb_operators::window::{Shape, WindowConfig};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -295,26 +295,10 @@ fn explain_window(config: &WindowConfig, out: &mut Page) {
     }
     out.field("key", config.key.join(", "));
     for (name, aggregate) in &config.aggregates {
-        out.field("", format!("{name} = {}", aggregate_text(aggregate)));
+        out.field("", format!("{name} = {aggregate}"));
     }
     let (first, last) = (duration_text(config.lateness_us), duration_text(2 * config.lateness_us));
     out.field("fires", format!("{first} after its end by event time, again for late frames until {last} after"));
-}
-
-fn aggregate_text(aggregate: &Aggregate) -> String {
-    let name = match aggregate {
-        Aggregate::Count => "count",
-        Aggregate::Distance => "distance",
-        Aggregate::Min(_) => "min",
-        Aggregate::Max(_) => "max",
-        Aggregate::Avg(_) => "avg",
-        Aggregate::Sum(_) => "sum",
-        Aggregate::First(_) => "first",
-        Aggregate::Last(_) => "last",
-        Aggregate::Distinct(_) => "count_distinct",
-        Aggregate::Quantile(column, share) => return format!("quantile({column}, {})", share.value()),
-    };
-    aggregate.column().map_or(name.to_owned(), |column| format!("{name}({column})"))
 }
 
 /// A text that grows line by line.

@@ -139,6 +139,10 @@ impl Mistakes {
         self.found.push(Mistake { severity, at: at.clone(), component: component.to_owned(), what: what.into() });
     }
 
+    pub fn join(&mut self, others: Mistakes) {
+        self.found.extend(others.found);
+    }
+
     pub fn errors(&self) -> usize {
         self.found.iter().filter(|m| m.severity == Severity::Error).count()
     }

@@ -7,6 +7,7 @@ mod document;
 mod explain;
 mod means;
 mod mistake;
+mod place;
 mod typed;
 mod value;
 
@@ -14,6 +15,7 @@ pub use document::document;
 pub use explain::{explain, zone_rules};
 pub use means::*;
 pub use mistake::{Location, Mistake, Severity};
+pub use place::{Place, PlaceZones, place};
 pub use typed::Env;
 pub use value::{Secret, Speed};
 
@@ -26,25 +28,29 @@ use std::sync::Arc;
 ///
 /// Files that it names are read too. Nothing is written, made or opened for writing.
 pub fn load(path: &Path, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
-    let name = path.display().to_string();
-    let content = match std::fs::read(path).map_err(|cause| check::reason(&cause)).and_then(check::text) {
-        Ok(content) => content,
-        Err(why) => {
-            let text = Arc::new(Text { name: name.clone(), ..Text::default() });
-            let mut mistakes = Mistakes::default();
-            mistakes.error(&Location::new(&text, 0..0), "pipeline", format!("cannot read the file: {why}"));
-            return Err(mistakes.sorted(&name));
-        }
-    };
-    load_text(path, content, env)
+    load_from(path, &read(path)?, env)
 }
 
 /// As `load`, of a text that would stand at `path`.
 pub fn load_text(path: &Path, content: String, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
+    load_from(path, &Arc::new(Text { name: path.display().to_string(), content }), env)
+}
+
+fn read(path: &Path) -> Result<Arc<Text>, Vec<Mistake>> {
+    let name = path.display().to_string();
+    let content = std::fs::read(path).map_err(|cause| check::reason(&cause)).and_then(check::text);
+    content.map(|content| Arc::new(Text { name: name.clone(), content })).map_err(|why| {
+        let text = Arc::new(Text { name: name.clone(), ..Text::default() });
+        let mut mistakes = Mistakes::default();
+        mistakes.error(&Location::new(&text, 0..0), "pipeline", format!("cannot read the file: {why}"));
+        mistakes.sorted(&name)
+    })
+}
+
+fn load_from(path: &Path, text: &Arc<Text>, env: Env) -> Result<(Checked, Vec<Mistake>), Vec<Mistake>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let name = path.display().to_string();
-    let text = Arc::new(Text { name: name.clone(), content });
-    let typed = typed::read(&text, check::folder(path), env);
+    let typed = typed::read(text, check::folder(path), env);
     if typed.damaged {
         // What is not there may have been typed: only what was read for certain is told.
         return Err(typed.mistakes.sorted(&name));

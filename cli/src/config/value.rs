@@ -2,6 +2,8 @@
 
 use super::mistake::Location;
 use super::typed::Table;
+use rhumb_engine::time::DURATIONS;
+pub use rhumb_engine::time::duration_text;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +19,6 @@ pub const MIB: u64 = 1024 * KIB;
 pub const GIB: u64 = 1024 * MIB;
 
 /// Longest unit first, so that the shortest text is found first.
-const DURATIONS: [(&str, i64); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND)];
 const SIZES: [(&str, u64); 4] = [("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
 
 /// Something and where it was typed; a default has the place of its section.
@@ -100,12 +101,6 @@ pub fn speed(text: &str) -> Option<Speed> {
 fn split(text: &str) -> Option<(&str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     (digits > 0).then(|| text.split_at(digits))
-}
-
-/// A duration as one would type it.
-pub fn duration_text(us: i64) -> String {
-    let (unit, of) = DURATIONS.iter().find(|(_, of)| us % of == 0 && us >= *of).copied().unwrap_or(("s", SECOND));
-    format!("{}{unit}", us / of)
 }
 
 /// A size as one would type it.

@@ -2,6 +2,7 @@
 
 mod decode;
 mod explain;
+mod lake_page;
 mod query;
 mod run;
 mod simulate;

@@ -46,9 +46,84 @@ fn query_answers_in_the_format_that_is_asked_for() {
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     site.done(&["query", "--data", "data", &flat, "--format", "csv", "-o", "rows.csv"]);
     assert_eq!(std::fs::read_to_string(site.path("rows.csv")).expect("a file"), csv);
-    let refused = site.rhumb(&["query", "cars.toml", FRAMES, "--format", "csv"]);
-    let said = "error: csv cannot hold the list zone_ids: select array_to_string(zone_ids, ' ') or use json\n";
-    assert_eq!((refused.exit, &*refused.stderr), (1, said));
+    let lists = "select zone_ids from history order by event_time";
+    let csv = site.done(&["query", "cars.toml", lists, "--format", "csv"]).stdout;
+    assert_eq!(csv, "zone_ids\n\"[\"\"middle\"\"]\"\n[]\n\"[\"\"middle\"\",\"\"west\"\"]\"\n");
+}
+
+#[test]
+fn query_needs_the_lake_and_none_of_the_inputs() {
+    let site = lake();
+    std::fs::remove_file(site.path("frames.csv")).expect("it was there");
+    let zones =
+        "select z.name, count(*) as alerts from alerts a join zones z on z.id = a.zone_id group by z.name order by 1";
+    assert_eq!(site.ask("cars.toml", zones), ["Middle,1", "West,1"]);
+    std::fs::remove_file(site.path("zones.geojson")).expect("it was there");
+    let told = site.done(&["query", "cars.toml", "select count(*) as n from history", "--format", "csv"]);
+    assert_eq!((&*told.stdout, &*told.stderr), ("n\n3\n", ""));
+    let told = site.rhumb(&["query", "cars.toml", "select id from zones"]);
+    expect![[r#"
+        error: there is no table zones; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions; the pipeline's zones cannot be read: cars.toml:13:9: operator geofence: zones: cannot read zones.geojson: there is no such file
+    "#]]
+    .assert_eq(&told.stderr);
+    // What is wrong with operators is for those that run it.
+    let text = std::fs::read_to_string(site.path("cars.toml")).expect("the pipeline");
+    site.write("odd.toml", text.replace("every = \"1s\"", "every = 1\nfrobnicate = true"));
+    assert_eq!(site.count("odd.toml", "select count(*) from history"), 3);
+}
+
+#[test]
+fn zones_are_a_table() {
+    let site = lake();
+    expect![[r#"
+        id      name    kind        km2   west  south    east  north  properties
+        ------  ------  -------  ------  -----  -----  ------  -----  -----------------
+        middle  Middle  polygon  105.72  -97.8  30.22  -97.69  30.31  {"name":"Middle"}
+        west    West    polygon  194.36  -97.9   30.2  -97.76  30.33  {"name":"West"}
+        2 rows
+    "#]]
+    .assert_eq(&site.done(&["query", "cars.toml", "select id, name, kind, round(area_m2 / 1e6, 2) as km2, west, south, east, north, properties from zones"]).stdout);
+}
+
+#[test]
+fn folder_without_a_lake_says_how_one_is_made() {
+    let site = lake();
+    let parent = site.path("data").canonicalize().expect("it is there").display().to_string();
+    let cases = [
+        (
+            vec!["--data", "."],
+            "there is no lake in .: rhumb run PIPELINE, whose `data` is this folder, makes one".to_owned(),
+        ),
+        (
+            vec!["--data", "none"],
+            "there is no lake in none: rhumb run PIPELINE, whose `data` is this folder, makes one".to_owned(),
+        ),
+        (
+            vec!["--data", "data/lake"],
+            format!("there is no lake in data/lake: this is a lake itself: write --data {parent}"),
+        ),
+        (vec!["new.toml"], "there is no lake in elsewhere: rhumb run new.toml makes one".to_owned()),
+    ];
+    site.write("new.toml", "name = \"new\"\ndata = \"elsewhere\"\n");
+    for (of, said) in cases {
+        let told = site.rhumb(&[&["query"], &of[..], &["select 1"]].concat());
+        assert_eq!((told.exit, told.stderr), (1, format!("error: {said}\n")), "{of:?}");
+    }
+}
+
+#[test]
+fn reader_that_has_seen_enough_is_no_error() {
+    let site = lake();
+    for format in ["table", "csv", "json", "geojson"] {
+        let many: Vec<String> = ('a'..='j').map(|name| format!("history {name}")).collect();
+        let query = format!("select a.lat, a.lon from {}", many.join(", "));
+        let script = format!(
+            "set -o pipefail; '{}' query cars.toml '{query}' --format {format} | head -1 >&2",
+            env!("CARGO_BIN_EXE_rhumb")
+        );
+        let told = crate::support::Told::of(site.command("bash").args(["-c", &script]).output().expect("a shell"));
+        assert_eq!((told.exit, told.stderr.lines().count()), (0, 1), "{format}: {told:?}");
+    }
 }
 
 #[test]
@@ -127,13 +202,13 @@ fn query_refuses_what_it_cannot_do() {
         &failed,
         expect![[r#"
         query --data none select 1
-            error: open the lake none: No such file or directory (os error 2)
+            error: there is no lake in none: rhumb run PIPELINE, whose `data` is this folder, makes one
         query cars.toml selec 1
             error: this is not SQL that we know: sql parser error: Expected: an SQL statement, found: selec at Line: 1, Column: 1
         query cars.toml select speed from history
             error: there is no column speed; there are vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, source, late, zone_ids, epoch, event_date
         query cars.toml select * from trips
-            error: there is no table trips; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions
+            error: there is no table trips; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions, zones
         query cars.toml drop table history
             error: DROP TABLE is not allowed; queries only read
         query cars.toml copy history to 'x.csv'

@@ -75,14 +75,14 @@ impl Merge {
         if self.tracks.len() > 1 {
             offsets.insert(MERGED_UP_TO.to_owned(), self.reached.0);
         }
-        Position { offsets, received_at: None }
+        let heads = self.tracks.iter().filter_map(|track| track.recording.head()).collect();
+        Position { offsets, heads, received_at: None }
     }
 
     pub fn seek(&mut self, position: &Position) -> Result<(), Failure> {
         self.reached = position.offsets.get(MERGED_UP_TO).map_or(EventTime::MIN, |at| EventTime(*at));
         for track in &mut self.tracks {
-            let offset = position.offsets.get(&track.recording.name).copied().unwrap_or(0);
-            track.seek(offset, self.reached)?;
+            track.seek(position, self.reached)?;
         }
         Ok(())
     }

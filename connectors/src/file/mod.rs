@@ -84,18 +84,16 @@ impl Failure {
 pub struct FilePlan {
     name: Arc<str>,
     config: FileConfig,
-    codec: String,
     make_codec: MakeCodec,
     columns: Vec<FieldRef>,
     pause: Pause,
 }
 
 impl FilePlan {
-    /// `codec` is the name that `rhumb explain` shows.
     #[allow(clippy::disallowed_methods, reason = "the pause of a recording that is played at a pace")]
-    pub fn new(name: &str, config: FileConfig, codec: &str, make_codec: MakeCodec) -> FilePlan {
+    pub fn new(name: &str, config: FileConfig, make_codec: MakeCodec) -> FilePlan {
         let pause = Arc::new(std::thread::sleep);
-        FilePlan { name: name.into(), config, codec: codec.into(), make_codec, columns: Vec::new(), pause }
+        FilePlan { name: name.into(), config, make_codec, columns: Vec::new(), pause }
     }
 
     /// Columns of the codec beyond the core: `CodecConfig::columns`.
@@ -141,16 +139,6 @@ impl SourcePlan for FilePlan {
 
     fn tempo(&self) -> Tempo {
         Tempo::Recorded
-    }
-
-    fn describe(&self) -> Vec<(String, String)> {
-        let pairs = [
-            ("file", self.config.path.display().to_string()),
-            ("codec", self.codec.clone()),
-            ("partitions", "1 (files of a pattern are merged by event time)".to_owned()),
-            ("speed", self.config.speed.to_string()),
-        ];
-        pairs.map(|(what, value)| (what.to_owned(), value)).into()
     }
 
     fn columns(&self) -> Vec<FieldRef> {

@@ -82,9 +82,11 @@ impl Source for FileReader {
 
     fn position(&self) -> Position {
         let position = match &self.reading {
-            Reading::One(recording) => {
-                Position { offsets: [(recording.name.clone(), recording.offset())].into(), received_at: None }
-            }
+            Reading::One(recording) => Position {
+                offsets: [(recording.name.clone(), recording.offset())].into(),
+                heads: recording.head().into_iter().collect(),
+                received_at: None,
+            },
             Reading::Merged(merge, _) => merge.position(),
         };
         Position { received_at: Some(self.received_at), ..position }
@@ -94,7 +96,7 @@ impl Source for FileReader {
     fn seek(&mut self, position: &Position) -> Result<(), SourceError> {
         self.received_at = position.received_at.unwrap_or(self.received_at);
         let sought = match &mut self.reading {
-            Reading::One(recording) => recording.seek(position.offsets.get(&recording.name).copied().unwrap_or(0)),
+            Reading::One(recording) => recording.seek(position),
             Reading::Merged(merge, _) => merge.seek(position),
         };
         sought.map_err(|failure| failure.of_source(&self.source))

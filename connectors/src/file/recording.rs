@@ -5,6 +5,7 @@ use super::paths::Input;
 use super::stream::Stream;
 use crate::codec::{Codec, Place};
 use rhumb_engine::builder::FrameBuilder;
+use rhumb_engine::source::{Head, Position};
 use rhumb_engine::time::EventTime;
 use std::io;
 
@@ -13,6 +14,9 @@ use std::io;
 const PIECE_BYTES: usize = 64 << 10;
 /// A longer record means that the file is not what its codec says.
 pub(super) const RECORD_MAX_BYTES: usize = 16 << 20;
+/// What to do with a file that is not the one that a position is of.
+const INSTEAD: &str = "give the new recording another name, and it is read from its head; or put the old one back; or use \
+                       another data folder";
 
 pub(super) struct Recording {
     pub name: String,
@@ -24,6 +28,8 @@ pub(super) struct Recording {
     end: usize,
     /// Of `buffer[start]`, in the unpacked bytes.
     offset: i64,
+    /// How the file begins; `None` before anything was read.
+    head: Option<Head>,
     begun: bool,
     /// The stream gives no more, because it ended or, with `damage`, because of that.
     ended: bool,
@@ -45,6 +51,7 @@ impl Recording {
             start: 0,
             end: 0,
             offset: 0,
+            head: None,
             begun: false,
             ended: false,
             damage: None,
@@ -59,6 +66,11 @@ impl Recording {
     /// Of the next record to be decoded.
     pub fn offset(&self) -> i64 {
         self.offset
+    }
+
+    /// How the file begins, unpacked, as offsets are: packed anew it is the same file.
+    pub fn head(&self) -> Option<(String, Head)> {
+        self.head.clone().map(|head| (self.name.clone(), head))
     }
 
     /// Decodes until `most` frames and rejects, or a few thousand more, have been pushed; false at the end of the file.
@@ -107,9 +119,16 @@ impl Recording {
         Ok(true)
     }
 
-    /// Goes to an offset that a position named. Before the first `decode`.
-    pub fn seek(&mut self, offset: i64) -> Result<(), Failure> {
+    /// Goes to where a position says that this file is, if it is that file. Before the first `decode`.
+    pub fn seek(&mut self, position: &Position) -> Result<(), Failure> {
+        let offset = position.offsets.get(&self.name).copied().unwrap_or(0);
         self.begin()?;
+        if let Some(known) = position.heads.get(&self.name)
+            && offset > 0
+            && !known.begins(&self.buffer[..self.end])
+        {
+            return Err(self.replaced(known, offset));
+        }
         let missing = |r: &Recording| offset.saturating_sub(r.offset);
         if missing(self) > self.available() as i64 && self.jump(offset)? {
             (self.start, self.end, self.offset, self.ended) = (0, 0, offset, false);
@@ -167,6 +186,7 @@ impl Recording {
     fn begin(&mut self) -> Result<(), Failure> {
         while !self.begun {
             self.refill()?;
+            self.head = Some(Head::of(&self.buffer[..self.end]));
             let last = self.ended && self.damage.is_none();
             match self.codec.preamble(&self.buffer[self.start..self.end], last) {
                 Err(what) => return Err(Failure::Damaged(format!("{}: {what}", self.name))),
@@ -209,6 +229,14 @@ impl Recording {
         ))
     }
 
+    fn replaced(&self, known: &Head, offset: i64) -> Failure {
+        let (name, bytes, offset) = (&self.name, commas(known.bytes as i64), commas(offset));
+        Failure::Damaged(format!(
+            "{name}: is another file than the one that was read up to byte {offset} before, whose first {bytes} bytes were \
+             others: {INSTEAD}"
+        ))
+    }
+
     fn too_short(&mut self, offset: i64) -> Failure {
         if self.damage.is_some()
             && let Err(damaged) = self.end()
@@ -217,7 +245,7 @@ impl Recording {
         }
         let (length, wanted) = (commas(self.offset), commas(offset));
         Failure::Damaged(format!(
-            "{}: ends at byte {length}, before byte {wanted} where the last run stopped: not the same file",
+            "{}: ends at byte {length}, before byte {wanted} where the last run stopped, so it is not the same file: {INSTEAD}",
             self.name
         ))
     }

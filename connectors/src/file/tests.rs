@@ -47,7 +47,7 @@ fn try_open(path: &Path, speed: Speed, codec: MakeCodec, clock: Hands) -> Result
         hands.fetch_add(time.as_micros() as i64, SeqCst);
     });
     let config = FileConfig { path: path.to_owned(), speed };
-    let plan = FilePlan::new("recording", config, "line", codec).with_pause(pause);
+    let plan = FilePlan::new("recording", config, codec).with_pause(pause);
     let reader = plan.open(Arc::new(clock))?.remove(0);
     let vehicles = Arc::new(Vehicles::default());
     let origin = Origin { source: "recording".into(), partition: "".into() };
@@ -275,11 +275,43 @@ fn what_cannot_be_opened_is_said_at_once() {
 fn file_that_became_shorter_is_not_read_on() {
     let folder = folder_of(&[("cabs", lines(10).as_bytes())]);
     let mut source = open(&folder.path().join("cabs"));
-    let position = Position { offsets: [("cabs".to_owned(), 1_000_000)].into(), received_at: None };
+    let position = Position { offsets: [("cabs".to_owned(), 1_000_000)].into(), ..Position::default() };
     let error = source.reader.seek(&position).unwrap_err();
-    let expected = "source recording: cabs: ends at byte 234, before byte 1,000,000 where the last run stopped: \
-                    not the same file";
+    let expected = "source recording: cabs: ends at byte 234, before byte 1,000,000 where the last run stopped, \
+                    so it is not the same file: give the new recording another name, and it is read from its head; \
+                    or put the old one back; or use another data folder";
     assert_eq!(error.to_string(), expected);
+}
+
+/// The position after a whole file of these bytes, taken up by a file of others under the same name.
+fn taken_up(was: &[u8], is: &[u8]) -> Result<Vec<i64>, String> {
+    let folder = folder_of(&[("cabs", was)]);
+    let path = folder.path().join("cabs");
+    let mut first = open(&path);
+    first.rest().2.unwrap();
+    let position = first.reader.position();
+    std::fs::write(&path, is).unwrap();
+    let mut next = open(&path);
+    next.reader.seek(&position).map_err(|error| error.to_string())?;
+    Ok(next.rest().0.into_iter().map(|(_, time, _)| time).collect())
+}
+
+#[test]
+fn file_that_has_grown_goes_on_and_another_of_its_name_does_not() {
+    let (short, long) = (lines(1000), lines(1003));
+    assert_eq!(taken_up(short.as_bytes(), long.as_bytes()).unwrap().len(), 3);
+    assert_eq!(taken_up(b"", long.as_bytes()).unwrap().len(), 1003);
+    // Offsets are of unpacked bytes: packed otherwise it is the same file.
+    assert_eq!(taken_up(short.as_bytes(), &gzip(long.as_bytes())).unwrap().len(), 3);
+    let other = long.replacen('1', "2", 1);
+    let said = taken_up(short.as_bytes(), other.as_bytes()).unwrap_err();
+    let expected = format!(
+        "source recording: cabs: is another file than the one that was read up to byte {} before, whose first 4,096 bytes \
+         were others: give the new recording another name, and it is read from its head; or put the old one back; or use \
+         another data folder",
+        recording::commas(short.len() as i64)
+    );
+    assert_eq!(said, expected);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::recording::Recording;
 use arrow::datatypes::FieldRef;
 use rhumb_engine::builder::{Delivery, FrameBuilder};
 use rhumb_engine::extra::Extra;
+use rhumb_engine::source::Position;
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 
@@ -45,9 +46,9 @@ impl Track {
     }
 
     /// Goes to where a position says that this file is, with the event time that the merge had reached.
-    pub fn seek(&mut self, offset: i64, reached: EventTime) -> Result<(), Failure> {
+    pub fn seek(&mut self, position: &Position, reached: EventTime) -> Result<(), Failure> {
         self.reached = reached;
-        self.recording.seek(offset)
+        self.recording.seek(position)
     }
 
     /// The next record that has not been handed on.

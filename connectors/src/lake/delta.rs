@@ -39,7 +39,8 @@ impl DeltaLog {
     /// Opens a table, creates it if there is none, and adds columns that it does not have yet.
     ///
     /// # Errors
-    /// If the table was written by a newer version, or a column of it is of another type; the text says what to do.
+    /// If the table was written by a newer version, or does not fit the columns; the text names the column and says what
+    /// to do.
     pub fn open(
         runtime: &Runtime,
         folder: &Path,
@@ -71,6 +72,11 @@ impl DeltaLog {
     /// True if the log has this epoch, or a later one.
     pub fn has(&self, epoch: u64) -> bool {
         self.committed.is_some_and(|c| c >= epoch)
+    }
+
+    /// Our newest epoch in the log, if it is later than this one.
+    pub fn ahead_of(&self, epoch: u64) -> Option<u64> {
+        self.committed.filter(|committed| *committed > epoch)
     }
 
     /// Makes files that stand in their places part of the table, durably and in one step, unless the epoch is in the
@@ -208,7 +214,16 @@ async fn widen(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
     let mut new: Vec<StructField> = Vec::new();
     for column in columns.fields() {
         match known.field_with_name(column.name()) {
-            Ok(there) if same_type(there.data_type(), column.data_type()) => {}
+            Ok(there) if same_type(there.data_type(), column.data_type()) => {
+                if column.is_nullable() && !there.is_nullable() {
+                    return Err(format!(
+                        "every row must have its column {}, and rows of the pipeline may now be without: rename the \
+                         column in the pipeline, or move the table's folder away to start a new one",
+                        column.name()
+                    )
+                    .into());
+                }
+            }
             Ok(there) => {
                 return Err(format!(
                     "its column {} is of type {}, the pipeline now gives {}: rename the column in the pipeline, \
@@ -243,6 +258,16 @@ async fn name_keys(table: DeltaTable, columns: &Schema) -> Outcome<DeltaTable> {
     let wanted = [KEYS_KEY, MERGE_KEY].map(|key| Some((key.to_owned(), columns.metadata().get(key)?.clone())));
     let properties: HashMap<String, String> = wanted.into_iter().flatten().collect();
     let known = table.snapshot()?.metadata().configuration().clone();
+    if let (Some(was), Some(is)) = (known.get(KEYS_KEY), properties.get(KEYS_KEY))
+        && was != is
+        && table.snapshot()?.log_data().iter().next().is_some()
+    {
+        return Err(format!(
+            "the column(s) {was} tell its rows apart, and {is} those of the pipeline, under which they would hide each other: \
+             give the operator another name, or move the table's folder away to start a new one"
+        )
+        .into());
+    }
     if properties.iter().all(|(key, value)| known.get(key) == Some(value)) {
         return Ok(table);
     }

@@ -1,8 +1,8 @@
 //! The lake: history, alerts, rejects and the tables of operators as Delta tables over Parquet, below `lake/` in the
 //! data folder.
 //!
-//! Rows become segments as they come: sorted, encoded, made durable below `_staging/` of their table, where no reader
-//! looks. Once an epoch's manifest stands, its segments are moved to their places and added to the table's log in one
+//! Rows become segments as they come: sorted, encoded, made durable below `_staging/` beside the tables, where no
+//! reader looks. Once an epoch's manifest stands, its segments are moved to their places and added to the table's log in one
 //! commit, which carries the epoch, so that doing it again changes nothing.
 
 mod alerts;
@@ -83,11 +83,11 @@ impl SinkPlan for LakePlan {
             .map_err(failed("start the runtime for", &folder))?;
         let mut logs = BTreeMap::new();
         let mut open = |name: &str, written: &arrow::datatypes::Schema| {
-            let folder = folder.join(name);
-            let columns = schema::stored(written).map_err(failed("open the table", &folder))?;
-            let log = DeltaLog::open(&runtime, &folder, &context.pipeline, Some(&columns))?;
+            let table = folder.join(name);
+            let columns = schema::stored(written).map_err(failed("open the table", &table))?;
+            let log = DeltaLog::open(&runtime, &table, &context.pipeline, Some(&columns))?;
             logs.insert(name.to_owned(), log);
-            Table::open(folder, context.claim)
+            Table::open(&folder, name, context.claim)
         };
         let tables = Tables::open(context, self.group_rows, &mut open)?;
         Ok(Box::new(LakeSink {
@@ -129,7 +129,17 @@ impl Sink for LakeSink {
         Ok(segments)
     }
 
+    /// # Errors
+    /// If a table has a later epoch: the chain of manifests is not the one that the lake was written by, and rows of
+    /// epochs that the table has would be taken for written.
     fn committed(&mut self, epoch: u64, segments: &[Segment]) -> Result<(), SinkError> {
+        if let Some((name, ahead)) = self.logs.iter().find_map(|(name, log)| Some((name, log.ahead_of(epoch)?))) {
+            let cause = format!(
+                "the table has the pipeline's epoch {ahead}, and the last manifest is of epoch {epoch}: put the \
+                 manifests back that the lake was written with, or move the lake away, or use another data folder"
+            );
+            return Err(failed("go on with the table", &self.folder.join(name))(cause));
+        }
         self.epoch = self.epoch.max(epoch + 1);
         let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
         for segment in segments {
@@ -157,7 +167,7 @@ impl LakeSink {
         }
         let mut folders = BTreeSet::new();
         for segment in segments {
-            let (staged, place) = (table::staged(&folder, segment), folder.join(&segment.path));
+            let (staged, place) = (table::staged(&self.folder, segment), folder.join(&segment.path));
             let date = place.parent().expect("a segment has a folder").to_owned();
             durable::create_folder(&date)?;
             move_file(&staged, &place)?;
@@ -173,7 +183,7 @@ impl LakeSink {
         if std::mem::replace(&mut self.swept, true) {
             return Ok(());
         }
-        self.logs.keys().try_for_each(|name| table::sweep(&self.folder.join(name), self.claim))
+        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, self.claim))
     }
 }
 

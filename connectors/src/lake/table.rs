@@ -1,7 +1,7 @@
 //! What is written where: the buffers of all tables, and the segments that they become.
 
 use super::alerts::Alerts;
-use super::durable::{create_folder, failed, sync_folder};
+use super::durable::{create_folder, failed, move_file, sync_folder};
 use super::gather::{Pick, repeating};
 use super::history::History;
 use super::order::{Sorted, VehicleOrder};
@@ -19,6 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Folder of the lake, beside the tables: who reads all Parquet files below a table must not see what is not committed.
 const STAGING: &str = "_staging";
 /// Rows from which a segment takes no more.
 const SEGMENT_ROWS: u64 = 1 << 20;
@@ -31,6 +32,7 @@ const REJECT_BYTES: usize = 32 << 20;
 pub struct Table {
     name: String,
     folder: PathBuf,
+    staging: PathBuf,
     claim: u64,
     /// Segments so far, for their names.
     number: u64,
@@ -40,10 +42,11 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn open(folder: PathBuf, claim: u64) -> Result<Table, SinkError> {
-        create_folder(&folder.join(STAGING))?;
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Table { name, folder, claim, number: 0, growing: BTreeMap::new(), finished: Vec::new() })
+    pub fn open(lake: &Path, name: &str, claim: u64) -> Result<Table, SinkError> {
+        let (name, folder, staging) = (name.to_owned(), lake.join(name), staging(lake, name));
+        create_folder(&staging)?;
+        adopt(&folder.join(STAGING), &staging)?;
+        Ok(Table { name, folder, staging, claim, number: 0, growing: BTreeMap::new(), finished: Vec::new() })
     }
 
     /// Writes rows of one date as a row group.
@@ -56,7 +59,7 @@ impl Table {
             }
             let file = format!("{:010}-{epoch:010}-{:06}.parquet", self.claim, self.number);
             self.number += 1;
-            let staged = self.folder.join(STAGING).join(&file);
+            let staged = self.staging.join(&file);
             let path = format!("{}={}/{file}", schema::EVENT_DATE, date_text(date));
             self.growing.insert(date, (path, SegmentWriter::create(staged, shape, rows)?));
         }
@@ -96,20 +99,38 @@ impl Table {
             let cause = format!("{} was begun for another epoch than {epoch}; epochs follow each other", other.path);
             return Err(failed("finish the epoch of", &self.folder)(cause));
         }
-        sync_folder(&self.folder.join(STAGING))?;
+        sync_folder(&self.staging)?;
         Ok(std::mem::take(&mut self.finished))
     }
 }
 
+/// On the tables' own file system, so that moving a segment to its place is one step.
+fn staging(lake: &Path, table: &str) -> PathBuf {
+    lake.join(STAGING).join(table)
+}
+
 /// Where a segment stands until its epoch is committed.
-pub fn staged(folder: &Path, segment: &Segment) -> PathBuf {
+pub fn staged(lake: &Path, segment: &Segment) -> PathBuf {
     let file = segment.path.rsplit('/').next().unwrap_or(&segment.path);
-    folder.join(STAGING).join(file)
+    staging(lake, &segment.table).join(file)
+}
+
+/// Takes over what earlier versions staged in the folder of the table itself.
+fn adopt(old: &Path, staging: &Path) -> Result<(), SinkError> {
+    if !old.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(old).map_err(failed("list", old))? {
+        let entry = entry.map_err(failed("list", old))?;
+        move_file(&entry.path(), &staging.join(entry.file_name()))?;
+    }
+    sync_folder(staging)?;
+    fs::remove_dir(old).map_err(failed("delete", old))
 }
 
 /// Deletes what was staged under earlier claims.
-pub fn sweep(folder: &Path, claim: u64) -> Result<(), SinkError> {
-    let staging = folder.join(STAGING);
+pub fn sweep(lake: &Path, table: &str, claim: u64) -> Result<(), SinkError> {
+    let staging = staging(lake, table);
     create_folder(&staging)?;
     for entry in fs::read_dir(&staging).map_err(failed("list", &staging))? {
         let path = entry.map_err(failed("list", &staging))?.path();

@@ -63,7 +63,6 @@ impl TcpConfig {
 pub struct TcpPlan {
     name: Arc<str>,
     config: TcpConfig,
-    codec: String,
     make_codec: MakeCodec,
     columns: Vec<FieldRef>,
     durability: Arc<dyn Durability>,
@@ -71,12 +70,10 @@ pub struct TcpPlan {
 }
 
 impl TcpPlan {
-    /// `codec` is the name that `rhumb explain` shows.
-    pub fn new(name: &str, config: TcpConfig, codec: &str, make_codec: MakeCodec) -> TcpPlan {
+    pub fn new(name: &str, config: TcpConfig, make_codec: MakeCodec) -> TcpPlan {
         TcpPlan {
             name: name.into(),
             config,
-            codec: codec.into(),
             make_codec,
             columns: Vec::new(),
             durability: Arc::new(HandedOver),
@@ -136,23 +133,6 @@ impl SourcePlan for TcpPlan {
 
     fn tempo(&self) -> Tempo {
         Tempo::Live
-    }
-
-    fn describe(&self) -> Vec<(String, String)> {
-        let TcpConfig { listen, readers, connections_max, rate_max_bytes, allow, .. } = &self.config;
-        let allow = match allow.is_empty() {
-            true => "all senders".to_owned(),
-            false => allow.iter().map(AllowedNet::to_string).collect::<Vec<_>>().join(", "),
-        };
-        let pairs = [
-            ("tcp", self.bound().unwrap_or(*listen).to_string()),
-            ("codec", self.codec.clone()),
-            ("partitions", format!("{readers} (one a reader)")),
-            ("connections_max", connections_max.to_string()),
-            ("rate_max_bytes", rate_max_bytes.to_string()),
-            ("allow", allow),
-        ];
-        pairs.map(|(what, value)| (what.to_owned(), value)).into()
     }
 
     fn columns(&self) -> Vec<FieldRef> {

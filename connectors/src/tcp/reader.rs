@@ -306,7 +306,7 @@ impl Source for TcpReader {
     }
 
     fn position(&self) -> Position {
-        Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), received_at: None }
+        Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), ..Position::default() }
     }
 
     /// Only the numbering goes on: what was sent in between is gone, unless the device sends it again.

@@ -70,11 +70,11 @@ fn open(plan: &TcpPlan) -> Open {
 }
 
 fn lines(config: TcpConfig) -> Open {
-    open(&TcpPlan::new("trackers", config, "line", LineCodec::plain()))
+    open(&TcpPlan::new("trackers", config, LineCodec::plain()))
 }
 
 fn devices(config: TcpConfig) -> Open {
-    open(&TcpPlan::new("trackers", config, "teltonika", teltonika()))
+    open(&TcpPlan::new("trackers", config, teltonika()))
 }
 
 impl Open {
@@ -163,7 +163,7 @@ fn device_logs_in_sends_and_is_acknowledged() {
 #[test]
 fn acknowledgement_waits_for_what_makes_frames_safe() {
     let safe = Arc::new(SafeBefore(AtomicI64::new(0)));
-    let plan = TcpPlan::new("trackers", local(|_| {}), "teltonika", teltonika()).with_durability(safe.clone());
+    let plan = TcpPlan::new("trackers", local(|_| {}), teltonika()).with_durability(safe.clone());
     let mut source = open(&plan);
     let mut device = source.connect();
     device.write_all(&[LOGIN, &packet()].concat()).unwrap();
@@ -292,7 +292,7 @@ fn connection_that_sends_too_much_waits_for_the_next_second() {
 #[test]
 fn csv_has_its_header_in_each_connection() {
     let make: MakeCodec = Arc::new(|| CodecConfig::named("csv").unwrap().open());
-    let mut source = open(&TcpPlan::new("trackers", local(|_| {}), "csv", make));
+    let mut source = open(&TcpPlan::new("trackers", local(|_| {}), make));
     let mut good = source.connect();
     good.write_all(b"id,ts,lat,lon\na,1,2,3\n").unwrap();
     let mut bad = source.connect();
@@ -321,7 +321,7 @@ fn ipv6_is_received_and_the_unspecified_address_takes_both_families() {
 #[test]
 fn numbering_goes_on_where_the_last_run_stopped() {
     let mut source = lines(local(|_| {}));
-    let position = Position { offsets: [("listener-0".to_owned(), 70)].into(), received_at: None };
+    let position = Position { offsets: [("listener-0".to_owned(), 70)].into(), ..Position::default() };
     source.readers[0].seek(&position).unwrap();
     source.connect().write_all(b"nonsense\n").unwrap();
     let got = source.until(|got, _| got.rejects.len() == 1);

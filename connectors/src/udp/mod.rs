@@ -53,7 +53,6 @@ impl UdpConfig {
 pub struct UdpPlan {
     name: Arc<str>,
     config: UdpConfig,
-    codec: String,
     make_codec: MakeCodec,
     columns: Vec<FieldRef>,
     durability: Arc<dyn Durability>,
@@ -61,12 +60,10 @@ pub struct UdpPlan {
 }
 
 impl UdpPlan {
-    /// `codec` is the name that `rhumb explain` shows.
-    pub fn new(name: &str, config: UdpConfig, codec: &str, make_codec: MakeCodec) -> UdpPlan {
+    pub fn new(name: &str, config: UdpConfig, make_codec: MakeCodec) -> UdpPlan {
         UdpPlan {
             name: name.into(),
             config,
-            codec: codec.into(),
             make_codec,
             columns: Vec::new(),
             durability: Arc::new(HandedOver),
@@ -126,24 +123,6 @@ impl SourcePlan for UdpPlan {
 
     fn tempo(&self) -> Tempo {
         Tempo::Live
-    }
-
-    fn describe(&self) -> Vec<(String, String)> {
-        let UdpConfig { listen, sockets, receive_buffer_bytes, datagram_max_bytes, allow } = &self.config;
-        let allow = match allow.is_empty() {
-            true => "all senders".to_owned(),
-            false => allow.iter().map(AllowedNet::to_string).collect::<Vec<_>>().join(", "),
-        };
-        let listen = self.bound().unwrap_or(*listen);
-        let pairs = [
-            ("udp", listen.to_string()),
-            ("codec", self.codec.clone()),
-            ("partitions", format!("{sockets} (one a socket)")),
-            ("receive_buffer_bytes", receive_buffer_bytes.to_string()),
-            ("datagram_max_bytes", datagram_max_bytes.to_string()),
-            ("allow", allow),
-        ];
-        pairs.map(|(what, value)| (what.to_owned(), value)).into()
     }
 
     fn columns(&self) -> Vec<FieldRef> {

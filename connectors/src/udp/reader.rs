@@ -149,7 +149,7 @@ impl Source for UdpReader {
     }
 
     fn position(&self) -> Position {
-        Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), received_at: None }
+        Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), ..Position::default() }
     }
 
     /// Only the numbering goes on: datagrams sent in between are gone.

@@ -44,7 +44,7 @@ fn local(change: impl FnOnce(&mut UdpConfig)) -> UdpConfig {
 }
 
 fn open(config: UdpConfig) -> Open {
-    let plan = UdpPlan::new("trackers", config, "line", LineCodec::plain());
+    let plan = UdpPlan::new("trackers", config, LineCodec::plain());
     assert_eq!(plan.bound(), None);
     let readers = plan.open(Arc::new(Fixed)).unwrap();
     let vehicles = Arc::new(Vehicles::default());
@@ -116,7 +116,7 @@ fn every_datagram_is_a_frame_or_a_reject_in_the_order_of_sending() {
 #[test]
 fn numbering_goes_on_where_the_last_run_stopped() {
     let mut source = open(local(|_| {}));
-    let position = Position { offsets: [("socket-0".to_owned(), 70)].into(), received_at: None };
+    let position = Position { offsets: [("socket-0".to_owned(), 70)].into(), ..Position::default() };
     source.readers[0].seek(&position).unwrap();
     source.sender().send(frame(1).as_bytes()).unwrap();
     assert_eq!(source.read(1).frames, [("v1".to_owned(), 70)]);
@@ -223,7 +223,7 @@ fn ipv6_is_received_and_the_unspecified_address_takes_both_families() {
 #[test]
 fn address_in_use_is_said_with_source_and_address() {
     let first = open(local(|_| {}));
-    let plan = UdpPlan::new("trackers", UdpConfig::new(first.bound), "line", LineCodec::plain());
+    let plan = UdpPlan::new("trackers", UdpConfig::new(first.bound), LineCodec::plain());
     let error = plan.open(Arc::new(Fixed)).err().unwrap();
     assert_eq!(error.to_string(), format!("source trackers: listen on {}", first.bound));
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -257,7 +257,7 @@ fn device_is_acknowledged_once_its_frames_are_handed_over() {
     let packet: Vec<u8> =
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
     for (listen, from) in [("127.0.0.1:0", "127.0.0.1"), ("[::]:0", "127.0.0.1")] {
-        let plan = UdpPlan::new("trackers", UdpConfig::new(listen.parse().unwrap()), "teltonika", make.clone());
+        let plan = UdpPlan::new("trackers", UdpConfig::new(listen.parse().unwrap()), make.clone());
         let Ok(mut readers) = plan.open(Arc::new(Fixed)) else {
             eprintln!("SKIPPED: this host has no IPv6");
             continue;

@@ -16,6 +16,8 @@ struct Shards {
     vehicles: Vec<Arc<Vehicles>>,
     shards: Vec<Arc<CurrentShard>>,
     builder: FrameBuilder,
+    /// Newest second of each vehicle, which the timeline knows elsewhere.
+    newest: BTreeMap<u8, i64>,
 }
 
 /// A frame of a batch, with the zones that it is in.
@@ -36,7 +38,8 @@ impl Shards {
         let origin = Origin { source: "s".into(), partition: "p".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
         let builder = FrameBuilder::new(&vehicles, origin, clocks);
-        Shards { shards: vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect(), vehicles, builder }
+        let shards = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
+        Shards { shards, vehicles, builder, newest: BTreeMap::new() }
     }
 
     fn table(&self) -> CurrentTable {
@@ -56,6 +59,13 @@ impl Shards {
         for (shard, delivery) in self.shards.iter().zip(self.builder.finish()) {
             let mut frames = delivery.frames;
             let of: Vec<&Fix> = frames.offset.values().iter().map(|row| &fixes[*row as usize]).collect();
+            let newest = &mut self.newest;
+            let is_late = |fix: &&Fix| {
+                let newest = newest.entry(fix.vehicle).or_insert(i64::MIN);
+                *newest = fix.second.max(*newest);
+                fix.second < *newest
+            };
+            frames.late = of.iter().map(is_late).map(Some).collect();
             let ordinal = |zone: &u8| u32::from((zone + ZONES - first_zone % ZONES) % ZONES);
             let lists = of.iter().flat_map(|fix| fix.zones.iter().map(ordinal)).collect::<Vec<_>>();
             frames.zones = Some(ZoneLists {
@@ -221,6 +231,16 @@ fn reader_never_sees_parts_of_two_writes_nor_time_go_back() {
         done.store(true, Ordering::Release);
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() == SECONDS - 1));
     });
+}
+
+#[test]
+fn frame_that_is_not_late_stands_though_one_with_a_wrong_clock_stood_there() {
+    let mut written = Shards::new(1);
+    written.take(&[whole(1, 100), whole(1, 9_000)], 0);
+    written.newest.clear();
+    written.take(&[Fix { speed_mps: None, ..whole(1, 101) }], 0);
+    let found = written.table().get(&id(1)).found.unwrap();
+    assert_eq!((found.event_time, found.speed_mps), (EventTime(101 * SECOND_US), None));
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! Late frames: put into the path, the stretch behind them worked out anew, the difference told.
+//! Late frames: put into the path, the stretch behind them worked out anew, the difference told. Frames whose clock was
+//! wrong: taken out of the path again, and the same done.
 
 use super::machine::{Machine, Told};
 use super::path::Sample;
 use super::state::State;
 use super::track::{Moment, Tracks, Wake, fix_of};
+use crate::fix::Fix;
 
 /// The path does not reach back so far.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Tracks {
         };
         let from = at.checked_sub(1).map(|at| path[at]);
         let (mut was, mut is) = (Vec::new(), Vec::new());
-        let end = [path.len().checked_sub(2).map(|at| path[at].fix), fix_of(path.last())];
+        let end = last_two(&path);
         let mut old = before.clone();
         run(machine, &mut old, from, &path[at..], &mut was, |_, _| {});
         machine.settle(&mut old, clock, end, &mut was);
@@ -47,8 +49,7 @@ impl Tracks {
         let mut undo = Vec::new();
         let note = |n: usize, before| undo.push((number.wrapping_add(n as u32), before));
         run(machine, &mut new, from, &new_path[at..], &mut is, note);
-        let end = [new_path.len().checked_sub(2).map(|at| new_path[at].fix), fix_of(new_path.last())];
-        machine.settle(&mut new, clock, end, &mut is);
+        machine.settle(&mut new, clock, last_two(&new_path), &mut is);
 
         track.state = new;
         track.head.number = track.head.number.wrapping_add(1);
@@ -66,6 +67,44 @@ impl Tracks {
         self.start_timers(machine, slot, lane);
         Ok(difference(was, is))
     }
+
+    /// Takes what is newer than `time` out of the path, with what it meant. The lane's clock is that of before the frame that
+    /// shows that it never was.
+    pub fn take_back(&mut self, machine: &Machine, moment: Moment, time: i64) -> Difference {
+        let Moment { slot, lane, clock_before: clock, .. } = moment;
+        let track = &mut self.of[slot as usize];
+        let path = self.paths.of(slot, &track.head);
+        let (kept, wrong) = path.split_at(path.partition_point(|sample| sample.fix.time <= time));
+        let first = track.head.number.wrapping_sub(wrong.len() as u32).wrapping_add(1);
+        let before = track.before(first).without_dwells();
+        let (mut was, mut is) = (Vec::new(), Vec::new());
+        let mut old = before.clone();
+        run(machine, &mut old, kept.last().copied(), wrong, &mut was, |_, _| {});
+        machine.settle(&mut old, clock, last_two(&path), &mut was);
+        let mut new = before;
+        machine.settle(&mut new, clock, last_two(kept), &mut is);
+
+        track.state = new;
+        track.head.number = first.wrapping_sub(1);
+        track.cut |= path.len() == self.paths.keep();
+        self.paths.replace(slot, &mut track.head, kept);
+        if let Some(past) = &mut track.past {
+            past.undo.truncate(first);
+        }
+        let mut holding = Vec::new();
+        if let Some(newest) = kept.last() {
+            hold(machine, newest, &mut holding);
+        }
+        track.zones = self.sets.code(&holding);
+        track.wake = Wake(i64::MIN);
+        self.start_timers(machine, slot, lane);
+        difference(was, is)
+    }
+}
+
+/// The last two fixes of a path, the newest last.
+fn last_two(path: &[Sample]) -> [Option<Fix>; 2] {
+    [path.len().checked_sub(2).map(|at| path[at].fix), fix_of(path.last())]
 }
 
 /// Runs the rules along a path. `note` gets what was remembered before each fix that changed it, with its place.

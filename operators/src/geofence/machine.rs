@@ -124,6 +124,12 @@ impl Machine<'_> {
         &self.rules[zone as usize]
     }
 
+    /// For this vehicle.
+    fn is_in_force(&self, zone: u32, time: i64) -> bool {
+        let rules = self.rules(zone);
+        rules.apply_to(self.vehicle, self.group) && (rules.schedule.is_always() || rules.schedule.at(time).open)
+    }
+
     fn trusts(&self, rules: &ZoneRules, sample: &Sample) -> bool {
         is_trusted(rules, sample.marks.accuracy_m)
     }
@@ -394,10 +400,14 @@ impl Machine<'_> {
 
     /// From when on a frame in the same zones means something all the same.
     pub fn wake(&self, state: &State, holding: &[u32], time: i64) -> i64 {
-        if !self.rules.watches() {
+        if !self.rules.watches() && self.accuracies_m.is_empty() {
             return if state.open.is_some() { i64::MIN } else { i64::MAX };
         }
         if state.open.is_some() || state.visits.iter().any(|v| self.rules(v.zone).speed_limit_mps.is_some()) {
+            return i64::MIN;
+        }
+        // A vehicle's first fix may be in a zone that does not trust it: the next one, in the same zones, enters it.
+        if holding.iter().any(|zone| state.visit(*zone).is_none() && self.is_in_force(*zone, time)) {
             return i64::MIN;
         }
         let dues = state.visits.iter().filter(|visit| !visit.dwelled).filter_map(|visit| self.due(visit));

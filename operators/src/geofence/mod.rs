@@ -29,6 +29,7 @@ use arrow::array::{Array, Float32Array, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::FieldRef;
 use groups::Groups;
+use late::Difference;
 use machine::{Machine, Told};
 use path::{Marks, Paths, Sample};
 use rhumb_engine::alert::{AlertBatch, AlertKind, AlertZones};
@@ -189,6 +190,9 @@ impl Operator for Geofence {
             let stirs = self.tracks.stirs(slot, sample.fix.time, holding)
                 | marked.is_doubtful(row)
                 | groups.as_ref().is_some_and(|groups| self.groups.moves(slot, groups[row]));
+            if stirs && self.tracks.is_refuted(slot, sample.fix.time) {
+                self.take_back(&shared, moment, sample.fix.time, received_at, &mut alerts);
+            }
             if stirs || shared.tells[AlertKind::Cross as usize] && self.may_cross(&shared, slot, &sample, holding) {
                 if let Some(groups) = &groups
                     && self.groups.moves(slot, groups[row])
@@ -297,6 +301,22 @@ impl Geofence {
         tell(shared, &mut self.tracks, &self.told, shown, alerts);
     }
 
+    /// A frame of the vehicle that is not late is older than its path: what was told of a wrong clock is taken back.
+    #[cold]
+    fn take_back(&mut self, shared: &Shared, moment: Moment, time: i64, received_at: i64, alerts: &mut AlertBatch) {
+        let slot = moment.slot;
+        let vehicle = self.vehicles.get(slot);
+        let group = self.groups.name(slot);
+        let machine = shared.machine(&vehicle.id, group.as_deref());
+        let shown = Shown { vehicle, slot, frame_time: time, received_at, late: false };
+        // As before a late frame.
+        self.told.clear();
+        self.tracks.settle(&machine, slot, moment.clock_before, &mut self.told);
+        tell(shared, &mut self.tracks, &self.told, shown, alerts);
+        let difference = self.tracks.take_back(&machine, moment, time);
+        correct(shared, &mut self.tracks, &difference, shown, alerts);
+    }
+
     /// False if the frame is older than the vehicle's path.
     #[cold]
     fn late(
@@ -317,12 +337,7 @@ impl Geofence {
         let shown = Shown { vehicle, slot, frame_time: late.fix.time, received_at, late: false };
         tell(shared, &mut self.tracks, &self.told, shown, alerts);
         let Ok(difference) = self.tracks.insert(&machine, moment, late) else { return false };
-        if !difference.retracted.is_empty() || !difference.told.is_empty() {
-            let past = self.tracks.of[slot as usize].past.get_or_insert_default();
-            let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
-            teller.correct(&difference, Shown { late: true, ..shown }, &mut past.corrections);
-            past.corrections.forget_before(late.fix.time - FORGET_US);
-        }
+        correct(shared, &mut self.tracks, &difference, shown, alerts);
         true
     }
 }
@@ -337,6 +352,17 @@ fn tell(shared: &Shared, tracks: &mut Tracks, told: &[Told], shown: Shown, alert
     }
     let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
     teller.tell(told, shown, past.as_mut().map(|past| &mut past.corrections));
+}
+
+/// Tells what is not true of what was told, and what is.
+fn correct(shared: &Shared, tracks: &mut Tracks, difference: &Difference, shown: Shown, alerts: &mut AlertBatch) {
+    if difference.retracted.is_empty() && difference.told.is_empty() {
+        return;
+    }
+    let past = tracks.of[shown.slot as usize].past.get_or_insert_default();
+    let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
+    teller.correct(difference, Shown { late: true, ..shown }, &mut past.corrections);
+    past.corrections.forget_before(shown.frame_time - FORGET_US);
 }
 
 /// What frames say of their accuracy and speed, where that matters.

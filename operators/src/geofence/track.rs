@@ -155,7 +155,12 @@ impl Tracks {
     #[inline]
     pub fn stirs(&self, slot: Slot, time: i64, zones: &[u32]) -> bool {
         let track = &self.of[slot as usize];
-        !self.sets.is(track.zones, zones) || time >= track.wake.0
+        !self.sets.is(track.zones, zones) || time >= track.wake.0 || time < track.head.time
+    }
+
+    /// Whether fixes of the path are newer than a frame that is not late: their clock was wrong.
+    pub fn is_refuted(&self, slot: Slot, time: i64) -> bool {
+        self.newest(slot).is_some_and(|newest| time < newest.fix.time)
     }
 
     /// Asks for what `newest` and `push` will touch.

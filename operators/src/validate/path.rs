@@ -1,6 +1,7 @@
 //! The recent path of every vehicle: its last accepted fixes in order of event time.
 
 use crate::fix::Fix;
+use rhumb_engine::time::DAY_US;
 use rhumb_engine::vehicle::Slot;
 
 /// A ring of at most `keep` fixes a vehicle, all in one slab: a frame in order touches one line or two.
@@ -80,12 +81,25 @@ impl Paths {
     }
 
     /// Puts a fix in its place in time; the oldest one goes if the ring is full, which may be the fix itself.
+    ///
+    /// What is more than a day ahead of it, as frames are that a wrong clock gave, may take up half of the ring: the oldest
+    /// of that goes before anything else.
     #[inline]
     pub fn insert(&mut self, slot: Slot, fix: Fix) {
         let ring = self.rings[slot as usize];
         let len = usize::from(ring.len);
-        let late_by = (0..len).rev().take_while(|n| self.fixes[self.place(slot, *n)].time > fix.time).count();
+        let ahead = |us: i64| {
+            let since = fix.time.saturating_add(us);
+            (0..len).rev().take_while(|n| self.fixes[self.place(slot, *n)].time > since).count()
+        };
+        let late_by = ahead(0);
         if len == self.keep {
+            if late_by > self.keep / 2 {
+                let far = ahead(DAY_US);
+                if far > self.keep / 2 {
+                    return self.insert_before(slot, fix, len - late_by, len - far);
+                }
+            }
             if late_by == len {
                 return;
             }
@@ -99,6 +113,17 @@ impl Paths {
             self.fixes[to] = self.fixes[from];
         }
         let place = self.place(slot, last - late_by);
+        self.fixes[place] = fix;
+    }
+
+    /// At place `at` of the ring, in the room of the fix at place `gone`.
+    #[cold]
+    fn insert_before(&mut self, slot: Slot, fix: Fix, at: usize, gone: usize) {
+        for n in (at..gone).rev() {
+            let (from, to) = (self.place(slot, n), self.place(slot, n + 1));
+            self.fixes[to] = self.fixes[from];
+        }
+        let place = self.place(slot, at);
         self.fixes[place] = fix;
     }
 
@@ -137,6 +162,28 @@ mod tests {
                 let expected = &all[all.len().saturating_sub(keep)..];
                 prop_assert_eq!(paths.of(1).map(|f| f.time).collect::<Vec<_>>(), expected);
             }
+        }
+    }
+    #[test]
+    fn wrong_clocks_take_up_at_most_half_of_a_ring() {
+        for keep in 1..6 {
+            let mut paths = Paths::new(keep);
+            paths.reach(1);
+            let mut insert = |time| {
+                paths.insert(0, Fix { time, lat: 0.0, lon: 0.0 });
+                paths.of(0).map(|fix| fix.time).collect::<Vec<_>>()
+            };
+            for n in 0..20 {
+                insert((1000 + n) * DAY_US);
+                let kept = insert(n);
+                assert!(kept.is_sorted() && kept.contains(&n), "{kept:?}");
+            }
+            let kept: Vec<i64> = (20..30).map(&mut insert).last().unwrap();
+            let wrong = kept.iter().filter(|time| **time > DAY_US).count();
+            assert!(wrong <= keep / 2, "{kept:?}");
+            assert_eq!(kept.len(), keep);
+            let true_ones: Vec<i64> = (30 - (keep - wrong) as i64..30).collect();
+            assert_eq!(kept[..keep - wrong], true_ones);
         }
     }
 }

@@ -1,5 +1,9 @@
 //! What `[operator.window]` means once checked.
 
+use rhumb_engine::definition::Definition;
+use rhumb_engine::time::duration_text;
+use std::fmt;
+
 /// What is worked out for each key and window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aggregate {
@@ -113,6 +117,28 @@ impl Aggregate {
     }
 }
 
+/// As one would type it.
+impl fmt::Display for Aggregate {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let name = match self {
+            Aggregate::Count => "count",
+            Aggregate::Distance => "distance",
+            Aggregate::Min(_) => "min",
+            Aggregate::Max(_) => "max",
+            Aggregate::Avg(_) => "avg",
+            Aggregate::Sum(_) => "sum",
+            Aggregate::First(_) => "first",
+            Aggregate::Last(_) => "last",
+            Aggregate::Distinct(_) => "count_distinct",
+            Aggregate::Quantile(column, share) => return write!(f, "quantile({column}, {})", share.value()),
+        };
+        match self.column() {
+            Some(column) => write!(f, "{name}({column})"),
+            None => f.write_str(name),
+        }
+    }
+}
+
 /// `p1` to `p99`.
 fn percent(name: &str) -> Option<Share> {
     let digits = name.strip_prefix('p').filter(|digits| digits.len() <= 2 && !digits.starts_with('0'))?;
@@ -153,4 +179,20 @@ pub struct WindowConfig {
     pub lateness_us: i64,
     /// Zones for which a window without frames is told too; for windows of fixed width keyed by `zone_id` alone.
     pub empty_zones: Vec<String>,
+}
+
+impl WindowConfig {
+    /// What its open windows and its table depend on. Not `lateness`, nor zones without frames: those may change.
+    pub fn definition(&self) -> Definition {
+        let aggregates: Vec<String> = self.aggregates.iter().map(|(name, of)| format!("{name} = {of}")).collect();
+        let mut settings = vec![("key", self.key.join(", ")), ("aggregates", aggregates.join(", "))];
+        match self.shape {
+            Shape::Fixed { every_us, size_us } => {
+                settings.push(("every", duration_text(every_us)));
+                settings.extend((size_us != every_us).then(|| ("size", duration_text(size_us))));
+            }
+            Shape::Session { gap_us } => settings.push(("gap", duration_text(gap_us))),
+        }
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }

@@ -30,11 +30,18 @@ pub type Key = Box<[Value]>;
 /// like never come again.
 pub const KEYS_SPARE: usize = 1 << 16;
 
+/// A map by the numbers of keys. Nobody outside can choose a number, so that a fixed seed harms nothing, and walking it
+/// is the same in every run.
+pub type Numbered<T> = hashbrown::HashMap<u32, T, foldhash::fast::FixedState>;
+
 /// Numbers for keys, as they come.
 #[derive(Debug, Default)]
 pub struct Keys {
     numbers: HashTable<u32>,
     values: Vec<Key>,
+    /// Seeded anew by every process: whoever sends frames chooses the keys, and must not be able to choose a hundred
+    /// thousand that collide. No result depends on it: numbers follow the order in which keys come, and nothing walks
+    /// the table. Maps by number, which are walked, have a fixed seed (`Numbered`).
     hasher: foldhash::fast::RandomState,
     /// At so many keys it is time to let go of some; less than `KEYS_SPARE` means never asked.
     full_at: usize,

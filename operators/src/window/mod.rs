@@ -28,6 +28,7 @@ use deltas::InDeltas;
 use in_shard::InShard;
 use key::{Key, VEHICLE, Value, ZONE};
 use merge::WindowMerger;
+use rhumb_engine::definition::Definition;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
 use rows::RowPlan;
 use std::sync::Arc;
@@ -73,6 +74,10 @@ impl WindowPlan {
 impl OperatorPlan for WindowPlan {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn definition(&self) -> Definition {
+        self.config.definition()
     }
 
     fn tables(&self) -> Vec<TablePlan> {

@@ -3,8 +3,7 @@
 
 use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
-use super::key::UNKNOWN;
-use hashbrown::HashMap;
+use super::key::{Numbered, UNKNOWN};
 use rhumb_engine::sketch::Sketch;
 
 /// Empty panes that are kept for their memory.
@@ -15,7 +14,7 @@ const SPARES_MAX: usize = 4;
 enum Places {
     /// By key; `UNKNOWN` where there is none. For keys of which most are in most windows.
     Direct(Vec<u32>),
-    Hashed(HashMap<u32, u32, foldhash::fast::RandomState>),
+    Hashed(Numbered<u32>),
 }
 
 /// All keys of one pane, in columns, in the order in which they came. What was told of a row is told of the window that
@@ -38,7 +37,7 @@ struct Pane {
 
 impl Pane {
     fn new(direct: bool) -> Pane {
-        let places = if direct { Places::Direct(Vec::new()) } else { Places::Hashed(HashMap::default()) };
+        let places = if direct { Places::Direct(Vec::new()) } else { Places::Hashed(Numbered::default()) };
         Pane {
             start: 0,
             places,

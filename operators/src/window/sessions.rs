@@ -3,7 +3,7 @@
 
 use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
-use hashbrown::HashMap;
+use super::key::Numbered;
 
 /// A stretch of frames of one key.
 #[derive(Debug)]
@@ -20,14 +20,14 @@ struct Session {
 pub struct Sessions {
     gap_us: i64,
     /// By key, in order of time. No two of a key are as near as the gap.
-    by_key: HashMap<u32, Vec<Session>, foldhash::fast::RandomState>,
+    by_key: Numbered<Vec<Session>>,
     /// Results so far.
     results: u32,
 }
 
 impl Sessions {
     pub fn new(gap_us: i64) -> Sessions {
-        Sessions { gap_us, by_key: HashMap::default(), results: 0 }
+        Sessions { gap_us, by_key: Numbered::default(), results: 0 }
     }
 
     /// The cells of the session that holds frames from `start` to `last`, to be changed; and its end.

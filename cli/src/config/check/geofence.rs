@@ -30,9 +30,7 @@ impl Check {
         let places = ["dwell", "speed_limit", "groups"].map(|name| table.has(name).then(|| table.place(name)));
         let path_keep = table.get::<i64>("path_keep").map_or(self.engine.path_keep, |n| n as usize);
         let defaults = self.rules(table, component);
-        let options = ZoneOptions { id_property: table.get("id_property") };
-        let path = table.take::<PathBuf>("zones")?;
-        let (zones, text) = self.zones(&path, &options, component)?;
+        let (zones, text, path) = self.zones_of(table, component)?;
         let rules = self.rules_of_zones(&zones, &text, &defaults?, component)?;
         self.watched(&alerts, &kinds, &places, &rules, component);
         if group_column.is_none()
@@ -47,7 +45,7 @@ impl Check {
         let group_column = group_column.flatten();
         let config =
             GeofenceConfig { zones, rules, alerts: kinds, path_keep, group_column, pipeline: self.pipeline.clone() };
-        Some((config, path.value))
+        Some((config, path))
     }
 
     /// `Some(None)`: it was typed, and is wrong.
@@ -135,6 +133,14 @@ impl Check {
             }
         }
         values
+    }
+
+    /// The zones that the section names, with their text and its path.
+    pub(super) fn zones_of(&mut self, table: &mut Table, component: &str) -> Option<(Zones, Arc<Text>, PathBuf)> {
+        let options = ZoneOptions { id_property: table.get("id_property") };
+        let path = table.take::<PathBuf>("zones")?;
+        let (zones, text) = self.zones(&path, &options, component)?;
+        Some((zones, text, path.value))
     }
 
     /// What is wrong in the file of zones is told with the place in that file.

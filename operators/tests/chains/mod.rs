@@ -1,0 +1,119 @@
+//! An engine without threads: the chains of some shards, their mergers, and restarts through the bytes of a snapshot.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use arrow::array::RecordBatch;
+use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::chain::Chain;
+use rhumb_engine::current::CurrentShard;
+use rhumb_engine::frame::{Frame, Origin};
+use rhumb_engine::message::Output;
+use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
+use rhumb_engine::state::{StateReader, StateTable, StateWriter, decode, encode, of_lanes};
+use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_engine::vehicle::Vehicles;
+use std::sync::Arc;
+
+/// When all frames were received: so long after that their times of receipt say nothing of their clocks.
+const RECEIVED: EventTime = EventTime(100_000 * SECOND_US);
+
+pub struct Chains {
+    plans: Vec<Arc<dyn OperatorPlan>>,
+    lateness_us: i64,
+    pub vehicles: Vec<Arc<Vehicles>>,
+    chains: Vec<Chain>,
+    /// With the name of each one's operator.
+    mergers: Vec<(String, Box<dyn Merger>)>,
+    builder: FrameBuilder,
+}
+
+/// Rows that mergers gave, with the operator that each is of.
+pub type Merged = Vec<(String, RecordBatch)>;
+
+impl Chains {
+    pub fn new(plans: Vec<Arc<dyn OperatorPlan>>, lateness_us: i64, shards: usize) -> Chains {
+        let vehicles: Vec<Arc<Vehicles>> = (0..shards).map(|_| Arc::default()).collect();
+        let chain = |shard: usize| {
+            let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
+            let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
+            Chain::new(&plans, &context, current, 3600 * SECOND_US, lateness_us)
+        };
+        let origin = Origin { source: "test".into(), partition: "0".into() };
+        let clocks = ClockRules { rollover: false, skew_max_us: 0 };
+        Chains {
+            chains: (0..shards).map(chain).collect(),
+            mergers: plans.iter().filter_map(|p| p.merger().map(|m| (p.name().to_owned(), m))).collect(),
+            builder: FrameBuilder::new(&vehicles, origin, clocks),
+            vehicles,
+            plans,
+            lateness_us,
+        }
+    }
+
+    /// Takes a frame into the batch.
+    pub fn push(&mut self, offset: usize, frame: &Frame) {
+        self.builder.at(offset as i64, RECEIVED);
+        self.builder.push(frame);
+    }
+
+    /// Ends the batch and gives what it caused, by shard, but what mergers are to put together.
+    pub fn process(&mut self) -> Vec<Output> {
+        let deliveries = self.builder.finish().into_iter();
+        let outputs = deliveries.zip(&mut self.chains).map(|(delivery, chain)| chain.process(delivery, 0)).collect();
+        self.merged(outputs)
+    }
+
+    fn merged(&mut self, mut outputs: Vec<Output>) -> Vec<Output> {
+        for partial in outputs.iter_mut().flat_map(|output| output.effects.partials.drain(..)) {
+            let merger = self.mergers.iter_mut().find(|(name, _)| **name == *partial.operator);
+            merger.expect("a merger of that name").1.accept(partial.part);
+        }
+        outputs
+    }
+
+    /// What mergers give at a barrier.
+    pub fn barrier(&mut self) -> Merged {
+        let clock = self.chains.iter().flat_map(Chain::clocks).map(|(_, clock)| clock).min();
+        clock.map_or_else(Vec::new, |clock| self.fire(clock))
+    }
+
+    fn fire(&mut self, clock: EventTime) -> Merged {
+        let of = |(name, merger): &mut (String, Box<dyn Merger>)| {
+            let fired = merger.fire(clock);
+            fired.into_iter().map(|rows| (name.clone(), rows)).collect::<Vec<_>>()
+        };
+        self.mergers.iter_mut().flat_map(of).collect()
+    }
+
+    /// Stops here and goes on as another engine with another number of shards.
+    pub fn restart(self, shards: usize) -> Chains {
+        let mut state: Vec<StateTable> = self.chains.iter().flat_map(Chain::snapshot).collect();
+        let mut of_mergers = StateWriter::default();
+        for (name, merger) in &self.mergers {
+            of_mergers.begin(name);
+            merger.snapshot(&mut of_mergers);
+        }
+        let through_bytes = |table: StateTable| {
+            let rows = decode(&table.table, &encode(&table.rows)).expect("its own bytes");
+            StateTable { rows, ..table }
+        };
+        state = state.into_iter().map(through_bytes).collect();
+        let of_mergers: Vec<StateTable> = of_mergers.finish().into_iter().map(through_bytes).collect();
+        let mut next = Chains::new(self.plans, self.lateness_us, shards);
+        for (shard, chain) in next.chains.iter_mut().enumerate() {
+            let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
+            chain.restore(&own).expect("its own state");
+        }
+        for (name, merger) in &mut next.mergers {
+            merger.restore(&StateReader::new(&of_mergers, name)).expect("its own state");
+        }
+        next
+    }
+
+    /// All input has ended: what that causes, and what mergers give then.
+    pub fn end(&mut self) -> (Vec<Output>, Merged) {
+        let ended = self.chains.iter_mut().enumerate();
+        let outputs = ended.map(|(shard, chain)| Output::of_effects(shard, chain.end())).collect();
+        let outputs = self.merged(outputs);
+        (outputs, self.fire(EventTime::MAX))
+    }
+}
