@@ -4,16 +4,28 @@ set -euo pipefail
 rhumb="$1"
 cd "$(dirname "$0")/.."
 pipeline=pipelines/demo.toml
+summary=data/demo-summary.json
 rm -rf data/demo && mkdir -p data
-"$rhumb" run "$pipeline" --until-end --summary data/demo-summary.json
+"$rhumb" run "$pipeline" --until-end --summary "$summary"
 ask() { "$rhumb" query "$pipeline" "$1" --format csv | tail -n +2; }
+# A count at the top of the run's summary, which has a field a line; a table of counts in it, largest first.
+told() { sed -n "s/^  \"$1\": \([0-9]*\),\{0,1\}$/\1/p" "$summary"; }
+counts() {
+    awk -v table="$1" '
+        $0 == "  \"" table "\": {" { inside = 1; next }
+        inside && /^  }/ { exit }
+        inside { gsub(/[",:]/, ""); print $1 "\t" $2 }' "$summary" | sort -t "$(printf '\t')" -k 2 -rn
+}
 
 echo
 echo "What happened"
-ask "select 'frames in', count(*) from (select 1 from history union all select 1 from rejects)" | tr ',' '\t'
-ask "select 'in the history', count(*) from history" | tr ',' '\t'
-ask "select concat('rejected: ', reason), count(*) as n from rejects group by reason order by n desc" | tr ',' '\t'
-ask "select concat('alerts: ', kind), count(*) from alerts group by kind order by kind" | tr ',' '\t'
+printf 'frames in\t%s\n' "$(told frames_in)"
+printf 'in the history\t%s\n' "$(told history_rows)"
+printf 'of them late\t%s\n' "$(told late)"
+counts rejects | sed 's/^/rejected: /'
+counts alerts | sed 's/^/alerts: /'
+counts tables | sed -n 's/^windows_/rows of window /p'
+counts too_late | sed 's/^/too late for /'
 
 echo
 echo "Busiest neighbourhoods (vehicles that entered, by how often)"

@@ -1,8 +1,6 @@
 //! From what a pipeline means to what the engine runs.
 
-use crate::config::{
-    Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans, Speed,
-};
+use crate::config::{Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
 use anyhow::Context;
 use rhumb_connectors::MakeCodec;
 use rhumb_connectors::codec::CodecConfig;
@@ -11,7 +9,7 @@ use rhumb_connectors::codec::csv::CsvConfig;
 use rhumb_connectors::codec::json::JsonConfig;
 use rhumb_connectors::codec::mapping::{FieldsConfig, Mapped};
 use rhumb_connectors::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
-use rhumb_connectors::file::{self, FileConfig, FilePlan};
+use rhumb_connectors::file::{FileConfig, FilePlan};
 use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::tcp::TcpPlan;
 use rhumb_connectors::udp::{UdpConfig, UdpPlan};
@@ -86,17 +84,12 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
             config.sockets = udp.sockets;
             config.receive_buffer_bytes = udp.receive_buffer_bytes;
             config.datagram_max_bytes = udp.datagram_max_bytes;
-            let network = |n: &crate::config::Network| format!("{}/{}", n.address, n.prefix).parse();
-            config.allow = udp.allow.iter().map(network).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+            config.allow = udp.allow.clone();
             Arc::new(UdpPlan::new(&means.name, config, make).with_columns(columns))
         }
         SourceKind::Tcp(tcp) => Arc::new(TcpPlan::new(&means.name, tcp.clone(), make).with_columns(columns)),
         SourceKind::File(file) => {
-            let speed = match file.speed {
-                Speed::Max => file::Speed::Max,
-                Speed::Times(times) => file::Speed::Times(times),
-            };
-            let config = FileConfig { path: file.path.clone(), speed };
+            let config = FileConfig { path: file.path.clone(), speed: file.speed };
             Arc::new(FilePlan::new(&means.name, config, make).with_columns(columns))
         }
     })

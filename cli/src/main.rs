@@ -7,10 +7,19 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What `Exit` gives.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed: the run stopped, an input was damaged, or with --until-end nothing of the input could be decoded
+  2   the command makes no sense as typed
+  78  the pipeline, or a file that it names, has mistakes
+  130 stopped by a second Ctrl-C, before the commit";
+
 /// A GPS stream-processing engine: frames in by UDP or from files, through validate, enrich, geofence and window, out
 /// to a lake of Parquet that answers SQL.
 #[derive(Parser)]
-#[command(name = "rhumb", version, arg_required_else_help = true)]
+#[command(name = "rhumb", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

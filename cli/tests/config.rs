@@ -29,6 +29,9 @@ fn load_text(text: &str, env: &[(&str, &str)]) -> (Loaded, String) {
         std::fs::create_dir_all(copy.parent().expect("it stands in the folder")).expect("a folder");
         std::fs::copy(samples.join(file), copy).expect("a copy");
     }
+    let cabs = folder.path().join("sample/cabs.csv.gz");
+    std::fs::create_dir_all(cabs.parent().expect("it stands in the folder")).expect("a folder");
+    std::fs::copy(samples.join("frames.csv"), cabs).expect("a copy");
     let path = folder.path().join("fleet.toml");
     std::fs::write(&path, text).expect("a pipeline");
     let read = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
@@ -78,6 +81,52 @@ fn document_is_what_the_reader_reads() {
          UPDATE_EXPECT=1 cargo test -p rhumb",
         same + 1
     );
+}
+
+/// A pipeline around an example of the document: what it needs before it, and nothing that it excludes.
+fn around(example: &str) -> String {
+    let header = example.lines().next().unwrap_or_default();
+    let source = |kind: &str| format!("[[source]]\nname = \"s\"\n{kind}");
+    let udp = |codec: &str| source(&format!("[source.udp]\nlisten = \"127.0.0.1:0\"\ncodec = \"{codec}\"\n"));
+    let operator = |kind: &str| format!("[[operator]]\n{kind}");
+    let (before, after) = match header {
+        _ if example.contains("[[source]]\nname = \"trackers\"\n[source") => (String::new(), String::new()),
+        _ if header.starts_with("name = ") => (String::new(), udp("json")),
+        "[engine]" => ("name = \"p\"\n".to_owned(), udp("json") + &operator("[operator.validate]\n")),
+        "[[source]]" => {
+            ("name = \"p\"\n".to_owned(), "[source.udp]\nlisten = \"127.0.0.1:0\"\ncodec = \"json\"\n".to_owned())
+        }
+        "[[operator]]" => ("name = \"p\"\n".to_owned() + &udp("json"), "[operator.validate]\n".to_owned()),
+        "[source.udp]" | "[source.tcp]" | "[source.file]" => ("name = \"p\"\n".to_owned() + &source(""), String::new()),
+        _ if header.starts_with("[source.") => {
+            let part = header.trim_matches(['[', ']']).trim_start_matches("source.");
+            let codec = if part == "fields" { "json" } else { part };
+            ("name = \"p\"\n".to_owned() + &udp(codec), String::new())
+        }
+        "[operator.geofence]" => {
+            let enrich = operator("[operator.enrich]\ntable = \"vehicles.csv\"\n");
+            ("name = \"p\"\n".to_owned() + &udp("json") + &enrich + "[[operator]]\n", String::new())
+        }
+        "[operator.window]" => {
+            let geofence = operator("[operator.geofence]\nzones = \"zones/city.geojson\"\n");
+            ("name = \"p\"\n".to_owned() + &udp("json") + &geofence + "[[operator]]\n", String::new())
+        }
+        _ => ("name = \"p\"\n".to_owned() + &udp("json") + "[[operator]]\n", String::new()),
+    };
+    format!("{before}{example}{after}")
+}
+
+#[test]
+fn every_example_of_the_document_is_accepted() {
+    let document = document();
+    let blocks: Vec<&str> =
+        document.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(blocks.len() > 12, "{} examples", blocks.len());
+    for block in blocks {
+        let (loaded, _) = load_text(&around(block), &[]);
+        let mistakes = loaded.map_or_else(|mistakes| mistakes, |(_, warnings)| warnings);
+        assert_eq!(told(&mistakes), "", "{}", around(block));
+    }
 }
 
 const FLEET: &str = r#"
@@ -167,7 +216,8 @@ fn plan_names_everything_and_no_secret() {
 
         operators, in this order
           1 validate
-            refuses     range; past more than 30d; duplicate; speed over 70 m/s
+            refuses     range; heading outside 0 to 360; reported speed under 0 or over 70 m/s; past more than 30d;
+                        duplicate; speed over 70 m/s
             columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
                         satellites, source, late
             columns out the same

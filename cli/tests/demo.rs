@@ -38,6 +38,10 @@ fn demo_runs_and_what_it_prints_to_try_works() {
         !rejects.is_empty() && rejects.iter().all(|(name, n)| Some(shown(&format!("rejected: {name}"))) == n.as_u64())
     );
     assert_eq!(Some(shown("alerts: enter")), summary["alerts"]["enter"].as_u64());
+    assert_eq!(Some(shown("of them late")), summary["late"].as_u64());
+    assert_eq!(Some(shown("rows of window zone_speed")), summary["tables"]["windows_zone_speed"].as_u64());
+    let shown_too_late = told.stdout.lines().filter(|line| line.starts_with("too late for ")).count();
+    assert_eq!(Some(shown_too_late), summary["too_late"].as_object().map(|windows| windows.len()));
 
     let lines: Vec<&str> = told.stdout.lines().filter(|line| line.trim_start().starts_with(binary)).collect();
     assert_eq!(lines.len(), 3, "{}", told.stdout);

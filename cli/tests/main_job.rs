@@ -163,9 +163,12 @@ impl LaneClock {
     }
 }
 
-fn refused_by(past: &Past, time: i64, place: (f64, f64)) -> Option<&'static str> {
+fn refused_by(past: &Past, time: i64, place: (f64, f64), speed_mps: Option<f32>) -> Option<&'static str> {
     if !(place.0.abs() <= 90.0 && place.1.abs() <= 180.0) {
         return Some("range");
+    }
+    if speed_mps.is_some_and(|mps| mps < 0.0 || f64::from(mps) > SPEED_MAX_MPS) {
+        return Some("speed_reported");
     }
     if place == (0.0, 0.0) {
         return Some("null_island");
@@ -199,7 +202,8 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
             Some(past) => past,
             None => vehicles.entry(vehicle.to_owned()).or_default(),
         };
-        if let Some(rule) = refused_by(past, time, place) {
+        let speed_mps = speed.and_then(|at| record[at].parse::<f64>().ok()).map(|mps| mps as f32);
+        if let Some(rule) = refused_by(past, time, place, speed_mps) {
             *expected.rejects.entry(rule.to_owned()).or_default() += 1;
             continue;
         }
@@ -211,7 +215,6 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
         let clock = clocks.entry(lane(vehicle)).or_insert(LaneClock { now: i64::MIN, held: i64::MIN });
         clock.see(time);
         expected.late += u64::from(past.is_late(time, clock.now));
-        let speed_mps = speed.and_then(|at| record[at].parse::<f64>().ok()).map(|mps| mps as f32);
         let fix = oracle::Fix { time, lat: place.0, lon: place.1, accuracy_m: None, speed_mps };
         past.path.take(fix, PATH_KEEP);
     }

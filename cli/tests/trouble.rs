@@ -141,10 +141,162 @@ fn data_folder_that_may_not_be_written_is_said() {
     }
     let told = Told::of(command.args(["run", "held.toml", "--until-end"]).output().expect("it runs"));
     expect![[r#"
-        error: data folder held/data: create it: Permission denied (os error 13)
-    "#]]
-    .assert_eq(&said(&told));
-    assert_eq!(told.exit, 1, "{told:?}");
+        held.toml:2:8: pipeline: data: this user may not make held/data in held: Permission denied (os error 13); write another path, or give the right to write
+          2 | data = "held/data"
+            |        ^^^^^^^^^^^
+        held.toml: 1 mistake
+    "#]].assert_eq(&said(&told));
+    assert_eq!(told.exit, 78, "{told:?}");
+}
+
+#[test]
+fn recording_that_its_codec_cannot_read_is_a_mistake_before_anything_is_committed() {
+    let site = site("10");
+    site.write("other.toml", pipeline("data", "cabs.csv").replace("codec = \"csv\"", "codec = \"json\""));
+    check(
+        &site,
+        &["check", "other.toml"],
+        78,
+        expect![[r#"
+        other.toml:9:9: source recording: codec json reads nothing of cabs.csv: byte 0: expected a value; it looks like csv: write codec = "csv"
+          9 | codec = "json"
+            |         ^^^^^^
+        other.toml: 1 mistake
+    "#]],
+    );
+    check(
+        &site,
+        &["run", "other.toml", "--until-end"],
+        78,
+        expect![[r#"
+        other.toml:9:9: source recording: codec json reads nothing of cabs.csv: byte 0: expected a value; it looks like csv: write codec = "csv"
+          9 | codec = "json"
+            |         ^^^^^^
+        other.toml: 1 mistake
+    "#]],
+    );
+    assert!(!site.path("data").exists(), "nothing was begun");
+    // A lake can be asked whatever became of its recordings.
+    site.done(&["run", "cabs.toml", "--until-end"]);
+    site.done(&["query", "other.toml", "select 1 as one"]);
+}
+
+#[test]
+fn columns_that_a_recording_lacks_are_told_where_they_are_mapped() {
+    let site = site("10");
+    let fields = "[source.fields]\nvehicle_id = \"imei\"\nspeed_mps = { field = \"kmh\", unit = \"km/h\" }\n";
+    site.write("cabs.toml", pipeline("data", "cabs.csv").replacen("[[operator]]", &format!("{fields}[[operator]]"), 1));
+    check(
+        &site,
+        &["check", "cabs.toml"],
+        78,
+        expect![[r#"
+        cabs.toml:12:14: source recording: vehicle_id: cabs.csv has no column "imei"; the columns are vehicle_id, event_time, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, received_at
+          12 | vehicle_id = "imei"
+             |              ^^^^^^
+        cabs.toml:13:13: warning: source recording: speed_mps: cabs.csv has no column "kmh", so no frame has this field; the columns are vehicle_id, event_time, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, received_at
+          13 | speed_mps = { field = "kmh", unit = "km/h" }
+             |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        cabs.toml: 1 mistake
+    "#]],
+    );
+    site.write("bare.csv", "vehicle_id,ts,lat\na,1767592800,30\n");
+    site.write("bare.toml", pipeline("data", "bare.csv"));
+    check(
+        &site,
+        &["check", "bare.toml"],
+        78,
+        expect![[r#"
+        bare.toml:9:9: source recording: codec csv reads nothing of bare.csv: no column for lon (looked for lon, lng, longitude); the columns are vehicle_id, ts, lat
+          9 | codec = "csv"
+            |         ^^^^^
+        bare.toml: 1 mistake
+    "#]],
+    );
+}
+
+#[test]
+fn run_of_which_nothing_could_be_decoded_fails_and_says_why() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    // Neither this codec's nor another's: told as a warning before the run, which may find something further on.
+    site.write("noise.csv", "vehicle_id,ts,lat,lon\n".to_owned() + &"a,noon,1,2\n".repeat(20));
+    site.write("noise.toml", pipeline("data", "noise.csv"));
+    let told = site.rhumb(&["run", "noise.toml", "--until-end", "--summary", "summary.json"]);
+    let lines = told.stderr.lines().filter(|line| !line.contains(" INFO "));
+    // The log begins with the time.
+    let lines: String =
+        lines.map(|line| line.split_once("  WARN").map_or(line, |(_, rest)| rest).to_owned() + "\n").collect();
+    expect![[r#"
+        noise.toml:9:9: warning: source recording: codec csv reads nothing of noise.csv: event_time (from ts) is not a time: "noon" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970)
+          9 | codec = "csv"
+            |         ^^^^^
+        error: source recording: nothing could be decoded with codec csv, 20 records were rejected, the first because: event_time (from ts) is not a time: "noon" (expected RFC 3339 with an offset, or seconds, milliseconds or microseconds since 1970); check that it is csv, and what its fields are called; the input counts as read now: to read it again, choose another data folder
+    "#]].assert_eq(&lines);
+    assert_eq!(told.exit, 1);
+    assert_eq!(site.json("summary.json")["rejects"], serde_json::json!({"undecodable": 20}));
+}
+
+#[test]
+fn what_is_no_pipeline_is_told_as_that() {
+    let site = site("300");
+    check(
+        &site,
+        &["check", "cabs.csv"],
+        78,
+        expect![[r#"
+        cabs.csv:1:1: pipeline: this is CSV, and no pipeline; a pipeline names such a file in [source.file], as path = "cabs.csv" and codec = "csv"
+          1 | vehicle_id,event_time,lat,lon,altitude_m,speed_mps,heading_deg,accuracy_m,hdop,satellites,received_at
+            | ^
+        cabs.csv: 1 mistake
+    "#]],
+    );
+    check(
+        &site,
+        &["check", "zones.geojson"],
+        78,
+        expect![[r#"
+        zones.geojson:1:1: pipeline: this is GeoJSON, and no pipeline; a pipeline names such a file in [operator.geofence], as zones = "zones.geojson"
+          1 | {"type": "FeatureCollection", "features": [
+            | ^
+        zones.geojson: 1 mistake
+    "#]],
+    );
+    // TOML with many mistakes of one kind is still that.
+    site.write(
+        "odd.toml",
+        "name = \"odd\"\n".to_owned() + &(0..40).map(|n| format!("key{n} = value\n")).collect::<String>(),
+    );
+    check(
+        &site,
+        &["check", "odd.toml"],
+        78,
+        expect![[r#"
+            odd.toml:2:8: syntax: a text must be quoted, as in "text"
+              2 | key0 = value
+                |        ^^^^^
+            odd.toml:3:8: syntax: a text must be quoted, as in "text"
+              3 | key1 = value
+                |        ^^^^^
+            odd.toml:4:8: syntax: a text must be quoted, as in "text"
+              4 | key2 = value
+                |        ^^^^^
+              and 37 more like it
+            odd.toml: 40 mistakes
+        "#]],
+    );
+}
+
+#[test]
+fn values_that_cannot_be_read_are_counted_and_told() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    site.write("cabs.csv", "vehicle_id,ts,lat,lon,speed\na,1767592800,30,-97,fast\na,1767592810,30,-97,3\n");
+    site.write("cabs.toml", pipeline("data", "cabs.csv"));
+    let told = site.done(&["run", "cabs.toml", "--until-end", "--summary", "summary.json"]);
+    assert!(told.stderr.contains("values that cannot be read were left out of their frames"), "{told:?}");
+    let sources = &site.json("summary.json")["sources"];
+    assert_eq!(*sources, serde_json::json!({"recording": {"frames_in": 2, "speed_mps_unreadable": 1}}));
 }
 
 #[track_caller]

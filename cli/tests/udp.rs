@@ -154,6 +154,22 @@ fn noise_is_rejected_with_its_bytes_and_costs_no_frame() {
 }
 
 #[test]
+fn datagrams_of_another_codec_are_told_at_the_end() {
+    let site = site("listen = \"127.0.0.1:0\"");
+    let (run, address) = start(&site);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for _ in 0..3 {
+        socket.send_to(b"$GPRMC,120000.50,A,4916.45,N,12311.12,W,10.0,90.5,010524,,,A*4D", &address).expect("sent");
+    }
+    let (exit, told) = run.interrupt_and_end();
+    assert_eq!(exit, 0, "told to stop, it has done what it was told: {told}");
+    let said = "nothing could be decoded with codec json, 3 records were rejected, the first because: byte 0: expected a \
+                value; it looks like nmea: write codec = \"nmea\"";
+    assert!(told.lines().any(|line| line.contains("WARN") && line.contains(said)), "{told}");
+    assert_eq!(rejects(&site.json("summary.json")), [("undecodable".to_owned(), 3)].into());
+}
+
+#[test]
 fn stranger_is_refused_and_counted() {
     let site = site("listen = \"127.0.0.1:0\"\nallow = [\"127.0.0.2\", \"10.0.0.0/8\"]");
     let (run, address) = start(&site);

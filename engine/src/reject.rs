@@ -41,6 +41,10 @@ reasons! {
     VehiclesMax = "vehicles_max",
     /// Latitude or longitude is out of range or not a number.
     Range = "range",
+    /// The device says a heading that is none.
+    Heading = "heading",
+    /// The device says a speed that is below 0 or faster than possible.
+    SpeedReported = "speed_reported",
     /// Exactly (0, 0).
     NullIsland = "null_island",
     /// The device says it had no fix.
@@ -73,6 +77,13 @@ reasons! {
     UnknownVehicle = "unknown_vehicle",
     /// More frames than a vehicle may send.
     RateLimit = "rate_limit",
+}
+
+impl Reason {
+    /// Whether a codec refused bytes, rather than a rule a frame.
+    pub fn is_of_codec(self) -> bool {
+        matches!(self, Reason::Undecodable | Reason::Checksum | Reason::Authentication)
+    }
 }
 
 /// A refused frame, or bytes that are none.

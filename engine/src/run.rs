@@ -19,8 +19,10 @@ use crate::threads;
 use crate::time::{Clock, monotonic_now};
 use crate::totals::Totals;
 use crate::vehicle::{VehicleLimit, Vehicles};
+pub use crate::writer::Undecodable;
 use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -117,6 +119,8 @@ impl Progress {
 pub struct Summary {
     /// Of this run.
     pub totals: Totals,
+    /// By source: what its codec could not read.
+    pub undecodable: BTreeMap<String, Undecodable>,
     pub vehicles: usize,
     pub elapsed: Duration,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
@@ -436,8 +440,8 @@ impl Running {
         match (bug, written) {
             (Some(thread), _) => Err(RunError::Bug(thread)),
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
-            (None, Some(written)) => {
-                Ok(Summary { totals: written.totals, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+            (None, Some(Written { totals, undecodable })) => {
+                Ok(Summary { totals, undecodable, vehicles: current.len(), elapsed: started.elapsed(), damaged })
             }
         }
     }

@@ -48,6 +48,28 @@ pub struct Writer {
 #[derive(Debug, Clone, Default)]
 pub struct Written {
     pub totals: Totals,
+    /// By source.
+    pub undecodable: BTreeMap<String, Undecodable>,
+}
+
+/// Records of a source that its codec made no frame of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    pub count: u64,
+    /// What was wrong with the first of them, and its bytes.
+    pub first: String,
+    pub raw: Box<[u8]>,
+}
+
+fn count_undecodable(output: &Output, undecodable: &mut BTreeMap<String, Undecodable>) {
+    for reject in output.effects.rejects.iter().filter(|reject| reject.reason.is_of_codec()) {
+        if let Some(known) = undecodable.get_mut(&*reject.source) {
+            known.count += 1;
+            continue;
+        }
+        let first = Undecodable { count: 1, first: reject.detail.clone(), raw: reject.raw.clone() };
+        undecodable.insert(reject.source.to_string(), first);
+    }
 }
 
 impl Writer {
@@ -55,11 +77,15 @@ impl Writer {
     pub fn run(mut self) -> Result<Option<Written>, WriteError> {
         let base = self.chain.last().totals.clone();
         let mut run = Totals::default();
+        let mut undecodable = BTreeMap::new();
         let mut reports: Vec<Option<ShardReport>> = self.shards.iter().map(|_| None).collect();
         loop {
             let Some((shard, message)) = self.receive(|shard| reports[shard].is_none()) else { return Ok(None) };
             match message {
-                Message::Data(output) => self.write(output, &mut run)?,
+                Message::Data(output) => {
+                    count_undecodable(&output, &mut undecodable);
+                    self.write(output, &mut run)?;
+                }
                 Message::Tick(_) => {}
                 Message::Barrier(barrier, report) => {
                     reports[shard] = Some(report);
@@ -71,7 +97,7 @@ impl Writer {
                     // The run may be over and not listening any more.
                     let _ = self.committed.send(barrier.epoch);
                     if barrier.kind != BarrierKind::Epoch {
-                        return Ok(Some(Written { totals: run }));
+                        return Ok(Some(Written { totals: run, undecodable }));
                     }
                 }
             }

@@ -184,7 +184,7 @@ fn say_lie(ring: &Ring, lie: Lie, place: RingPlace, note: Note) {
 
 /// How a ring meets itself.
 struct Meetings {
-    /// How often edges properly cross, and the start of the first that does. Touching is not crossing.
+    /// How often edges properly cross, and where the first does. Touching is not crossing.
     crossings: Option<(usize, Vertex)>,
     /// Edges that do not follow on each other touch or cross, or one that does turns back on the other.
     touches: bool,
@@ -209,7 +209,7 @@ fn meetings(ring: &Ring) -> Meetings {
                     ([orientation(a, b, c), orientation(a, b, d)], [orientation(c, d, a), orientation(c, d, b)]);
                 if opposite(of_cd) && opposite(of_ab) {
                     times += 1;
-                    near.get_or_insert(Vertex { lat: a[1], lon: a[0] });
+                    near.get_or_insert_with(|| crossing_of(a, b, c, d));
                 }
                 let follows = edge == 0 && other == last;
                 touches |= !follows && !same_side(of_cd) && !same_side(of_ab);
@@ -217,6 +217,15 @@ fn meetings(ring: &Ring) -> Meetings {
         });
     }
     Meetings { crossings: near.map(|near| (times, near)), touches }
+}
+
+/// Where two edges cross that do: to within rounding.
+fn crossing_of(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> Vertex {
+    let (from, to) = (orientation(c, d, a), orientation(c, d, b));
+    let along = from / (from - to);
+    let [lon, lat] = [0, 1].map(|axis| a[axis] + (b[axis] - a[axis]) * along);
+    // Rings across the antimeridian are laid out beyond 180.
+    Vertex { lat, lon: if lon.abs() > 180.0 { lon - 360.0_f64.copysign(lon) } else { lon } }
 }
 
 fn opposite([p, q]: [f64; 2]) -> bool {

@@ -51,7 +51,7 @@ struct Reader<'a> {
     text: &'a str,
     options: &'a ZoneOptions,
     problems: Vec<Problem>,
-    /// Up to which byte lines are counted, the line there, and where it starts.
+    /// Up to which byte lines are counted, the line there, and how many characters of it stand before.
     counted: (usize, usize, usize),
 }
 
@@ -93,6 +93,7 @@ impl<'a> Reader<'a> {
         let read: Vec<(usize, Zone)> =
             features_read.filter_map(|(i, (raw, read))| Some((i, self.feature(i, raw, read)?))).collect();
         self.check_ids(&read, &features);
+        self.say_numbered(&read, &features);
         let empty = |zone: &Zone| matches!(&zone.shape, Shape::Polygons(polygons) if polygons.is_empty());
         if !read.is_empty() && read.iter().all(|(_, zone)| empty(zone)) {
             self.note_at(None, What::AllEmpty, Severity::Error);
@@ -102,7 +103,11 @@ impl<'a> Reader<'a> {
 
     /// JSON that cannot be read at all, or whose top is not an object.
     fn fault(&mut self, fault: &serde_json::Error) {
-        let at = Some((fault.line().max(1), fault.column().max(1)));
+        // serde_json counts bytes.
+        let line = fault.line().max(1);
+        let text = self.text.lines().nth(line - 1).unwrap_or_default().as_bytes();
+        let before = &text[..fault.column().saturating_sub(1).min(text.len())];
+        let at = Some((line, 1 + before.iter().filter(|b| !is_continuation(**b)).count()));
         let what = if fault.is_data() {
             What::NotFeatures("JSON of another shape than GeoJSON".into())
         } else {
@@ -135,15 +140,28 @@ impl<'a> Reader<'a> {
     /// Where a part of the text starts. Parts are asked for in order, so every line is counted once.
     fn line_column(&mut self, part: &RawValue) -> (usize, usize) {
         let at = (part.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize).min(self.text.len());
-        let (mut from, mut line, mut start) = self.counted;
+        let (mut from, mut line, mut before) = self.counted;
         if at < from {
-            (from, line, start) = (0, 1, 0);
+            (from, line, before) = (0, 1, 0);
         }
-        for (i, _) in self.text.as_bytes()[from..at].iter().enumerate().filter(|(_, b)| **b == b'\n') {
-            (line, start) = (line + 1, from + i + 1);
-        }
-        self.counted = (at, line, start);
-        (line, at - start + 1)
+        let passed = &self.text.as_bytes()[from..at];
+        let characters = |bytes: &[u8]| bytes.iter().filter(|b| !is_continuation(**b)).count();
+        line += passed.iter().filter(|b| **b == b'\n').count();
+        before = match passed.iter().rposition(|b| *b == b'\n') {
+            Some(line_break) => characters(&passed[line_break + 1..]),
+            None => before + characters(passed),
+        };
+        self.counted = (at, line, before);
+        (line, before + 1)
+    }
+
+    /// Says once how many zones have no id of their own.
+    fn say_numbered(&mut self, read: &[(usize, Zone)], features: &[&'a RawValue]) {
+        let mut numbered = read.iter().filter(|(_, zone)| zone.is_numbered);
+        let Some((first, _)) = numbered.next() else { return };
+        let at = self.line_column(features[*first]);
+        let what = What::Numbered { features: 1 + numbered.count(), unique_property: unique_property(read) };
+        self.note_at(Some(at), what, Severity::Note);
     }
 
     fn check_ids(&mut self, read: &[(usize, Zone)], features: &[&'a RawValue]) {
@@ -203,16 +221,18 @@ fn read_feature(
         return None;
     }
     let attributes = feature.properties.unwrap_or_default();
-    let id = match id(feature.id.as_ref(), &attributes, number, options) {
+    let id = match id(feature.id.as_ref(), &attributes, options) {
         Ok(id) => Some(id),
         Err(what) => {
             error(what);
             None
         }
     };
+    let is_numbered = id == Some(None);
+    let id = id.map(|id| id.unwrap_or_else(|| number.to_string()));
     zone_id.clone_from(&id);
     let shape = shape(feature.geometry, &attributes, notes)?;
-    Some(Zone { id: id?, shape, attributes, place: (0, 0) })
+    Some(Zone { id: id?, is_numbered, shape, attributes, place: (0, 0) })
 }
 
 /// The message alone: lines of a part of the text would mislead.
@@ -221,21 +241,21 @@ fn without_place(fault: &serde_json::Error) -> String {
     message.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
-fn id(
-    id: Option<&Value>,
-    properties: &Map<String, Value>,
-    number: usize,
-    options: &ZoneOptions,
-) -> Result<String, What> {
+/// Whether a byte goes on with a character that another began.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+/// `None`: the feature has none.
+fn id(id: Option<&Value>, properties: &Map<String, Value>, options: &ZoneOptions) -> Result<Option<String>, What> {
     let given = |value: Option<&'_ Value>| value.filter(|v| !v.is_null()).cloned();
     let value = match &options.id_property {
-        Some(name) => given(properties.get(name)).ok_or_else(|| What::NoIdProperty(name.clone()))?,
-        None => given(id)
-            .or_else(|| given(properties.get("id")))
-            .or_else(|| given(properties.get("zone_id")))
-            .unwrap_or_else(|| number.into()),
+        Some(name) => Some(given(properties.get(name)).ok_or_else(|| What::NoIdProperty(name.clone()))?),
+        None => given(id).or_else(|| given(properties.get("id"))).or_else(|| given(properties.get("zone_id"))),
     };
-    as_id(&value).ok_or_else(|| What::BadId(value.to_string()))
+    let Some(value) = value else { return Ok(None) };
+    let id = as_id(&value).ok_or_else(|| What::BadId(value.to_string()))?;
+    if id.trim().is_empty() { Err(What::EmptyId) } else { Ok(Some(id)) }
 }
 
 fn as_id(value: &Value) -> Option<String> {
@@ -328,5 +348,8 @@ fn unique_property(read: &[(usize, Zone)]) -> Option<String> {
         let mut seen = HashSet::with_capacity(read.len());
         read.iter().all(|(_, zone)| zone.attributes.get(*name).and_then(as_id).is_some_and(|id| seen.insert(id)))
     };
-    first.attributes.keys().find(differs).cloned()
+    // A name says more than a number.
+    let mut unique: Vec<&String> = first.attributes.keys().filter(differs).collect();
+    unique.sort_by_key(|key| !key.to_lowercase().contains("name"));
+    unique.first().map(|key| (*key).clone())
 }

@@ -13,7 +13,7 @@ pub struct Problem {
     pub zone_id: Option<String>,
     /// Where in the text the feature (or the fault in the JSON) starts, from 1.
     pub line: Option<usize>,
-    /// From 1, in bytes.
+    /// From 1, in characters.
     pub column: Option<usize>,
     pub what: What,
 }
@@ -68,6 +68,10 @@ pub enum What {
     Coordinates { kind: &'static str, expected: &'static str },
     #[error("the id {0} is neither a string nor a number")]
     BadId(String),
+    #[error("the id is empty: give the zone one, or leave it out to have it numbered")]
+    EmptyId,
+    #[error("features without an id: {features}; each is called by its index in the file, which changes when the file does: {}", numbered_advice(.unique_property))]
+    Numbered { features: usize, unique_property: Option<String> },
     #[error("has no property \"{0}\" (a string or a number), which id_property names as the zone's id")]
     NoIdProperty(String),
     #[error("has the same id as feature {first}: {}", same_id_advice(.unique_property))]
@@ -114,6 +118,13 @@ pub enum What {
     NestedPolygons { inner: usize, outer: usize },
     #[error("covers {percent:.0} % of the Earth: check its coordinates, it may be inside out")]
     OverHemisphere { percent: f64 },
+}
+
+fn numbered_advice(unique_property: &Option<String>) -> String {
+    match unique_property {
+        Some(name) => format!("set id_property = \"{name}\", which differs for all features"),
+        None => "give each an \"id\", or set id_property to a property that differs for all features".into(),
+    }
 }
 
 fn same_id_advice(unique_property: &Option<String>) -> String {

@@ -13,10 +13,12 @@ use std::f64::consts::TAU;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
     pub id: String,
+    /// The file gives it no id: it is its index there.
+    pub is_numbered: bool,
     pub shape: Shape,
     /// The feature's properties as they were written.
     pub attributes: Map<String, Value>,
-    /// Line and column of the text at which the feature starts, from 1.
+    /// Line and column (in characters) of the text at which the feature starts, from 1.
     pub place: (usize, usize),
 }
 

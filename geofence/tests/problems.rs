@@ -213,9 +213,25 @@ fn shapes_that_surprise() {
     check(
         &polygon("[[0,0],[2,2],[2,0],[0,2],[0,0]]"),
         expect![[r#"
-            warning 1:41 feature 0 (id "z"): ring 0 of polygon 0 crosses itself near (0.000000, 0.000000) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+            warning 1:41 feature 0 (id "z"): ring 0 of polygon 0 crosses itself near (1.000000, 1.000000) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
             1 zones
         "#]],
+    );
+    // Across the antimeridian it is told in degrees as people write them.
+    check(
+        &polygon("[[179,0],[-179,2],[-179,0],[179,2],[179,0]]"),
+        expect![[r#"
+        note 1:41 feature 0 (id "z"): ring 0 of polygon 0 lies across the antimeridian: taken the short way around, from longitude -181 to -179; a zone that really is wider than half of the Earth needs vertices less than 180 degrees apart
+        warning 1:41 feature 0 (id "z"): ring 0 of polygon 0 crosses itself near (1.000000, -180.000000) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+        1 zones
+    "#]],
+    );
+    check(
+        &polygon("[[0,0],[1,1],[1,0],[0,1],[0,0]]"),
+        expect![[r#"
+        warning 1:41 feature 0 (id "z"): ring 0 of polygon 0 crosses itself near (0.500000, 0.500000) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+        1 zones
+    "#]],
     );
     check(
         &polygon("[[0,0],[1,1],[2,0],[2,2],[1,1],[0,2],[0,0]]"),
@@ -245,6 +261,73 @@ fn shapes_that_surprise() {
         1 zones
     "#]],
     );
+}
+
+#[test]
+fn columns_count_characters() {
+    check_file(
+        "{\"type\": \"FeatureCollection\", \"name\": \"Zürich\", \"features\": [{\"type\": \"Feature\", \"geometry\": null},\n \"ü\", {\"type\": \"Thing\"}]}",
+        expect![[r#"
+            error 1:62 feature 0 (id "0"): has no geometry: give it a Polygon, a MultiPolygon, a Point with the property "radius_m" or a LineString with "buffer_m", or remove it
+            error 2:2 feature 1: not a GeoJSON Feature: invalid type: string "ü", expected struct Feature
+            error 2:7 feature 2: not a GeoJSON Feature: its "type" is not "Feature"
+            refused
+        "#]],
+    );
+    check_file(
+        "{\"type\": \"FeatureCollection\",\n \"ü\": nope}",
+        expect![[r#"
+        error 2:8 not JSON: expected ident
+        refused
+    "#]],
+    );
+}
+
+#[test]
+fn features_without_an_id_are_told_once() {
+    let feature = |head: &str, name: &str| {
+        format!(
+            r#"{{"type":"Feature"{head},"properties":{{"name":"{name}","radius_m":5}},"geometry":{{"type":"Point","coordinates":[0,0]}}}}"#
+        )
+    };
+    let file =
+        |features: &[String]| format!("{{\"type\":\"FeatureCollection\",\"features\":[\n{}\n]}}", features.join(",\n"));
+    check_file(
+        &file(&[feature(r#","id":"x""#, "a"), feature("", "b"), feature("", "c")]),
+        expect![[r#"
+        note 3:1 features without an id: 2; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
+        3 zones
+    "#]],
+    );
+    check_file(
+        &file(&[feature("", "a"), feature("", "a")]),
+        expect![[r#"
+        note 2:1 features without an id: 2; each is called by its index in the file, which changes when the file does: give each an "id", or set id_property to a property that differs for all features
+        2 zones
+    "#]],
+    );
+    check_file(
+        &file(&[feature(r#","id":"x""#, "a")]),
+        expect![[r#"
+        1 zones
+    "#]],
+    );
+}
+
+#[test]
+fn id_that_is_empty_is_refused() {
+    for head in [r#""id":"""#, r#""id":"  ""#, r#""id":null,"properties":{"zone_id":""}"#] {
+        let feature = format!(
+            r#"{{"type":"Feature",{head},"geometry":{{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}}}}"#
+        );
+        check_file(
+            &format!(r#"{{"type":"FeatureCollection","features":[{feature}]}}"#),
+            expect![[r#"
+                error 1:41 feature 0: the id is empty: give the zone one, or leave it out to have it numbered
+                refused
+            "#]],
+        );
+    }
 }
 
 #[test]

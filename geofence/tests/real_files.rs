@@ -32,16 +32,25 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
     }
     expect![[r#"
         austin_neighborhoods 70 zones
+          1: features without an id: 70; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         california_counties 58 zones
-          1: feature 39 (id "39"): ring 0 of polygon 2 crosses itself near (37.457124, -121.927793) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 39 (id "39"): ring 0 of polygon 2 crosses itself near (37.455854, -121.927832) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: features without an id: 58; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         georust_geo_fixtures 7 zones
+          1: features without an id: 7; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         georust_nl_plots 316 zones
+          1: features without an id: 316; each is called by its index in the file, which changes when the file does: set id_property = "idx", which differs for all features
         georust_nl_zones 91 zones
-          1: feature 88 (id "88"): ring 0 of polygon 0 crosses itself near (52.329610, 5.541007) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 88 (id "88"): ring 0 of polygon 0 crosses itself near (52.329611, 5.541008) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: features without an id: 91; each is called by its index in the file, which changes when the file does: set id_property = "idx", which differs for all features
         italy_regions 20 zones
+          1: features without an id: 20; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         nyc_boroughs 5 zones
+          1: features without an id: 5; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         nyc_taxi_zones 263 zones
+          1: features without an id: 263; each is called by its index in the file, which changes when the file does: set id_property = "OBJECTID", which differs for all features
         oakland_neighborhoods 131 zones
+          1: features without an id: 131; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         oklahoma_cities 43 zones
           1: feature 0 (id "0"): holes of polygon 0 outside its shell: 2, the first is ring 1; they cut nothing out: check whether they belong to another polygon
           1: feature 1 (id "1"): holes of polygon 0 outside its shell: 12, the first is ring 1; they cut nothing out: check whether they belong to another polygon
@@ -67,25 +76,32 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
           1: feature 31 (id "31"): holes of polygon 0 outside its shell: 4, the first is ring 1; they cut nothing out: check whether they belong to another polygon
           1: feature 35 (id "35"): holes of polygon 0 outside its shell: 9, the first is ring 1; they cut nothing out: check whether they belong to another polygon
           1: feature 37 (id "37"): holes of polygon 0 outside its shell: 1, the first is ring 1; they cut nothing out: check whether they belong to another polygon
+          1: features without an id: 43; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         rome_rioni 22 zones
+          1: features without an id: 22; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         san_jose_neighborhoods 18 zones
           1: feature 0 (id "0"): polygon 3 lies inside polygon 2 and adds nothing: write it as a hole (a further ring) if it is meant to be cut out
+          1: features without an id: 18; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         sf_neighborhoods 37 zones
+          1: features without an id: 37; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         silicon_valley_cities 36 zones
+          1: features without an id: 36; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         swiss_cantons 26 zones
+          1: features without an id: 26; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         uk_regions 9 zones
+          1: features without an id: 9; each is called by its index in the file, which changes when the file does: set id_property = "name", which differs for all features
         us_counties_10m 3231 zones
           1: feature 272 (id "02105"): ring 0 of polygon 5 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 393 (id "02100"): ring 1 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 471 (id "51750"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 629 (id "51610"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 629 (id "51610"): nothing is left of its shape, so no vehicle will ever be in it: draw it again or remove it
-          1: feature 914 (id "51620"): ring 0 of polygon 0 crosses itself near (36.694657, -76.917068) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 914 (id "51620"): ring 0 of polygon 0 crosses itself near (36.682979, -76.924039) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 915 (id "08005"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 984 (id "51121"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 1106 (id "10003"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 1286 (id "45077"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
-          1: feature 1303 (id "51093"): ring 0 of polygon 0 crosses itself near (36.648268, -76.909890) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 1303 (id "51093"): ring 0 of polygon 0 crosses itself near (36.682979, -76.924039) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 1407 (id "08059"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 1596 (id "47185"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 1649 (id "08123"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
@@ -94,13 +110,13 @@ fn real_files_load_with_the_warnings_that_the_documentation_names() {
           1: feature 2028 (id "08014"): ring 1 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 2028 (id "08014"): ring 2 of polygon 1 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 2043 (id "08031"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
-          1: feature 2044 (id "22067"): ring 0 of polygon 0 crosses itself near (32.543680, -91.888014) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2044 (id "22067"): ring 0 of polygon 0 crosses itself near (32.519034, -91.904397) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 2047 (id "08013"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 2047 (id "08013"): ring 1 of polygon 1 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
-          1: feature 2056 (id "51041"): ring 0 of polygon 0 crosses itself near (37.244455, -77.376498) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2056 (id "51041"): ring 0 of polygon 0 crosses itself near (37.242737, -77.383677) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 2083 (id "22057"): ring 0 of polygon 1 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
           1: feature 2128 (id "06075"): ring 0 of polygon 0 is dropped: without repeats it has 2 positions, a ring needs 3 and the first again
-          1: feature 2714 (id "06001"): ring 0 of polygon 0 crosses itself near (37.526227, -121.503278) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
+          1: feature 2714 (id "06001"): ring 0 of polygon 0 crosses itself near (37.482416, -121.471597) (crossings in all: 1): every part that it goes around counts as inside; redraw it if that is not meant
           1: feature 2796 (id "51683"): ring 1 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
           1: feature 2863 (id "51153"): ring 0 of polygon 0 is dropped: without repeats it has 0 positions, a ring needs 3 and the first again
         world_countries_50m 241 zones

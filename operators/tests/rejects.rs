@@ -33,6 +33,8 @@ fn check(config: ValidateConfig, frames: &str, expected: &[Refused]) {
 fn off() -> ValidateConfig {
     ValidateConfig {
         range: false,
+        heading: false,
+        speed_reported: false,
         null_island: false,
         duplicate: false,
         speed_max_mps: None,
@@ -63,6 +65,27 @@ fn place_that_is_none_is_refused() {
         "0 0 0; 1 0 0.000001; 2 -0.0 0; 3 0.000001 0",
         &[(0, "null_island", 0.0, 0.0), (2, "null_island", 0.0, 0.0)],
     );
+}
+
+#[test]
+fn heading_that_is_none_is_refused() {
+    let heading = ValidateConfig { heading: true, ..off() };
+    check(
+        heading,
+        "0 1 1; 1 1 1 heading_deg=0; 2 1 1 heading_deg=360; 3 1 1 heading_deg=720; 4 1 1 heading_deg=-1; 5 1 1 heading_deg=NaN",
+        &[(3, "heading", 720.0, 360.0), (4, "heading", -1.0, 0.0), (5, "heading", f64::NAN, 360.0)],
+    );
+}
+
+#[test]
+fn speed_that_the_device_says_is_held_against_the_most_that_is_possible() {
+    let reported = |speed_max_mps| ValidateConfig { speed_reported: true, speed_max_mps, ..off() };
+    let frames = "0 1 1; 1 1 1 speed_mps=70; 2 1 1 speed_mps=900; 3 1 1 speed_mps=-3; 4 1 1 speed_mps=0";
+    let below = (3, "speed_reported", -3.0, 0.0);
+    check(reported(Some(70.0)), frames, &[(2, "speed_reported", 900.0, 70.0), below]);
+    // Without a most, what is below 0 is still no speed.
+    check(reported(None), frames, &[below]);
+    check(ValidateConfig { speed_max_mps: Some(70.0), ..off() }, frames, &[]);
 }
 
 #[test]
@@ -121,6 +144,14 @@ fn frame_with_latitude_and_longitude_swapped_is_refused() {
     check(swapped(), "0 0 90; 10 90 0", &[(1, "swapped", 90.0 * 111_195.079_7, 50_000.0)]);
     // Late, before any other frame: against the one after it.
     check(swapped(), "10 0 90; 0 90 0", &[(1, "swapped", 90.0 * 111_195.079_7, 50_000.0)]);
+    // A latitude that is none is told as swapped, if that is what it is; the first frame has nothing to tell it by.
+    let ranged = || ValidateConfig { range: true, ..swapped() };
+    check(
+        ranged(),
+        "0 30 -97; 10 -97 30; 20 -97 60",
+        &[(1, "swapped", 12_858_889.565_580_836, 50_000.0), (2, "range", -97.0, 90.0)],
+    );
+    check(ranged(), "0 -97 30; 10 30 -97", &[(0, "range", -97.0, 90.0)]);
     // Not far off; far off either way.
     check(swapped(), "0 45 45.1; 10 45.1 45; 20 10 30", &[]);
 }
@@ -227,6 +258,14 @@ fn frame_that_breaks_several_rules_is_refused_by_the_first() {
     check_order(far, &on_the_way, ValidateConfig { duplicate: true, speed_max_mps: Some(70.0), ..path });
     let outside: [(&str, Switch); 2] = [("range", |c| c.range = false), ("no_fix", |c| c.no_fix = false)];
     check_order("0 1 1; 1 1 1; 2 91 0 no_fix=1", &outside, ValidateConfig { range: true, no_fix: true, ..off() });
+    let said: [(&str, Switch); 4] = [
+        ("range", |c| c.range = false),
+        ("heading", |c| c.heading = false),
+        ("speed_reported", |c| c.speed_reported = false),
+        ("no_fix", |c| c.no_fix = false),
+    ];
+    let says = ValidateConfig { range: true, heading: true, speed_reported: true, no_fix: true, ..off() };
+    check_order("0 1 1; 1 1 1; 2 91 0 heading_deg=-1 speed_mps=-1 no_fix=1", &said, says);
 }
 
 #[test]

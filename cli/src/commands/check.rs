@@ -1,6 +1,7 @@
 //! `rhumb check`: all that is wrong with pipelines.
 
-use super::{Exit, load_pipeline};
+use super::{Exit, load_to_run};
+use crate::terminal::LogFormat;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -14,7 +15,7 @@ impl Check {
     pub fn run(self) -> anyhow::Result<Exit> {
         let mut exit = Exit::Done;
         for path in &self.pipelines {
-            match load_pipeline(path) {
+            match load_to_run(path, LogFormat::Text) {
                 Some(_) => eprintln!("{}: ok", path.display()),
                 None => exit = Exit::Configuration,
             }

@@ -8,11 +8,13 @@ mod query;
 mod run;
 mod simulate;
 mod summary;
+mod unread;
 mod why;
 mod zone_table;
 mod zones;
 
-use crate::config::{Checked, Mistake, Severity, load};
+use crate::config::{Checked, Mistake, Severity, load, ready};
+use crate::terminal::LogFormat;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,28 +73,61 @@ impl Command {
 
 /// A pipeline without mistakes; its warnings, or all that is wrong with it, are written to standard error.
 fn load_pipeline(path: &Path) -> Option<Checked> {
-    let variable = |name: &str| std::env::var(name).ok();
-    match load(path, &variable) {
-        Ok((checked, warnings)) => {
-            print_mistakes(&warnings);
-            Some(checked)
-        }
-        Err(mistakes) => {
-            print_refused(path, &mistakes);
-            None
+    told(path, load(path, &variable), LogFormat::Text)
+}
+
+/// As `load_pipeline`; what would stop a run at once is a mistake, too.
+fn load_to_run(path: &Path, format: LogFormat) -> Option<Checked> {
+    let loaded = load(path, &variable).and_then(|(checked, mut warnings)| {
+        let found = ready(&checked);
+        let can_run = found.iter().all(|mistake| mistake.severity != Severity::Error);
+        warnings.extend(found);
+        if can_run { Ok((checked, warnings)) } else { Err(warnings) }
+    });
+    told(path, loaded, format)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn told(path: &Path, loaded: Result<(Checked, Vec<Mistake>), Vec<Mistake>>, format: LogFormat) -> Option<Checked> {
+    let (checked, mistakes) = match loaded {
+        Ok((checked, warnings)) => (Some(checked), warnings),
+        Err(mistakes) => (None, mistakes),
+    };
+    mistakes.iter().for_each(|mistake| tell(mistake, format));
+    if checked.is_none() {
+        let of = |m: &Mistake| if m.severity == Severity::Error { 1 + m.more } else { 0 };
+        let refused = format!("{}: {}", path.display(), count_of_mistakes(mistakes.iter().map(of).sum()));
+        match format {
+            LogFormat::Text => eprintln!("{refused}"),
+            LogFormat::Json => tracing::error!("{refused}"),
         }
     }
+    checked
+}
+
+fn count_of_mistakes(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "mistake" } else { "mistakes" })
 }
 
 /// All that is wrong with a pipeline, and how much that is.
-fn print_refused(path: &Path, mistakes: &[Mistake]) {
-    print_mistakes(mistakes);
-    let errors = mistakes.iter().filter(|m| m.severity == Severity::Error).count();
-    eprintln!("{}: {errors} {}", path.display(), if errors == 1 { "mistake" } else { "mistakes" });
+fn print_refused(path: &Path, mistakes: Vec<Mistake>) {
+    told(path, Err(mistakes), LogFormat::Text);
 }
 
-fn print_mistakes(mistakes: &[Mistake]) {
-    mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+fn tell(mistake: &Mistake, format: LogFormat) {
+    if format == LogFormat::Text {
+        return eprintln!("{mistake}");
+    }
+    let Mistake { at, component, what, more, .. } = mistake;
+    let (file, line, column) = (at.file(), at.line(), at.column());
+    match mistake.severity {
+        Severity::Error => tracing::error!(file, line, column, component, more, "{what}"),
+        Severity::Warning => tracing::warn!(file, line, column, component, more, "{what}"),
+        Severity::Note => tracing::info!(file, line, column, component, more, "{what}"),
+    }
 }
 
 /// Says what does not fit together in what was typed, where clap cannot see it.

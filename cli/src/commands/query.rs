@@ -52,7 +52,7 @@ impl Lake {
                 Some(Lake { data, run, offline_after_us, zones })
             }
             Err(mistakes) => {
-                print_refused(pipeline, &mistakes);
+                print_refused(pipeline, mistakes);
                 None
             }
         }

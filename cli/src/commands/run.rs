@@ -1,13 +1,16 @@
 //! `rhumb run`: runs a pipeline until its input ends or it is told to stop.
 
-use super::summary::{self, SummaryFile};
-use super::{Exit, load_pipeline};
+use super::summary::{self, SummaryFile, SummaryPlace};
+use super::{Exit, load_to_run, unread, usage};
 use crate::build;
+use crate::config::Checked;
 use crate::terminal::{LogFormat, grouped, log_to_stderr};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
-use rhumb_engine::run::{Running, start};
+use rhumb_connectors::codec::UNREADABLE;
+use rhumb_engine::run::{Running, Summary, start, with_causes};
+use rhumb_engine::source::Tempo;
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -26,6 +29,7 @@ pub struct Run {
     /// Write what was done to this file, as JSON
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// How the log is written to standard error; json is an object a line, errors too
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
 }
@@ -36,7 +40,28 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 impl Run {
     pub fn run(self) -> anyhow::Result<Exit> {
         log_to_stderr(self.log_format);
-        let Some(checked) = load_pipeline(&self.pipeline) else { return Ok(Exit::Configuration) };
+        match (self.log_format, self.go()) {
+            // Whoever reads the log as JSON reads its end as JSON too.
+            (LogFormat::Json, Err(error)) => {
+                tracing::error!("{}", with_causes(error.as_ref()));
+                Ok(Exit::Failed)
+            }
+            (_, ended) => ended,
+        }
+    }
+
+    fn go(&self) -> anyhow::Result<Exit> {
+        let Some(checked) = load_to_run(&self.pipeline, self.log_format) else { return Ok(Exit::Configuration) };
+        if let Some(endless) = self.endless(&checked) {
+            return Ok(match self.log_format {
+                LogFormat::Text => usage(endless),
+                LogFormat::Json => {
+                    tracing::error!("{endless}");
+                    Exit::Usage
+                }
+            });
+        }
+        let place = self.summary.as_deref().map(SummaryPlace::open).transpose()?;
         let pipeline = build::pipeline(&checked)?;
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
@@ -46,30 +71,65 @@ impl Run {
         let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;
         progress.end();
         let file = SummaryFile::new(&summary, cpu_seconds() - cpu_before);
-        tracing::info!(
-            frames_in = file.frames_in,
-            history_rows = file.history_rows,
-            rejects = summary.totals.rejected(),
-            alerts = summary.totals.alerts.values().sum::<u64>(),
-            late = summary.totals.late,
-            too_late = file.too_late.values().sum::<u64>(),
-            seconds = format!("{:.1}", file.seconds),
-            frames_per_second = format!("{:.0}", file.frames_per_second),
-            "done"
-        );
-        if !file.too_late.is_empty() {
-            tracing::warn!(
-                too_late = %serde_json::json!(file.too_late),
-                "frames came after their windows had closed and are in the history only: give them a longer lateness, or \
-                 sort the recording by time"
-            );
+        say_done(&summary, &file);
+        if let Some(place) = place {
+            place.write(&file)?;
         }
-        if let Some(path) = &self.summary {
-            summary::write(path, &file)?;
+        let (unread, is_all) = unread::find(&checked, &summary);
+        if self.until_end && is_all && summary.damaged.is_none() {
+            let told: Vec<String> = unread.iter().map(|(source, what)| format!("source {source}: {what}")).collect();
+            let again = "the input counts as read now: to read it again, choose another data folder";
+            anyhow::bail!("{}; {again}", told.join("; "));
         }
+        unread.iter().for_each(|(source, what)| tracing::warn!(source, "{what}"));
         match summary.damaged {
             Some(damaged) => anyhow::bail!("{damaged}; everything before it is committed"),
             None => Ok(Exit::Done),
+        }
+    }
+
+    /// Why `--until-end` makes no sense, if no source ends; where only some do, that is told.
+    fn endless(&self, checked: &Checked) -> Option<String> {
+        let live = checked.sources.iter().filter(|source| source.tempo() == Tempo::Live);
+        let live: Vec<&str> = live.map(|source| source.name.as_str()).collect();
+        if !self.until_end || live.is_empty() {
+            return None;
+        }
+        let names = live.join(", ");
+        if live.len() == checked.sources.len() {
+            let what = "is live, and its input never ends; leave it out: Ctrl-C commits and ends the run";
+            return Some(format!("--until-end: every source ({names}) {what}"));
+        }
+        tracing::warn!(sources = names, "live sources never end: the run will wait for Ctrl-C in spite of --until-end");
+        None
+    }
+}
+
+fn say_done(summary: &Summary, file: &SummaryFile) {
+    tracing::info!(
+        frames_in = file.frames_in,
+        history_rows = file.history_rows,
+        rejects = summary.totals.rejected(),
+        alerts = summary.totals.alerts.values().sum::<u64>(),
+        late = summary.totals.late,
+        too_late = file.too_late.values().sum::<u64>(),
+        seconds = (file.seconds * 10.0).round() / 10.0,
+        frames_per_second = file.frames_per_second.round() as u64,
+        "done"
+    );
+    for (operator, too_late) in &file.too_late {
+        tracing::warn!(
+            operator,
+            too_late,
+            "frames came too late for this operator and are in the history only: give them a longer lateness (a geofence \
+             a longer path_keep), or sort the recording by time"
+        );
+    }
+    for (source, counters) in &file.sources {
+        for (counter, count) in counters {
+            if let Some(field) = counter.strip_suffix(UNREADABLE) {
+                tracing::warn!(source, field, count, "values that cannot be read were left out of their frames");
+            }
         }
     }
 }
@@ -118,13 +178,14 @@ impl Progress {
         let rate = frames - std::mem::replace(&mut self.frames, frames);
         let counts = running.progress();
         let [rows, rejects, alerts, epochs] = [&counts.history_rows, &counts.rejects, &counts.alerts, &counts.epochs]
-            .map(|count| grouped(count.load(Ordering::Relaxed)));
+            .map(|count| count.load(Ordering::Relaxed));
         match &self.bar {
             Some(bar) => {
+                let [frames, rate, rows, rejects, alerts, epochs] =
+                    [frames, rate, rows, rejects, alerts, epochs].map(grouped);
                 bar.set_message(format!(
-                    "{} frames in, {}/s; {rows} in history, {rejects} rejected, {alerts} alerts, {epochs} epochs committed",
-                    grouped(frames),
-                    grouped(rate)
+                    "{frames} frames in, {rate}/s; {rows} in history, {rejects} rejected, {alerts} alerts, \
+                     {epochs} epochs committed"
                 ));
                 bar.tick();
             }

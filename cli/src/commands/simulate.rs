@@ -5,7 +5,7 @@ use anyhow::Context;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
 use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
 use rhumb_engine::frame::Frame;
-use rhumb_engine::time::{Clock, SystemClock};
+use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,10 +23,10 @@ pub struct Simulate {
     /// Frames a second of the whole fleet; without it each vehicle sends one every ten seconds
     #[arg(long)]
     rate: Option<f64>,
-    /// Send to this address, event time being now
+    /// Send to this address, as time goes; no time that a device says is ahead of the sending, but by --clock-future
     #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
     to_udp: Option<SocketAddr>,
-    /// Send as fast as the socket takes it, not as time goes
+    /// Send as fast as the socket takes it: what would have been driven until now
     #[arg(long, requires = "to_udp", conflicts_with = "output")]
     max: bool,
     /// Frames in a datagram
@@ -110,18 +110,13 @@ impl Simulate {
             null_island: self.null_island,
             teleport: self.teleport,
         };
-        if self.to_udp.is_some() {
-            config.start = SystemClock.now();
-        }
         let problems = config.problems();
         if !problems.is_empty() {
             return Ok(usage(problems.join("; ")));
         }
-        let rate_per_s = config.rate_per_s;
-        let fleet = Fleet::new(config);
         match self.to_udp {
-            Some(to) => self.send(fleet, to, rate_per_s),
-            None => self.write(fleet),
+            Some(to) => self.send(config, to),
+            None => self.write(Fleet::new(config)),
         }
     }
 
@@ -135,7 +130,7 @@ impl Simulate {
         }
     }
 
-    fn send(&self, fleet: Fleet, to: SocketAddr, rate_per_s: f64) -> anyhow::Result<Exit> {
+    fn send(&self, mut config: SimulateConfig, to: SocketAddr) -> anyhow::Result<Exit> {
         let mut encode: Box<dyn Encode> = match self.codec() {
             "csv" => return Ok(usage("a datagram of csv has no header line; send json or binary")),
             "binary" if self.frames_per_datagram > 1 => {
@@ -145,7 +140,14 @@ impl Simulate {
             "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
             _ => Box::new(Ndjson::default()),
         };
-        let rate = if self.max { Rate::Max } else { Rate::PerSecond(rate_per_s) };
+        let (now, span_us) = (SystemClock.now(), (self.seconds * SECOND_US as f64) as i64);
+        let rate = match self.max {
+            // Sent in a moment, it is what has been driven until now.
+            true => Rate::Max,
+            false => Rate::AsItArrives { start: now, end: EventTime(now.0.saturating_add(span_us)) },
+        };
+        config.start = if self.max { EventTime(now.0.saturating_sub(span_us)) } else { now };
+        let fleet = Fleet::new(config);
         let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
         let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
         let seconds = report.elapsed.as_secs_f64();

@@ -2,9 +2,12 @@
 
 use anyhow::Context;
 use rhumb_engine::run::Summary;
+use rhumb_engine::totals::Totals;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// The fields of the file, by the names that they have in it.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub struct SummaryFile {
     pub tables: BTreeMap<String, u64>,
     /// Frames of windows that had closed for good, by window.
     pub too_late: BTreeMap<String, u64>,
+    /// What each source took in, and its counters that are not 0.
+    pub sources: BTreeMap<String, BTreeMap<String, u64>>,
     pub udp_datagrams: u64,
     pub udp_kernel_drops: u64,
     pub seconds: f64,
@@ -43,6 +48,7 @@ impl SummaryFile {
             alerts: totals.alerts.clone(),
             tables: totals.tables.clone(),
             too_late: too_late.collect(),
+            sources: totals.frames_in.keys().map(|source| (source.clone(), of_source(totals, source))).collect(),
             udp_datagrams: totals.of_sources("datagrams"),
             udp_kernel_drops: totals.of_sources("kernel_drops"),
             seconds,
@@ -54,7 +60,14 @@ impl SummaryFile {
     }
 }
 
-pub fn write(path: &Path, summary: &SummaryFile) -> anyhow::Result<()> {
+fn of_source(totals: &Totals, source: &str) -> BTreeMap<String, u64> {
+    let counters = totals.sources.get(source).into_iter().flatten().filter(|(_, count)| **count > 0);
+    let mut all: BTreeMap<String, u64> = counters.map(|(name, count)| (name.clone(), *count)).collect();
+    all.insert("frames_in".to_owned(), totals.frames_in.get(source).copied().unwrap_or(0));
+    all
+}
+
+fn text(summary: &SummaryFile) -> anyhow::Result<String> {
     let json = json!({
         "frames_in": summary.frames_in,
         "history_rows": summary.history_rows,
@@ -64,6 +77,7 @@ pub fn write(path: &Path, summary: &SummaryFile) -> anyhow::Result<()> {
         "alerts": summary.alerts,
         "tables": summary.tables,
         "too_late": summary.too_late,
+        "sources": summary.sources,
         "udp": { "datagrams": summary.udp_datagrams, "kernel_drops": summary.udp_kernel_drops },
         "seconds": summary.seconds,
         "frames_per_second": summary.frames_per_second,
@@ -71,8 +85,55 @@ pub fn write(path: &Path, summary: &SummaryFile) -> anyhow::Result<()> {
         "peak_rss_bytes": summary.peak_rss_bytes,
         "damaged": summary.damaged,
     });
-    let text = serde_json::to_string_pretty(&json)? + "\n";
-    std::fs::write(path, text).with_context(|| format!("write the summary to {}", path.display()))
+    Ok(serde_json::to_string_pretty(&json)? + "\n")
+}
+
+/// The file that the summary goes to, opened before the run so that a mistake is told at once. What stands in it is
+/// replaced by `write` and not before; a file that was not there is taken away again if there is nothing to write.
+pub struct SummaryPlace {
+    path: PathBuf,
+    file: File,
+    is_new: bool,
+}
+
+impl SummaryPlace {
+    pub fn open(path: &Path) -> anyhow::Result<SummaryPlace> {
+        let opened = match File::create_new(path) {
+            Ok(file) => Ok((file, true)),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                File::options().write(true).open(path).map(|file| (file, false))
+            }
+            Err(cause) => Err(cause),
+        };
+        let (file, is_new) = opened.with_context(|| writing(path))?;
+        Ok(SummaryPlace { path: path.to_owned(), file, is_new })
+    }
+
+    pub fn write(mut self, summary: &SummaryFile) -> anyhow::Result<()> {
+        self.is_new = false;
+        self.replace(&text(summary)?).with_context(|| writing(&self.path))
+    }
+
+    fn replace(&mut self, text: &str) -> io::Result<()> {
+        // Pipes and terminals cannot be cut.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for SummaryPlace {
+    fn drop(&mut self) {
+        if self.is_new {
+            // The run has failed and says why; an empty file more or less does not matter.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn writing(path: &Path) -> String {
+    format!("write the summary to {}", path.display())
 }
 
 /// CPU seconds of this process so far, and the most memory it has had, in bytes.

@@ -1,6 +1,7 @@
 //! `rhumb zones`: what is wrong with a file of zones, what is in it, which of them hold a point.
 
-use super::{Exit, print_line, usage};
+use super::{Exit, count_of_mistakes, print_line, usage};
+use crate::config::{and_more, capped};
 use anyhow::Context;
 use rhumb_connectors::file::Unpacked;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
@@ -85,10 +86,12 @@ impl File {
             Ok((zones, warnings)) => (Some(zones), warnings),
             Err(problems) => (None, problems),
         };
-        problems.iter().for_each(|problem| eprintln!("{}", self.line(problem)));
+        let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+        for (problem, more) in capped(problems, |problem| std::mem::discriminant(&problem.what)) {
+            eprintln!("{}{}", self.line(&problem), and_more(more));
+        }
         if zones.is_none() {
-            let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
-            eprintln!("{}: {errors} {}", self.file.display(), if errors == 1 { "mistake" } else { "mistakes" });
+            eprintln!("{}: {}", self.file.display(), count_of_mistakes(errors));
         }
         Ok(zones)
     }

@@ -40,6 +40,7 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine };
     check.skew(&skew_at);
     let top = pipeline.at.clone();
+    let data_at = pipeline.place("data");
     let data = check.data(&mut pipeline, file, name.as_deref());
     assert!(pipeline.is_used_up(), "every field of the pipeline is asked for");
     if !any_source {
@@ -55,7 +56,7 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let Check { mistakes, engine, .. } = check;
     let checked = match (name, data, mistakes.any_error()) {
         (Some(name), Some(data), false) => {
-            Some(Checked { file: file.to_owned(), name, data, engine, sources, operators })
+            Some(Checked { file: file.to_owned(), name, data, data_at, engine, sources, operators })
         }
         _ => None,
     };

@@ -26,6 +26,25 @@ impl Section {
         path.rsplit('.').next().unwrap_or(path)
     }
 
+    /// Its fields, in as many lists as it takes to show each beside all that it can stand with.
+    pub fn examples(&self) -> Vec<Vec<&'static Field>> {
+        let excludes = |a: &Field, b: &Field| a.excludes.contains(&b.name) || b.excludes.contains(&a.name);
+        let mut examples: Vec<Vec<&Field>> = Vec::new();
+        let is_shown =
+            |examples: &[Vec<&Field>], field: &Field| examples.iter().flatten().any(|other| other.name == field.name);
+        while let Some(first) = self.fields.iter().find(|field| !is_shown(&examples, field)) {
+            let mut example: Vec<&Field> = vec![first];
+            for field in self.fields.iter().filter(|field| field.name != first.name) {
+                if example.iter().all(|other| !excludes(field, other)) {
+                    example.push(field);
+                }
+            }
+            example.sort_by_key(|field| self.fields.iter().position(|other| other.name == field.name));
+            examples.push(example);
+        }
+        examples
+    }
+
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
     }
@@ -53,6 +72,8 @@ pub struct Field {
     pub doc: &'static str,
     /// As TOML.
     pub example: &'static str,
+    /// Fields of the section that cannot stand beside it.
+    pub excludes: &'static [&'static str],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +149,7 @@ impl Field {
         example: &'static str,
         doc: &'static str,
     ) -> Field {
-        Field { name, kind, presence, unit: "", doc, example }
+        Field { name, kind, presence, unit: "", doc, example, excludes: &[] }
     }
 
     const fn required(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Field {
@@ -153,6 +174,11 @@ impl Field {
         doc: &'static str,
     ) -> Field {
         Field::new(name, kind, Presence::Optional(without), example, doc)
+    }
+
+    const fn excludes(mut self, others: &'static [&'static str]) -> Field {
+        self.excludes = others;
+        self
     }
 
     const fn unit(mut self, unit: &'static str) -> Field {

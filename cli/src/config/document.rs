@@ -43,7 +43,7 @@ aggregates = { frames = \"count\", speed_avg = \"avg(speed_mps)\" }
 |---|---|
 | duration | a whole number and `ms`, `s`, `m`, `h` or `d`: `\"500ms\"`, `\"10s\"`, `\"5m\"`, `\"2h\"`, `\"1d\"` |
 | size | a whole number and `B`, `KiB`, `MiB` or `GiB`: `\"8MiB\"` |
-| speed | `\"max\"`, or how many times as fast as recorded: `\"60x\"` |
+| speed | of a recording: `\"max\"`, or how many times as fast as recorded: `\"60x\"` |
 | path | relative to the TOML file, unless it begins with `/` |
 | environment | `${NAME}` in a text is replaced by the variable, `${NAME:-default}` by the default where it is not set; \
 a variable that is not set and has no default is a mistake; `$${` stands for `${` itself. A field that takes a number or \
@@ -98,19 +98,19 @@ fn row(prefix: &str, field: &Field, out: &mut String) {
     );
 }
 
-/// The section with every field set to its example.
+/// The section with every field set to its example; more than one where fields exclude each other.
 fn example(section: &Section, out: &mut String) {
-    out.push_str("\n```toml\n");
-    out.push_str(&example_toml(section));
-    out.push_str("```\n");
+    for example in section.examples() {
+        let _ = write!(out, "\n```toml\n{}```\n", example_toml(section, &example));
+    }
 }
 
-fn example_toml(section: &Section) -> String {
+fn example_toml(section: &Section, fields: &[&Field]) -> String {
     let mut out = String::new();
     if !section.header.is_empty() {
         let _ = writeln!(out, "{}", section.header);
     }
-    for field in section.fields {
+    for field in fields {
         let _ = writeln!(out, "{} = {}", field.name, field.example);
     }
     out
@@ -156,12 +156,13 @@ mod tests {
     /// Every kind with every field of it.
     fn everything() -> String {
         let sections = sections();
-        let mut out: String = sections[..2].iter().map(|section| example_toml(section)).collect();
+        let all = |section: &Section| example_toml(section, &section.fields.iter().collect::<Vec<_>>());
+        let mut out: String = sections[..2].iter().map(|section| all(section)).collect();
         for group in [&SOURCE, &OPERATOR] {
             for kind in group.kinds {
-                out.push_str(&example_toml(group.base));
-                out.push_str(&example_toml(kind));
-                group.parts.iter().for_each(|part| out.push_str(&example_toml(part)));
+                out.push_str(&all(group.base));
+                out.push_str(&all(kind));
+                group.parts.iter().for_each(|part| out.push_str(&all(part)));
             }
         }
         out

@@ -1,9 +1,10 @@
 //! What a pipeline will do, in words: `rhumb explain`.
 
 use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
-use super::value::{Speed, bytes_text, duration_text};
+use super::value::{bytes_text, duration_text};
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::file::Speed;
 use rhumb_connectors::lake::stored_tables;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
@@ -84,7 +85,7 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
                 "reads",
                 format!("datagrams of at most {} on udp {}", bytes_text(udp.datagram_max_bytes as u64), udp.listen),
             );
-            let allow: Vec<String> = udp.allow.iter().map(|n| format!("{}/{}", n.address, n.prefix)).collect();
+            let allow: Vec<String> = udp.allow.iter().map(|net| net.to_string()).collect();
             out.field("from", if allow.is_empty() { "everyone".to_owned() } else { allow.join(", ") });
             let buffer = bytes_text(udp.receive_buffer_bytes as u64);
             out.field(
@@ -246,6 +247,9 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
     let mut rules = Vec::new();
     let mut rule = |on: bool, text: String| rules.extend(on.then_some(text));
     rule(config.range, "range".to_owned());
+    rule(config.heading, "heading outside 0 to 360".to_owned());
+    let reported = config.speed_max_mps.map_or(String::new(), |max| format!(" or over {max} m/s"));
+    rule(config.speed_reported, format!("reported speed under 0{reported}"));
     rule(config.null_island, "null_island".to_owned());
     rule(config.no_fix, "no_fix".to_owned());
     rule(config.past_max_us.is_some(), format!("past more than {}", duration_text(config.past_max_us.unwrap_or(0))));

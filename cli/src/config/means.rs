@@ -1,19 +1,21 @@
 //! What a pipeline means: checked, complete, ready to build from.
 
 use super::mistake::Location;
-use super::value::{Secret, Speed};
+use super::value::Secret;
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
+use rhumb_connectors::file::Speed;
 use rhumb_connectors::tcp::TcpConfig;
+use rhumb_connectors::udp::AllowedNet;
 use rhumb_engine::source::Tempo;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::geofence::GeofenceConfig;
 use rhumb_operators::trips::TripsConfig;
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::WindowConfig;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A pipeline without mistakes.
@@ -23,6 +25,8 @@ pub struct Checked {
     pub file: PathBuf,
     pub name: String,
     pub data: PathBuf,
+    /// Where `data` was typed, else the top of the file.
+    pub data_at: Location,
     pub engine: EngineMeans,
     /// At least one.
     pub sources: Vec<SourceMeans>,
@@ -52,6 +56,17 @@ pub struct SourceMeans {
     /// Repair times that a GPS week rollover set back.
     pub rollover: bool,
     pub at: Location,
+    pub places: SourcePlaces,
+}
+
+/// Where parts of a source were typed.
+#[derive(Debug, Clone)]
+pub struct SourcePlaces {
+    pub codec: Location,
+    /// Of a file source its path; of others the header.
+    pub path: Location,
+    /// Of the fields that are mapped, by the frame's name.
+    pub fields: Vec<(&'static str, Location)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -85,14 +100,7 @@ pub struct UdpMeans {
     pub receive_buffer_bytes: usize,
     pub datagram_max_bytes: usize,
     /// Empty: everyone.
-    pub allow: Vec<Network>,
-}
-
-/// The addresses that begin with the first `prefix` bits of `address`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    pub address: IpAddr,
-    pub prefix: u8,
+    pub allow: Vec<AllowedNet>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,6 @@
 //! Mistakes: what is wrong, where it stands, and what to write instead.
 
+use super::flood::{and_more, capped};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,10 +29,11 @@ impl Location {
         Location { text: text.clone(), span: floor(span.start)..floor(span.end), quoted: true }
     }
 
-    /// Line and byte column from 1, as readers of other formats report them.
+    /// Line and column from 1, the column in characters, as readers of other formats report them.
     pub fn of_line(text: &Arc<Text>, line: usize, column: usize) -> Location {
         let before: usize = text.content.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-        let start = before + column.saturating_sub(1);
+        let characters = text.content[before..].chars().take(column.saturating_sub(1));
+        let start = before + characters.map(char::len_utf8).sum::<usize>();
         Location::new(text, start..start + 1)
     }
 
@@ -54,6 +56,11 @@ impl Location {
     /// From 1, in characters.
     pub fn column(&self) -> usize {
         1 + self.text.content[self.line_start()..self.span.start].chars().count()
+    }
+
+    /// What stands there.
+    pub fn text(&self) -> &str {
+        &self.text.content[self.span.clone()]
     }
 
     pub(super) fn starts_before(&self, other: &Location) -> bool {
@@ -84,8 +91,10 @@ impl Location {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
+    /// How something was taken that could be meant in another way.
+    Note,
     /// The pipeline runs; it may not do what was meant.
     Warning,
     /// The pipeline does not start.
@@ -101,22 +110,31 @@ pub struct Mistake {
     pub component: String,
     /// What is wrong, and what to write instead.
     pub what: String,
+    /// Mistakes of one kind in one file are told by the first few.
+    kind: String,
+    /// So many of its kind come after this one and are not told.
+    pub more: usize,
 }
 
 impl Mistake {
     /// `file:line:column: component: what`, on one line.
     pub fn headline(&self) -> String {
-        let Mistake { severity, at, component, what } = self;
-        let severity = if *severity == Severity::Warning { "warning: " } else { "" };
+        let Mistake { severity, at, component, what, .. } = self;
+        let severity = match severity {
+            Severity::Note => "note: ",
+            Severity::Warning => "warning: ",
+            Severity::Error => "",
+        };
         format!("{}:{}:{}: {severity}{component}: {what}", at.file(), at.line(), at.column())
     }
 }
 
-/// The headline, and under it the line with a caret.
+/// The headline, under it the line with a caret, and how many more there are of its kind.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.headline())?;
-        self.at.quote().map_or(Ok(()), |quote| write!(f, "\n{quote}"))
+        self.at.quote().map_or(Ok(()), |quote| write!(f, "\n{quote}"))?;
+        f.write_str(&and_more(self.more))
     }
 }
 
@@ -136,7 +154,22 @@ impl Mistakes {
     }
 
     pub fn push(&mut self, severity: Severity, at: &Location, component: &str, what: impl Into<String>) {
-        self.found.push(Mistake { severity, at: at.clone(), component: component.to_owned(), what: what.into() });
+        let what = what.into();
+        let kind = what.clone();
+        self.push_of_kind(severity, at, component, what, kind);
+    }
+
+    /// Mistakes whose words differ but that are of one kind.
+    pub fn push_of_kind(
+        &mut self,
+        severity: Severity,
+        at: &Location,
+        component: &str,
+        what: impl Into<String>,
+        kind: impl Into<String>,
+    ) {
+        let (component, what, kind) = (component.to_owned(), what.into(), kind.into());
+        self.found.push(Mistake { severity, at: at.clone(), component, what, kind, more: 0 });
     }
 
     pub fn join(&mut self, others: Mistakes) {
@@ -155,13 +188,15 @@ impl Mistakes {
         self.found.retain(keep);
     }
 
-    /// By place; those of the file itself before those of files that it names.
+    /// By place; those of the file itself before those of files that it names. Of many of a kind the first few.
     pub fn sorted(mut self, file: &str) -> Vec<Mistake> {
         self.found.sort_by(|a, b| {
             let key = |m: &Mistake| (m.at.file() != file, m.at.file().to_owned(), m.at.span.start);
             key(a).cmp(&key(b))
         });
-        self.found
+        let kind = |m: &Mistake| (m.severity, m.at.file().to_owned(), m.kind.clone());
+        let kept = capped(self.found, kind).into_iter();
+        kept.map(|(mistake, more)| Mistake { more, ..mistake }).collect()
     }
 }
 
@@ -204,9 +239,9 @@ mod tests {
     fn check(content: &str, span: Range<usize>, expected: &str) {
         let text = Arc::new(Text { name: "a.toml".to_owned(), content: content.to_owned() });
         let at = Location::new(&text, span);
-        let mistake =
-            Mistake { severity: Severity::Error, at, component: "engine".to_owned(), what: "wrong".to_owned() };
-        assert_eq!(mistake.to_string(), expected);
+        let mut mistakes = Mistakes::default();
+        mistakes.error(&at, "engine", "wrong");
+        assert_eq!(mistakes.sorted("a.toml")[0].to_string(), expected);
     }
 
     #[test]

@@ -5,19 +5,24 @@ mod check;
 mod describe;
 mod document;
 mod explain;
+mod flood;
+mod foreign;
 mod means;
 mod mistake;
 mod place;
+mod ready;
 mod typed;
 mod value;
 
 pub use document::document;
 pub use explain::{explain, zone_rules};
+pub use flood::{and_more, capped};
 pub use means::*;
 pub use mistake::{Location, Mistake, Severity};
 pub use place::{Place, PlaceZones, place};
+pub use ready::ready;
 pub use typed::Env;
-pub use value::{Secret, Speed};
+pub use value::Secret;
 
 use mistake::{Mistakes, Text};
 use std::path::Path;
@@ -52,6 +57,11 @@ fn load_from(path: &Path, text: &Arc<Text>, env: Env) -> Result<(Checked, Vec<Mi
     let name = path.display().to_string();
     let typed = typed::read(text, check::folder(path), env);
     if typed.damaged {
+        if let Some(what) = foreign::instead(path, &text.content) {
+            let mut mistakes = Mistakes::default();
+            mistakes.error(&Location::new(&text, 0..0), "pipeline", what);
+            return Err(mistakes.sorted(&name));
+        }
         // What is not there may have been typed: only what was read for certain is told.
         return Err(typed.mistakes.sorted(&name));
     }

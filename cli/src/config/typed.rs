@@ -8,6 +8,7 @@ mod reader;
 mod scalar;
 mod syntax;
 mod table;
+mod units;
 
 use super::describe::{self, ENGINE, OPERATOR, PIPELINE, SOURCE};
 use super::mistake::{Location, Mistakes, Text};
@@ -48,7 +49,7 @@ pub struct Member {
 pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     let (root, faults) = DeTable::parse_recoverable(&text.content);
     let mut reader = Reader::new(text, folder, env, !faults.is_empty());
-    syntax::report(&faults, text, &mut reader.mistakes);
+    let faulty = syntax::report(&faults, text, &mut reader.mistakes);
     let root = root.get_ref();
     let top = reader.location(0..0);
     let beside: Vec<&str> =
@@ -76,7 +77,7 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     let broken = syntax::broken_header(&faults, text);
     mistakes.keep(|mistake| {
         let sure = broken.as_ref().is_none_or(|header| mistake.at.starts_before(header));
-        mistake.component == syntax::COMPONENT || sure && !syntax::is_faulty(&faults, text, &mistake.at)
+        mistake.component == syntax::COMPONENT || sure && !faulty.contains(&mistake.at.line())
     });
     let any_source = root.contains_key(SOURCE.noun);
     Typed { pipeline, engine, sources, operators, mistakes, damaged, any_source }

@@ -1,7 +1,8 @@
-//! What a single value means: durations, sizes, speeds; read from text and written back as one would type them.
+//! What a single value means: durations, sizes; read from text and written back as one would type them.
 
 use super::mistake::Location;
 use super::typed::Table;
+use rhumb_connectors::file::Speed;
 use rhumb_engine::time::DURATIONS;
 pub use rhumb_engine::time::duration_text;
 use std::fmt;
@@ -56,15 +57,6 @@ pub struct Mapping {
     pub unit: Option<At<String>>,
 }
 
-/// How fast a recording is played.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Speed {
-    /// As fast as it can be read.
-    Max,
-    /// So many times as fast as it was recorded.
-    Times(f64),
-}
-
 /// Text that no output shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
@@ -89,15 +81,6 @@ pub fn bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(of)
 }
 
-/// `"max"`, or `"60x"`.
-pub fn speed(text: &str) -> Option<Speed> {
-    if text == "max" {
-        return Some(Speed::Max);
-    }
-    let times: f64 = text.strip_suffix('x')?.parse().ok()?;
-    (times > 0.0 && times.is_finite()).then_some(Speed::Times(times))
-}
-
 fn split(text: &str) -> Option<(&str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     (digits > 0).then(|| text.split_at(digits))
@@ -108,15 +91,6 @@ pub fn bytes_text(bytes: u64) -> String {
     let (unit, of) =
         SIZES.iter().find(|(_, of)| bytes.is_multiple_of(*of) && bytes >= *of).copied().unwrap_or(("B", 1));
     format!("{}{unit}", bytes / of)
-}
-
-impl fmt::Display for Speed {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Speed::Max => f.write_str("max"),
-            Speed::Times(times) => write!(f, "{times}x"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -143,15 +117,6 @@ mod tests {
         }
         for text in ["", "8", "8MB", "8 MiB", "99999999999GiB"] {
             assert_eq!(bytes(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn speeds_are_max_or_times() {
-        assert_eq!(speed("max"), Some(Speed::Max));
-        assert_eq!(speed("0.5x"), Some(Speed::Times(0.5)));
-        for text in ["", "x", "60", "0x", "-1x", "infx", "NaNx"] {
-            assert_eq!(speed(text), None, "{text}");
         }
     }
 

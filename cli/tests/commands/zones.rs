@@ -118,3 +118,31 @@ fn zones_of_one_id_are_told_which_property_would_do() {
     let named = site.done(&["zones", "show", "zones.geojson", "--id-property", "name"]).stdout;
     assert!(named.starts_with("Middle\t") && named.contains("\nWest\t"), "{named}");
 }
+
+#[test]
+fn many_mistakes_of_one_kind_are_told_by_the_first_and_their_number() {
+    let site = Site::new();
+    let feature = |n: usize| {
+        format!(
+            r#"{{"type": "Feature", "properties": {{"name": "{n}"}}, "geometry": {{"type": "Point", "coordinates": [0, {n}]}}}}"#
+        )
+    };
+    let features: Vec<String> = (0..80).map(feature).collect();
+    site.write(
+        "zones.geojson",
+        format!("{{\"type\": \"FeatureCollection\", \"features\": [\n{}\n]}}", features.join(",\n")),
+    );
+    let told = site.rhumb(&["zones", "check", "zones.geojson", "--id-property", "code"]);
+    expect![[r#"
+        zones.geojson:2:1: error: feature 0: has no property "code" (a string or a number), which id_property names as the zone's id
+        zones.geojson:2:1: error: feature 0: a Point needs the property "radius_m", the radius of its circle in metres
+        zones.geojson:3:1: error: feature 1: has no property "code" (a string or a number), which id_property names as the zone's id
+        zones.geojson:3:1: error: feature 1: a Point needs the property "radius_m", the radius of its circle in metres
+        zones.geojson:4:1: error: feature 2: has no property "code" (a string or a number), which id_property names as the zone's id
+          and 77 more like it
+        zones.geojson:4:1: error: feature 2: a Point needs the property "radius_m", the radius of its circle in metres
+          and 77 more like it
+        zones.geojson: 160 mistakes
+    "#]].assert_eq(&told.stderr);
+    assert_eq!(told.exit, 78);
+}

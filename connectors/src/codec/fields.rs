@@ -6,7 +6,7 @@ use super::value::{Value, excerpt};
 use rhumb_engine::frame::Frame;
 
 macro_rules! fields {
-    ($($(#[doc = $doc:literal])* $variant:ident: $($name:literal)|+,)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident: $first:literal $(| $name:literal)*,)*) => {
         /// A field of a frame that the input may have.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Field { $($(#[doc = $doc])* $variant,)* }
@@ -16,7 +16,12 @@ macro_rules! fields {
 
             /// Names that need no mapping, the first of which is its own.
             pub fn usual_names(self) -> &'static [&'static str] {
-                match self { $(Field::$variant => &[$($name,)+],)* }
+                match self { $(Field::$variant => &[$first $(, $name)*],)* }
+            }
+
+            /// The counter of its values that could not be read: see [`UNREADABLE`](super::UNREADABLE).
+            fn unreadable(self) -> &'static str {
+                match self { $(Field::$variant => concat!($first, "_unreadable"),)* }
             }
         }
     };
@@ -38,6 +43,23 @@ fields! {
     NoFix: "no_fix",
     /// False: the device had no fix.
     Valid: "valid",
+}
+
+/// How many values of each field could not be read and were left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unreadable([u64; Field::ALL.len()]);
+
+impl Unreadable {
+    #[cold]
+    pub fn add(&mut self, field: Field, values: u64) {
+        self.0[field as usize] += values;
+    }
+
+    /// Those that are not 0.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        let all = Field::ALL.iter().map(|field| (field.unreadable(), self.0[*field as usize]));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 impl Field {

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod decode;
 pub mod fields;
 pub mod json;
+pub mod likely;
 pub mod mapping;
 pub mod nmea;
 pub mod number;
@@ -30,6 +31,9 @@ use rhumb_engine::time::EventTime;
 
 /// A longer record of a stream is rejected in pieces of this size. A reader must be able to hold so many bytes.
 pub const RECORD_MAX: usize = 64 * 1024;
+
+/// Ends the names of counters of values that could not be read and were left out; the field stands before it.
+pub const UNREADABLE: &str = "_unreadable";
 
 /// Decodes the bytes of one partition: one instance a socket or a file.
 pub trait Codec: Send {

@@ -3,6 +3,7 @@
 //! One file is one partition. Many files are merged by event time into one stream of frames, in which each frame and
 //! reject still names its file; the position is one of each file: see `merge`.
 
+mod head;
 mod merge;
 mod pace;
 mod paths;
@@ -13,7 +14,9 @@ mod stream;
 mod tests;
 mod track;
 
+pub use head::{Head, head};
 pub use pace::{Pause, Speed};
+pub use paths::{NotFound, find};
 
 use crate::MakeCodec;
 use arrow::datatypes::FieldRef;
@@ -112,7 +115,9 @@ impl FilePlan {
     }
 
     fn read(&self, clock: Arc<dyn Clock>) -> Result<FileReader, Failure> {
-        let inputs = Inputs::find(&self.config.path)?;
+        let path = &self.config.path;
+        let inputs =
+            Inputs::find(path).map_err(|cause| Failure::io(format!("open {}", path.display()), cause.into()))?;
         let received_at = clock.now();
         let (many, name) = (inputs.files.len() > 1, inputs.name.clone());
         let chunk_bytes = if many { CHUNK_BYTES_OF_MANY } else { CHUNK_BYTES };

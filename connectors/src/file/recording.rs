@@ -101,6 +101,10 @@ impl Recording {
             }
             let available = self.available();
             if available == 0 && self.ended {
+                if self.damage.is_none() {
+                    // It may have something to say of the end.
+                    self.codec.stream(&[], true, Place { offset: self.offset, received_at }, out);
+                }
                 return self.end();
             }
             let bytes = &self.buffer[self.start..self.start + available.min(piece)];

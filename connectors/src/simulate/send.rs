@@ -1,9 +1,9 @@
-//! Simulated frames to a UDP address, at a rate.
+//! Simulated frames to a UDP address, as they arrive.
 
 use super::encode::Encode;
 use super::frame::SimulatedFrame;
 use crate::udp::sys;
-use rhumb_engine::time::monotonic_now;
+use rhumb_engine::time::{EventTime, monotonic_now};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -19,31 +19,29 @@ const PAUSE_MIN: Duration = Duration::from_micros(500);
 /// Tries in a row that fail because the machine has no room for more datagrams, before that is an error.
 const NO_ROOM_MAX: u32 = 1_000;
 
-/// How fast to send.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// When to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
     /// As fast as the socket takes it.
     Max,
-    /// Frames a second, above 0. Exact over time: whoever falls behind catches up.
-    PerSecond(f64),
+    /// Each frame when it arrives, so that no device's time is ahead of the moment of sending but by a fault of its
+    /// clock. Exact over time: whoever falls behind catches up.
+    AsItArrives {
+        /// The simulated time at which sending begins.
+        start: EventTime,
+        /// What arrives later, because it was late, is sent at this time.
+        end: EventTime,
+    },
 }
 
 impl Rate {
-    /// Frames that may have been sent after a time.
-    fn due(self, elapsed: Duration) -> u64 {
-        match self {
-            Rate::Max => u64::MAX,
-            Rate::PerSecond(rate) => (elapsed.as_secs_f64() * rate) as u64 + 1,
-        }
-    }
-
-    /// How long until one more than `sent` frames may have been sent.
-    fn wait(self, sent: u64, elapsed: Duration) -> Duration {
+    /// How long a frame has still to wait, so long after the start.
+    fn wait(self, arrival: EventTime, elapsed: Duration) -> Duration {
         match self {
             Rate::Max => Duration::ZERO,
-            Rate::PerSecond(rate) => {
-                let at = Duration::try_from_secs_f64(sent as f64 / rate).unwrap_or(Duration::MAX);
-                at.saturating_sub(elapsed)
+            Rate::AsItArrives { start, end } => {
+                let after_us = arrival.min(end).0.saturating_sub(start.0);
+                Duration::from_micros(after_us.max(0).unsigned_abs()).saturating_sub(elapsed)
             }
         }
     }
@@ -86,11 +84,16 @@ pub fn send(
     let mut batch = Batch::connect(options.to)?;
     let per_datagram = options.frames_per_datagram.max(1);
     let start = monotonic_now();
-    let (mut due, mut in_datagram) = (options.rate.due(Duration::ZERO), 0);
+    let (mut elapsed, mut in_datagram) = (Duration::ZERO, 0);
     for frame in frames {
-        while batch.report.frames >= due {
-            batch.flush()?;
-            due = pause(options.rate, batch.report.frames, start);
+        // The clock is asked only when the last answer is not enough.
+        while !options.rate.wait(frame.arrival, elapsed).is_zero() {
+            elapsed = start.elapsed();
+            let wait = options.rate.wait(frame.arrival, elapsed);
+            if !wait.is_zero() {
+                batch.flush()?;
+                sleep(wait.max(PAUSE_MIN));
+            }
         }
         let name = frame.name();
         encode.encode(&frame.frame(&name), &mut batch.bytes);
@@ -110,15 +113,6 @@ pub fn send(
 #[allow(clippy::disallowed_methods, reason = "sends at a rate by the wall clock; no part of the data path")]
 fn sleep(time: Duration) {
     std::thread::sleep(time);
-}
-
-/// Waits until more frames may be sent, and says up to how many.
-fn pause(rate: Rate, sent: u64, start: std::time::Instant) -> u64 {
-    let wait = rate.wait(sent, start.elapsed());
-    if !wait.is_zero() {
-        sleep(wait.max(PAUSE_MIN));
-    }
-    rate.due(start.elapsed())
 }
 
 impl Batch {
@@ -175,18 +169,32 @@ fn send_all(socket: &Socket, mut datagrams: &[&[u8]], report: &mut SendReport) -
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Fault, Fleet, Shares, SimulateConfig};
     use super::*;
 
     #[test]
-    fn schedule_is_exact_over_time_whatever_the_pauses() {
-        let rate = Rate::PerSecond(5_000.0);
-        let (mut elapsed, mut sent) = (Duration::ZERO, 0);
-        for pause_us in [1, 900, 250_000, 17, 3_000_000].into_iter().cycle().take(1_000) {
-            sent = sent.max(rate.due(elapsed));
-            assert_eq!(sent, (elapsed.as_secs_f64() * 5_000.0) as u64 + 1);
-            elapsed += rate.wait(sent, elapsed).max(Duration::from_micros(pause_us));
-            assert!(rate.due(elapsed) >= sent);
+    fn nothing_is_sent_before_the_time_that_it_carries() {
+        let shares = Shares { late: 0.3, gap: 0.01, duplicate: 0.1, ..Shares::default() };
+        let config = SimulateConfig { shares, ..SimulateConfig::new(200, 100.0, 7) };
+        let start = config.start;
+        let end = EventTime(start.0 + 100_000_000);
+        let rate = Rate::AsItArrives { start, end };
+        let (mut elapsed, mut late) = (Duration::ZERO, 0);
+        for frame in Fleet::new(config) {
+            elapsed += rate.wait(frame.arrival, elapsed);
+            let now = EventTime(start.0 + elapsed.as_micros() as i64);
+            assert!(frame.event_time <= now, "{frame:?} at {now:?}");
+            late += u32::from(frame.fault == Some(Fault::Late));
         }
-        assert_eq!(Rate::Max.wait(u64::MAX, Duration::ZERO), Duration::ZERO);
+        assert!(late > 400, "{late}");
+        assert!(elapsed <= Duration::from_secs(100), "what is late at the end is not waited for: {elapsed:?}");
+    }
+
+    #[test]
+    fn schedule_is_exact_over_time_whatever_the_pauses() {
+        let rate = Rate::AsItArrives { start: EventTime(0), end: EventTime::MAX };
+        let at = |ms: i64| rate.wait(EventTime(ms * 1000), Duration::from_millis(250));
+        assert_eq!([at(100), at(250), at(251)], [Duration::ZERO, Duration::ZERO, Duration::from_millis(1)]);
+        assert_eq!(Rate::Max.wait(EventTime::MAX, Duration::ZERO), Duration::ZERO);
     }
 }

@@ -23,7 +23,9 @@ impl FromStr for AllowedNet {
     /// `10.0.0.0/8`, `2001:db8::/32`, or one address.
     fn from_str(text: &str) -> Result<AllowedNet, String> {
         let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        net.map(AllowedNet).map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+        net.map(AllowedNet).map_err(|_| {
+            format!("{text:?} is neither an IP address nor a network; write such as \"192.168.1.7\" or \"10.0.0.0/8\"")
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     Range,
+    Heading,
+    SpeedReported,
     NullIsland,
     NoFix,
     Past,
@@ -29,6 +31,10 @@ pub enum Rule {
 pub struct ValidateConfig {
     /// Latitude in -90..=90, longitude in -180..=180, neither NaN. Default on.
     pub range: bool,
+    /// The heading that the device says is in 0..=360, if it says one. Default on.
+    pub heading: bool,
+    /// The speed that the device says is not below 0, and not above `speed_max_mps` where that is on. Default on.
+    pub speed_reported: bool,
     /// Not exactly (0, 0). Default on.
     pub null_island: bool,
     /// The device says that it has a fix. Default off.
@@ -63,6 +69,8 @@ impl Default for ValidateConfig {
     fn default() -> ValidateConfig {
         ValidateConfig {
             range: true,
+            heading: true,
+            speed_reported: true,
             null_island: true,
             no_fix: false,
             past_max_us: None,

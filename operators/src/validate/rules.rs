@@ -3,7 +3,7 @@
 use super::path::Around;
 use super::{Broken, Known, Rule, Validate, ValidateConfig};
 use crate::fix::Fix;
-use arrow::array::{Array, PrimitiveArray};
+use arrow::array::{Array, Float32Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::reject::{Reason, Reject};
@@ -18,11 +18,24 @@ const STANDING_M: f64 = 1.0;
 const SWAPPED_FAR_M: f64 = 50_000.0;
 const SWAPPED_NEAR_M: f64 = 5_000.0;
 
+/// Devices write north as 0 or as 360.
+const HEADING_MAX_DEG: f64 = 360.0;
+
 type Verdicts = [Option<Broken>];
 
 pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut Verdicts) {
     if config.range {
         mark_out_of_range(frames.lat.values(), frames.lon.values(), verdicts);
+    }
+    if config.heading
+        && let Some(heading) = &frames.heading_deg
+    {
+        mark_outside(heading, HEADING_MAX_DEG, Rule::Heading, verdicts);
+    }
+    if config.speed_reported
+        && let Some(speed) = &frames.speed_mps
+    {
+        mark_outside(speed, config.speed_max_mps.unwrap_or(f64::INFINITY), Rule::SpeedReported, verdicts);
     }
     if config.null_island {
         mark_null_island(frames.lat.values(), frames.lon.values(), verdicts);
@@ -69,6 +82,21 @@ fn mark_out_of_range(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
     }
 }
 
+/// What is not in 0..=`max`, NaN included.
+fn mark_outside(values: &Float32Array, max: f64, rule: Rule, verdicts: &mut Verdicts) {
+    let holds = |value: f32| value >= 0.0 && f64::from(value) <= max;
+    // Where there is no value, one that holds mostly stands in its place.
+    if values.values().iter().all(|value| holds(*value)) {
+        return;
+    }
+    for (row, verdict) in verdicts.iter_mut().enumerate() {
+        let value = values.value(row);
+        if values.is_valid(row) && !holds(value) {
+            refuse(verdict, rule, f64::from(value), if value < 0.0 { 0.0 } else { max });
+        }
+    }
+}
+
 fn mark_null_island(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
     for ((lat, lon), verdict) in lat.iter().zip(lon).zip(verdicts) {
         if *lat == 0.0 && *lon == 0.0 {
@@ -110,7 +138,10 @@ impl Validate {
     /// Row by row, because each accepted frame is a neighbour of the next.
     pub(super) fn judge_by_path(&mut self, frames: &FrameBatch, verdicts: &mut Verdicts) {
         for (row, verdict) in verdicts.iter_mut().enumerate() {
-            if verdict.is_some() {
+            if let Some(broken) = verdict {
+                if self.config.swapped && broken.rule == Rule::Range {
+                    self.suspect_swapped(frames, row, broken);
+                }
                 continue;
             }
             let slot = frames.slots()[row];
@@ -173,6 +204,18 @@ impl Validate {
         None
     }
 
+    /// A latitude that is none says more where it would be the neighbour's longitude.
+    #[cold]
+    fn suspect_swapped(&self, frames: &FrameBatch, row: usize, broken: &mut Broken) {
+        let (slot, fix) = (frames.slots()[row], Fix::of(frames, row));
+        let around = self.paths.around(slot, fix.time);
+        if let Some(neighbour) = around.before.or(around.after)
+            && let Some(far_m) = swapped(&neighbour, &fix)
+        {
+            *broken = Broken { rule: Rule::Swapped, measured: far_m, threshold: SWAPPED_FAR_M };
+        }
+    }
+
     fn is_known(&mut self, slot: Slot) -> bool {
         let Some(known) = &self.config.known_vehicles else { return true };
         let looked = &mut self.known[slot as usize];
@@ -201,7 +244,9 @@ fn within(a: &Fix, b: &Fix, metres: f64) -> bool {
 /// How far a frame is from its neighbour, if swapping latitude and longitude would bring it there.
 fn swapped(neighbour: &Fix, fix: &Fix) -> Option<f64> {
     let far_m = neighbour.distance_m(fix);
-    let near = fix.lon.abs() <= 90.0 && distance_m(neighbour.place(), (fix.lon, fix.lat)) <= SWAPPED_NEAR_M;
+    let near = fix.lon.abs() <= 90.0
+        && fix.lat.abs() <= 180.0
+        && distance_m(neighbour.place(), (fix.lon, fix.lat)) <= SWAPPED_NEAR_M;
     (far_m >= SWAPPED_FAR_M && near).then_some(far_m)
 }
 
@@ -210,6 +255,8 @@ impl Rule {
     pub fn reason(self) -> Reason {
         match self {
             Rule::Range => Reason::Range,
+            Rule::Heading => Reason::Heading,
+            Rule::SpeedReported => Reason::SpeedReported,
             Rule::NullIsland => Reason::NullIsland,
             Rule::NoFix => Reason::NoFix,
             Rule::Past => Reason::Past,
@@ -232,8 +279,16 @@ pub fn reject(frames: &FrameBatch, row: usize, vehicles: &Vehicles, broken: Brok
     let Broken { rule, measured, threshold } = broken;
     let reject = Reject::of_frame(frames, row, vehicles, rule.reason());
     let detail = match rule {
-        Rule::Range if threshold == 90.0 => format!("latitude {measured} is not in -90..90"),
+        Rule::Range if threshold == 90.0 => {
+            let (lat, lon) = (frames.lat.value(row), frames.lon.value(row));
+            let swapped = lat.abs() <= 180.0 && lon.abs() <= 90.0;
+            let hint = if swapped { "; are latitude and longitude swapped?" } else { "" };
+            format!("latitude {measured} is not in -90..90{hint}")
+        }
         Rule::Range => format!("longitude {measured} is not in -180..180"),
+        Rule::Heading => format!("the device says heading {measured}, which is not in 0..360"),
+        Rule::SpeedReported if measured < 0.0 => format!("the device says speed {measured} m/s, which is below 0"),
+        Rule::SpeedReported => format!("the device says speed {measured} m/s, the most is {threshold} m/s"),
         Rule::NullIsland => "latitude and longitude are both exactly 0".to_owned(),
         Rule::NoFix => "the device says that it has no fix".to_owned(),
         Rule::Past => format!("{measured:.0} s older than its time of receipt, the most is {threshold:.0} s"),

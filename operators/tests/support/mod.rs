@@ -45,6 +45,7 @@ fn frame<'a>(vehicle: &'a str, text: &str) -> Frame<'a> {
             "accuracy_m" => frame.accuracy_m = Some(number),
             "satellites" => frame.satellites = Some(number as i16),
             "hdop" => frame.hdop = Some(number),
+            "heading_deg" => frame.heading_deg = Some(number),
             "speed_mps" => frame.speed_mps = Some(number),
             "no_fix" => frame.no_fix = number == 1.0,
             other => panic!("a frame has no {other}"),

@@ -3,13 +3,10 @@
 use super::Check;
 use crate::config::mistake::Text;
 use crate::config::value::At;
-use rhumb_connectors::file::Unpacked;
+use rhumb_connectors::file::{NotFound, Unpacked};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Files that one source reads at the same time.
-const FILES_MAX: usize = 256;
 
 impl Check {
     /// Opens a file, packed or not, or says why not.
@@ -38,31 +35,20 @@ impl Check {
 
     /// The files that a path with `*`, `?` or `[..]` names, or the one that it is.
     pub(super) fn files(&mut self, path: &At<PathBuf>, component: &str) -> Option<Vec<PathBuf>> {
-        let pattern = path.value.to_string_lossy();
-        if !pattern.contains(['*', '?', '[']) || path.value.exists() {
-            return self.open(path, "path", component).map(|_| vec![path.value.clone()]);
-        }
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-        let found = match glob::glob_with(&pattern, options) {
-            Ok(found) => found,
-            Err(cause) => {
-                self.error(&path.at, component, format!("path: {} is not a pattern: {}", pattern, cause.msg));
-                return None;
-            }
+        let At { value, at } = path;
+        let advice = |cause: &NotFound| match cause {
+            NotFound::TooMany(_) => "; write a [[source]] for each part of them",
+            _ => "",
         };
-        let mut files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|file| file.is_file()).collect();
-        files.sort();
-        if files.is_empty() {
-            self.error(&path.at, component, format!("path: no file is named like {pattern}"));
-            return None;
-        }
-        if files.len() > FILES_MAX {
-            let what =
-                format!("path: {} files are named like {pattern}, and a source reads at most {FILES_MAX}", files.len());
-            self.error(&path.at, component, format!("{what}; write a [[source]] for each part of them"));
-            return None;
-        }
-        Some(files)
+        let what = match rhumb_connectors::file::find(value) {
+            // What only opening it tells, such as that this user may not read it.
+            Ok(files) if files[..] == [value.clone()] => return self.open(path, "path", component).map(|_| files),
+            Ok(files) => return Some(files),
+            Err(NotFound::Io(cause)) => reason(&cause),
+            Err(cause) => format!("{cause}{}", advice(&cause)),
+        };
+        self.error(at, component, format!("path: cannot read {}: {what}", value.display()));
+        None
     }
 }
 

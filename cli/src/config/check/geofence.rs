@@ -7,7 +7,7 @@ use crate::config::typed::Table;
 use crate::config::value::At;
 use rhumb_engine::alert::AlertKind;
 use rhumb_engine::frame::zone_ids_column;
-use rhumb_geofence::{ZoneOptions, Zones};
+use rhumb_geofence::{What, ZoneOptions, Zones};
 use rhumb_operators::geofence::rules::{self, ZoneRules};
 use rhumb_operators::geofence::schedule::{self, Schedule};
 use rhumb_operators::geofence::{GeofenceConfig, glob};
@@ -150,14 +150,17 @@ impl Check {
             Ok((zones, problems)) => (Some(zones), problems),
             Err(problems) => (None, problems),
         };
-        // How a shape was taken is for `rhumb zones check`.
-        for problem in problems.into_iter().filter(|problem| problem.severity > rhumb_geofence::Severity::Note) {
-            let at = Location::of_line(&text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
-            let severity = match problem.severity {
-                rhumb_geofence::Severity::Error => Severity::Error,
-                _ => Severity::Warning,
+        for problem in problems {
+            let severity = match (problem.severity, &problem.what) {
+                (rhumb_geofence::Severity::Error, _) => Severity::Error,
+                (rhumb_geofence::Severity::Warning, _) => Severity::Warning,
+                (rhumb_geofence::Severity::Note, What::Numbered { .. }) => Severity::Note,
+                // How a shape was taken is for `rhumb zones check`.
+                (rhumb_geofence::Severity::Note, _) => continue,
             };
-            self.mistakes.push(severity, &at, component, problem.to_string());
+            let at = Location::of_line(&text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
+            let kind = format!("zones {:?}", std::mem::discriminant(&problem.what));
+            self.mistakes.push_of_kind(severity, &at, component, problem.to_string(), kind);
         }
         zones.map(|zones| (zones, text))
     }
@@ -177,8 +180,9 @@ impl Check {
                 Err(wrong) => {
                     all = None;
                     for what in wrong {
-                        let what = format!("feature {number} (id {:?}): {what}", zone.id);
-                        self.error(&place_of(zones, number, text), component, what);
+                        let told = format!("feature {number} (id {:?}): {what}", zone.id);
+                        let at = place_of(zones, number, text);
+                        self.mistakes.push_of_kind(Severity::Error, &at, component, told, what);
                     }
                 }
             }

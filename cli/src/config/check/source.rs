@@ -1,13 +1,15 @@
 //! Sources: names, addresses, files.
 
 use super::Check;
-use crate::config::means::{FileMeans, Network, SourceKind, SourceMeans, UdpMeans};
+use crate::config::describe::FIELDS;
+use crate::config::means::{FileMeans, SourceKind, SourceMeans, SourcePlaces, UdpMeans};
 use crate::config::mistake::Location;
 use crate::config::typed::{Member, Table};
 use crate::config::value::At;
 use rhumb_connectors::tcp::TcpConfig;
+use rhumb_connectors::udp::AllowedNet;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where sources listen, and which.
@@ -45,6 +47,7 @@ impl Check {
         let Member { component, at, base, kind, parts } = member;
         assert!(base.is_used_up(), "every field of a source is asked for");
         let mut table = kind?;
+        let places = places(&table, &parts);
         let codec = self.codec(&mut table, parts, &component);
         let rollover = table.get("rollover");
         let kind = match table.section.key() {
@@ -53,7 +56,7 @@ impl Check {
             _ => self.file(&mut table, &component).map(SourceKind::File),
         };
         assert!(kind.is_none() || table.is_used_up(), "every field of the source's kind is asked for");
-        Some(SourceMeans { name: name?, kind: kind?, codec: codec?, rollover: rollover?, at })
+        Some(SourceMeans { name: name?, kind: kind?, codec: codec?, rollover: rollover?, at, places })
     }
 
     fn udp(
@@ -86,14 +89,13 @@ impl Check {
         let (idle, first_bytes) = (table.get::<i64>("idle_max"), table.get::<i64>("first_bytes_max"));
         let rate = table.get::<u64>("rate_max");
         let allow = self.allow(table, component);
-        let net = |network: &Network| format!("{}/{}", network.address, network.prefix).parse().ok();
         Some(TcpConfig {
             readers: readers? as usize,
             connections_max: connections? as usize,
             idle_max_us: idle?,
             first_bytes_max_us: first_bytes?,
             rate_max_bytes: rate?,
-            allow: allow?.iter().map(net).collect::<Option<_>>()?,
+            allow: allow?,
             ..TcpConfig::new(listen?)
         })
     }
@@ -114,13 +116,13 @@ impl Check {
         Some(value)
     }
 
-    fn allow(&mut self, table: &mut Table, component: &str) -> Option<Vec<Network>> {
+    fn allow(&mut self, table: &mut Table, component: &str) -> Option<Vec<AllowedNet>> {
         let mut allow = Some(Vec::new());
         for network in table.get::<Vec<At<String>>>("allow").unwrap_or_default() {
-            match (read_network(&network.value), &mut allow) {
+            match (network.value.parse(), &mut allow) {
                 (Ok(network), Some(allow)) => allow.push(network),
                 (Ok(_), None) => {}
-                (Err(what), _) => {
+                (Err::<_, String>(what), _) => {
                     self.error(&network.at, component, format!("allow: {what}"));
                     allow = None;
                 }
@@ -137,32 +139,11 @@ impl Check {
     }
 }
 
-fn read_network(text: &str) -> Result<Network, String> {
-    let wrong = || {
-        format!("\"{text}\" is neither an IP address nor a network; write such as \"192.168.1.7\" or \"10.0.0.0/8\"")
-    };
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let prefix: u8 = prefix.map_or(Ok(bits), str::parse).map_err(|_| wrong())?;
-    if prefix > bits {
-        return Err(format!("\"{text}\" has a prefix of {prefix} bits; its addresses have {bits}"));
-    }
-    Ok(Network { address, prefix })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_are_an_address_and_a_prefix() {
-        let of = |text| read_network(text).map(|n| (n.address.to_string(), n.prefix));
-        assert_eq!(of("10.0.0.0/8"), Ok(("10.0.0.0".to_owned(), 8)));
-        assert_eq!(of("192.168.1.7"), Ok(("192.168.1.7".to_owned(), 32)));
-        assert_eq!(of("fd00::/8"), Ok(("fd00::".to_owned(), 8)));
-        for text in ["", "10.0.0/8", "10.0.0.0/33", "10.0.0.0/", "host"] {
-            assert!(of(text).is_err(), "{text}");
-        }
-    }
+fn places(kind: &Table, parts: &[Table]) -> SourcePlaces {
+    let mapped = parts.iter().find(|part| part.section.header == FIELDS.header);
+    let fields = mapped.iter().flat_map(|table| {
+        let typed = table.section.fields.iter().filter(|field| table.has(field.name));
+        typed.map(|field| (field.name, table.place(field.name)))
+    });
+    SourcePlaces { codec: kind.place("codec"), path: kind.place("path"), fields: fields.collect() }
 }

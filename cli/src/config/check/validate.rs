@@ -25,6 +25,8 @@ impl Check {
         let (known_vehicles, files) = self.known_vehicles(table, component);
         let config = ValidateConfig {
             range: on("range"),
+            heading: on("heading"),
+            speed_reported: on("speed_reported"),
             null_island: on("null_island"),
             no_fix: table.get("no_fix")?,
             past_max_us: table.get("past_max"),

@@ -25,22 +25,23 @@ const BASE: Section = Section {
 const DURATION: Kind = Kind::Duration { min: MILLISECOND, max: 36_500 * DAY };
 const WIDTH: Kind = Kind::Duration { min: SECOND, max: 366 * DAY };
 const NUMBER: Kind = Kind::Number { max: 1e9 };
-const OFF: Words = Words::new("rule", &["range", "null_island", "duplicate", "speed_max"], &[]);
+const OFF: Words =
+    Words::new("rule", &["range", "heading", "speed_reported", "null_island", "duplicate", "speed_max"], &[]);
 const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
 const ALERTS: Words = Words::new("alert", &["enter", "exit", "dwell", "cross", "overspeed"], &["proximity"]);
 
 const VALIDATE: Section = Section {
     header: "[operator.validate]",
     doc: "Refuses frames that cannot be true or are not wanted, and keeps each in the table `rejects` with its reason. \
-          The rules range, null_island, duplicate and speed_max are on without being named; the others are on when \
-          their field is set. At most one, and the first operator.",
+          The rules range, heading, speed_reported, null_island, duplicate and speed_max are on without being named; the \
+          others are on when their field is set. What each measures: REJECTS.md. At most one, and the first operator.",
     fields: &[
         Field::default(
             "speed_max_mps",
             NUMBER,
             "70.0",
             "70",
-            "Great-circle speed from and to the neighbours in time, at most.",
+            "Speed at most: over the great circle from and to the neighbours in time (speed_max), and as the device says it (speed_reported, which refuses a speed below 0, too).",
         )
         .unit("m/s"),
         Field::optional("accuracy_max_m", NUMBER, "", "100", "Accuracy that the device states, at most.").unit("m"),
@@ -93,7 +94,7 @@ const VALIDATE: Section = Section {
             "off",
             Kind::ManyOf(&OFF),
             "[]",
-            "[\"duplicate\", \"speed_max\", \"range\", \"null_island\"]",
+            "[\"null_island\", \"duplicate\", \"heading\"]",
             "Switches rules off that are on without being named.",
         ),
     ],
@@ -160,7 +161,7 @@ const GEOFENCE: Section = Section {
             "id_property",
             Kind::Text,
             "the feature's `id`, else its property `id` or `zone_id`, else its index",
-            "\"code\"",
+            "\"name\"",
             "Property that holds a zone's id.",
         ),
         Field::default(
@@ -333,7 +334,8 @@ const WINDOW: Section = Section {
             "",
             "\"5m\"",
             "In the place of `every`: a window is a session, frames of a key between which there is never more than this.",
-        ),
+        )
+        .excludes(&["every", "size", "empty"]),
         Field::default(
             "empty",
             Kind::Flag,

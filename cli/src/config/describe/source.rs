@@ -175,7 +175,9 @@ const fn field(
 pub const FIELDS: Section = Section {
     header: "[source.fields]",
     doc: "What the input calls the fields of a frame, for the codecs json and csv; only those that have another name \
-          or another unit than the usual. A field is given as its name, or as `{ field = \"kmh\", unit = \"km/h\" }`.",
+          or another unit than the usual. A field is given as its name, or as `{ field = \"kmh\", unit = \"km/h\" }`. A \
+          frame without vehicle, time, latitude or longitude is rejected; of the other fields a value that cannot be \
+          read is left out, and counted: REJECTS.md.",
     fields: &[
         field(
             "vehicle_id",
@@ -373,7 +375,8 @@ pub const NMEA: Section = Section {
             "as `vehicle` says",
             "\"bus-7\"",
             "All sentences are of this vehicle.",
-        ),
+        )
+        .excludes(&["vehicle"]),
         Field::default(
             "checksum_required",
             Kind::Flag,

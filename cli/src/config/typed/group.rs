@@ -1,6 +1,7 @@
 //! `[[source]]` and `[[operator]]`: each with exactly one of its kinds. And the tables of later versions.
 
 use super::reader::Reader;
+use super::syntax::without_list;
 use super::{Member, describe};
 use crate::config::describe::{Group, Section};
 use crate::config::mistake::{Location, instead, listed};
@@ -14,8 +15,12 @@ impl Reader<'_> {
         let wrong = format!("expected a list of tables; write [[{noun}]], and below it the table of its kind");
         let DeValue::Array(list) = typed.get_ref() else {
             // `[source.udp]` without `[[source]]` above it has no place of its own: its first table has.
-            let at = self.location(typed.get_ref().as_table().and_then(first_place).unwrap_or(typed.span()));
-            self.mistakes.error(&at, noun, wrong);
+            let own = self.location(typed.span());
+            let inner = typed.get_ref().as_table().and_then(first_place).filter(|_| !own.text().starts_with('['));
+            let at = inner.map_or(own, |inner| self.location(inner));
+            let header = at.text().trim().to_owned();
+            let what = if header.starts_with('[') { without_list(&header, noun) } else { wrong };
+            self.mistakes.error(&at, noun, what);
             return Vec::new();
         };
         let mut members = Vec::new();

@@ -3,7 +3,7 @@
 use super::env::expand;
 use super::scalar::{expected, found, scalar, word};
 use super::table::Table;
-use super::{Env, describe};
+use super::{Env, describe, units};
 use crate::config::describe::{Field, Kind, Presence, Section, Words};
 use crate::config::mistake::{Location, Mistakes, Text, instead, listed, nearest};
 use crate::config::value::{At, Value};
@@ -49,11 +49,21 @@ impl<'a> Reader<'a> {
     ) -> Table {
         let names: Vec<&str> = section.fields.iter().map(|field| field.name).collect();
         let mut meant = Vec::new();
-        for (key, _) in table.iter().filter(|(key, _)| !beside.contains(&key.get_ref().as_ref())) {
-            if section.field(key.get_ref()).is_none() {
-                let at = self.location(key.span());
-                self.mistakes.error(&at, component, unknown(section, key.get_ref()));
-                meant.extend(nearest(key.get_ref(), &names));
+        for (key, value) in table.iter().filter(|(key, _)| !beside.contains(&key.get_ref().as_ref())) {
+            let name: &str = key.get_ref();
+            if section.field(name).is_some() {
+                continue;
+            }
+            let at = self.location(key.span());
+            match units::meant(section, name, value.get_ref()) {
+                Some((field, advice)) => {
+                    self.mistakes.error(&at, component, format!("unknown field \"{name}\"; {advice}"));
+                    meant.push(field.name);
+                }
+                None => {
+                    self.mistakes.error(&at, component, unknown(section, name));
+                    meant.extend(nearest(name, &names));
+                }
             }
         }
         let mut read = Table { section, at: at.clone(), values: BTreeMap::new(), typed: Vec::new() };
@@ -77,7 +87,14 @@ impl<'a> Reader<'a> {
     fn typed(&mut self, field: &Field, component: &str, typed: &Spanned<DeValue>) -> Option<At<Value>> {
         let at = self.location(typed.span());
         let at = if matches!(field.kind, Kind::Secret) { at.unquoted() } else { at };
-        let value = self.value(field.kind, &Place { component, name: field.name, at: at.clone() }, typed)?;
+        let place = Place { component, name: field.name, at: at.clone() };
+        if let (Kind::Number { .. } | Kind::Amount { .. }, Some(advice)) =
+            (field.kind, units::converted(field, typed.get_ref()))
+        {
+            self.wrong(&place, format!("takes a number alone; {advice}"));
+            return None;
+        }
+        let value = self.value(field.kind, &place, typed)?;
         Some(At { value, at })
     }
 

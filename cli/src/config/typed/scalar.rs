@@ -2,7 +2,7 @@
 
 use crate::config::describe::{Kind, Words};
 use crate::config::mistake::{Location, instead, listed};
-use crate::config::value::{At, Mapping, Secret, Value, bytes, bytes_text, duration, duration_text, speed};
+use crate::config::value::{At, Mapping, Secret, Value, bytes, bytes_text, duration, duration_text};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use toml::de::DeValue;
@@ -25,7 +25,7 @@ pub fn scalar(kind: Kind, text: &str, folder: &Path, at: &Location) -> Result<Va
         }
         Kind::Address => some(text.parse().ok().map(Value::Address)),
         Kind::Flag => some(text.parse().ok().map(Value::Flag)),
-        Kind::Speed => some(speed(text).map(Value::Speed)),
+        Kind::Speed => some(text.parse().ok().map(Value::Speed)),
         Kind::Integer { min, max } => {
             let value = plain().parse().map_err(|_| wrong())?;
             within(value, min..=max, |n: i64| n.to_string()).map(Value::Integer)

@@ -1,6 +1,6 @@
 //! Where a text is not TOML.
 
-use crate::config::mistake::{Location, Mistakes, Text};
+use crate::config::mistake::{Location, Mistakes, Severity, Text};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use toml::de::Error;
@@ -15,26 +15,68 @@ pub fn broken_header(faults: &[Error], text: &Arc<Text>) -> Option<Location> {
     headers.min_by_key(|span| span.start).map(|span| Location::new(text, span))
 }
 
-/// Whether a fault stands in the line of this place: what else is said of it may follow from that.
-pub fn is_faulty(faults: &[Error], text: &Arc<Text>, at: &Location) -> bool {
-    faults.iter().filter_map(Error::span).any(|span| Location::new(text, span).line() == at.line())
-}
-
-/// The first fault of each line: those after it mostly follow from it.
-pub fn report(faults: &[Error], text: &Arc<Text>, mistakes: &mut Mistakes) {
-    let mut lines = BTreeSet::new();
+/// The first fault of each line: those after it mostly follow from it. Gives the lines that faults stand in, or that
+/// were told for them: what else is said of these may follow from that.
+pub fn report(faults: &[Error], text: &Arc<Text>, mistakes: &mut Mistakes) -> BTreeSet<usize> {
+    let (mut faulty, mut told) = (BTreeSet::new(), BTreeSet::new());
     for fault in faults {
         let span = fault.span().unwrap_or(0..0);
         let at = Location::new(text, span.clone());
-        if lines.insert(at.line()) {
-            mistakes.error(&at, COMPONENT, advice(fault.message(), text, span.start));
+        faulty.insert(at.line());
+        let (at, what) = orphan(fault.message(), text, span.start)
+            .unwrap_or_else(|| (at, advice(fault.message(), text, span.start)));
+        if told.insert(at.line()) {
+            mistakes.push_of_kind(Severity::Error, &at, COMPONENT, what, fault.message());
         }
     }
+    &faulty | &told
 }
+
+/// `[[operator]]` below an `[operator.window]` that has none above it: that one is what must be mended. Or `[operator]`.
+fn orphan(message: &str, text: &Arc<Text>, at: usize) -> Option<(Location, String)> {
+    let fault = header(line(text, at));
+    let list = |noun: &str| format!("[[{noun}]]");
+    let table = |noun: &str| format!("[{noun}]");
+    let noun = NOUNS.into_iter().find(|noun| fault == list(noun) || fault == table(noun))?;
+    if message != "duplicate key" {
+        return None;
+    }
+    let mut start = 0;
+    for typed in text.content[..text.content.floor_char_boundary(at)].split_inclusive('\n') {
+        let here = start;
+        start += typed.len();
+        let typed_header = header(typed);
+        let stands_alone = typed_header == table(noun) || typed_header.starts_with(&format!("[{noun}."));
+        if stands_alone {
+            let place = Location::new(text, here..here + line(text, here).len());
+            return Some((place, without_list(typed_header, noun)));
+        }
+        if typed_header == list(noun) {
+            break;
+        }
+    }
+    (fault == table(noun)).then(|| (Location::new(text, at..at + 1), without_list(fault, noun)))
+}
+
+/// A line without its comment.
+fn header(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
+/// What to say of a table that stands without the header of its list.
+pub fn without_list(header: &str, noun: &str) -> String {
+    if header == format!("[{noun}]") {
+        return format!("{header} is one table, and a pipeline has a list of them; write [[{noun}]]");
+    }
+    format!("{header} without [[{noun}]] above it; write [[{noun}]] in a line of its own above each {noun}")
+}
+
+/// Tables that come in lists.
+const NOUNS: [&str; 3] = ["source", "operator", "sink"];
 
 fn advice(message: &str, text: &Text, at: usize) -> String {
     let line = line(text, at);
-    let group = ["source", "operator", "sink"].into_iter().find(|noun| line.starts_with(&format!("[{noun}.")));
+    let group = NOUNS.into_iter().find(|noun| line.starts_with(&format!("[{noun}.")));
     let key = line.split('=').next().unwrap_or_default().trim();
     if line.split_once('=').is_some_and(|(_, value)| value.trim().is_empty()) {
         return format!("no value; write {key} = and a value");

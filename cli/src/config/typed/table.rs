@@ -2,7 +2,8 @@
 
 use crate::config::describe::Section;
 use crate::config::mistake::Location;
-use crate::config::value::{At, Mapping, Secret, Speed, Value};
+use crate::config::value::{At, Mapping, Secret, Value};
+use rhumb_connectors::file::Speed;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;

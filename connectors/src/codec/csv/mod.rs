@@ -14,7 +14,7 @@ use self::columns::Columns;
 use self::marks::Marks;
 use self::quick::{COLUMNS_MAX, Starts};
 use self::row::{Extent, Row};
-use super::fields::Fields;
+use super::fields::{Fields, Unreadable};
 use super::mapping::FieldsConfig;
 use super::{Codec, Place, RECORD_MAX, scan};
 use rhumb_engine::builder::FrameBuilder;
@@ -86,6 +86,7 @@ pub struct CsvCodec {
     marks: Marks,
     starts: Starts,
     row: Row,
+    unreadable: Unreadable,
 }
 
 impl CsvCodec {
@@ -105,6 +106,7 @@ impl CsvCodec {
             marks: Marks::new(config.delimiter),
             starts: [0; COLUMNS_MAX + 1],
             row: Row::default(),
+            unreadable: Unreadable::default(),
         }
     }
 
@@ -156,7 +158,7 @@ impl CsvCodec {
                     (window.len(), full.then(|| format!("a row of more than {RECORD_MAX} bytes")))
                 }
             };
-            match complaint.map_or_else(|| self.row.frame(columns, &self.fields), Err) {
+            match complaint.map_or_else(|| self.row.frame(columns, &self.fields, &mut self.unreadable), Err) {
                 Ok(frame) => out.push(&frame),
                 Err(complaint) => out.reject(Reason::Undecodable, &window[..length], complaint),
             }
@@ -171,6 +173,14 @@ fn open_quote(full: bool) -> String {
     format!("a quote is opened and not closed within {within}")
 }
 
+/// A datagram of which nothing else would be heard.
+#[cold]
+fn reject_without_rows(bytes: &[u8], out: &mut FrameBuilder) {
+    if !bytes.is_empty() {
+        out.reject(Reason::Undecodable, bytes, "no row in the datagram, at most a header line");
+    }
+}
+
 #[inline]
 fn after_line_breaks(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b'\n' | b'\r') = bytes.get(at) {
@@ -179,11 +189,25 @@ fn after_line_breaks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// The names of the columns in the first line of a file; `None`: these bytes hold no whole line.
+pub fn header(head: &[u8], delimiter: u8) -> Option<Vec<String>> {
+    let line = after_line_breaks(head, after_byte_order_mark(head));
+    let mut row = Row::default();
+    match row.read(&head[line..], delimiter) {
+        Extent::Ended(_) => Some(row.names().iter().map(|name| name.trim_ascii().to_owned()).collect()),
+        Extent::Open { .. } => None,
+    }
+}
+
 fn after_byte_order_mark(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
 impl Codec for CsvCodec {
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.unreadable.counters()
+    }
+
     /// A file without a single line is an empty one, and nothing is wrong with it.
     fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String> {
         if !last && bytes.len() < BYTE_ORDER_MARK.len() {
@@ -217,7 +241,10 @@ impl Codec for CsvCodec {
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder) {
         let line = after_line_breaks(bytes, after_byte_order_mark(bytes));
         let rows = &bytes[line..];
-        if self.configured || rows.is_empty() {
+        if rows.is_empty() {
+            return reject_without_rows(bytes, out);
+        }
+        if self.configured {
             self.rows(rows, true, None, out);
             return;
         }
@@ -227,6 +254,7 @@ impl Codec for CsvCodec {
         };
         self.learn(header);
         match &self.columns {
+            Ok(_) if after_line_breaks(rows, header.len()) == rows.len() => reject_without_rows(bytes, out),
             Ok(_) => _ = self.rows(&rows[header.len()..], true, None, out),
             Err(missing) => {
                 let complaint =

@@ -191,14 +191,14 @@ impl<'a> Cell<'a> {
         Value::Text(self.text()).time(fields.time_unit(field))
     }
 
-    /// Reads a value that need not be there.
+    /// Reads a value that need not be there. `None` too if it cannot be read: care counts it.
     #[inline(always)]
     fn optional(&self, field: Field, fields: &Fields, frame: &mut Frame) -> Option<()> {
         match field {
             _ if self.length == 0 => {}
-            Field::NoFix | Field::Valid => _ = fields.read(field, Value::Text(self.text()), frame),
+            Field::NoFix | Field::Valid => fields.read(field, Value::Text(self.text()), frame).then_some(())?,
             Field::ReceivedAt => frame.received_at = Some(self.time(fields, field)?),
-            _ => _ = fields.measure(field, self.float()?, frame),
+            _ => fields.measure(field, self.float()?, frame).then_some(())?,
         }
         Some(())
     }

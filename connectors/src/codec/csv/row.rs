@@ -1,7 +1,7 @@
 //! One row, read with care: quotes, missing columns, and what is wrong with it.
 
 use super::columns::Columns;
-use crate::codec::fields::{Field, Fields};
+use crate::codec::fields::{Field, Fields, Unreadable};
 use crate::codec::value::Value;
 use rhumb_engine::frame::Frame;
 
@@ -69,7 +69,7 @@ impl Row {
     }
 
     /// The row as a frame, or why it is none.
-    pub fn frame(&self, columns: &Columns, fields: &Fields) -> Result<Frame<'_>, String> {
+    pub fn frame(&self, columns: &Columns, fields: &Fields, unreadable: &mut Unreadable) -> Result<Frame<'_>, String> {
         if let Some(complaint) = columns.wrong_width(self.ends.len()) {
             return Err(complaint);
         }
@@ -81,8 +81,12 @@ impl Row {
                 frame.vehicle = value.text().ok_or_else(|| fields.complaint(field, columns.name(column), value))?;
                 continue;
             }
-            if !fields.read(field, value, &mut frame) && field.is_needed() {
-                return Err(fields.complaint(field, columns.name(column), value));
+            if !fields.read(field, value, &mut frame) {
+                if field.is_needed() {
+                    return Err(fields.complaint(field, columns.name(column), value));
+                }
+                // Nothing in a column is no value.
+                unreadable.add(field, u64::from(!text.trim_ascii().is_empty()));
             }
         }
         Ok(frame)

@@ -121,7 +121,34 @@ fn datagram_needs_columns_or_its_own_header() {
     let config = CodecConfig::named("csv").unwrap();
     expect!["0 a 1s 2 3"].assert_eq(&datagram(&config, b"\nid,ts,lat,lon\na,1,2,3\n").join("\n"));
     expect![[r#"0 reject undecodable "a,1,2,3\nb,1,2,3": a csv datagram needs a header line or `columns` in the configuration: no column for vehicle_id (looked for vehicle_id, vehicle, device_id, id) and event_time (looked for event_time, ts, timestamp, time) and lat (looked for lat, latitude) and lon (looked for lon, lng, longitude); the columns are a, 1, 2, 3"#]].assert_eq(&datagram(&config, b"a,1,2,3\nb,1,2,3").join("\n"));
-    expect![""].assert_eq(&datagram(&config, b"\r\n").join("\n"));
+    expect![[r#"0 reject undecodable "\r\n": no row in the datagram, at most a header line"#]]
+        .assert_eq(&datagram(&config, b"\r\n").join("\n"));
+    expect![[r#"0 reject undecodable "id,ts,lat,lon\n": no row in the datagram, at most a header line"#]]
+        .assert_eq(&datagram(&config, b"id,ts,lat,lon\n").join("\n"));
+    expect![[r#"0 reject undecodable "id,ts,lat,lon": no row in the datagram, at most a header line"#]]
+        .assert_eq(&datagram(&config, b"id,ts,lat,lon").join("\n"));
+}
+
+#[test]
+fn values_that_cannot_be_read_are_left_out_and_counted() {
+    let mut reader = Reader::new();
+    let mut codec = CsvCodec::new(&CsvConfig::default());
+    // Long enough for rows to be read quickly.
+    let rows = "a,1,2,3,fast,9,A\nb,1,2,3,,-4,maybe\nc,1,2,3, ,,\nd,1,2,3,1.5,7,V\n".to_owned() + &"\n".repeat(200);
+    codec.datagram(format!("id,ts,lat,lon,speed,satellites,valid\n{rows}").as_bytes(), &mut reader.out);
+    assert_eq!(
+        reader.lines(),
+        ["0 a 1s 2 3 satellites 9", "0 b 1s 2 3", "0 c 1s 2 3", "0 d 1s 2 3 speed 1.5 satellites 7 no_fix 1"]
+    );
+    let counters = [("speed_mps_unreadable", 1), ("satellites_unreadable", 1), ("valid_unreadable", 1)];
+    assert_eq!(codec.counters(), counters);
+}
+
+#[test]
+fn header_of_a_file_names_its_columns() {
+    assert_eq!(header(b"\xEF\xBB\xBF\r\nid; \"lat\" ;\"lon\"\r\n1;2;3", b';'), columns("id,\"lat\",lon"));
+    assert_eq!(header(b"id,ts\n", b','), columns("id,ts"));
+    assert_eq!(header(b"id,ts", b','), None);
 }
 
 #[test]
@@ -237,8 +264,10 @@ proptest! {
             let end = quick::row(text.as_bytes(), at, &mut marks, &mut starts, &columns, &fields, &mut frame);
             if let Some(end) = end {
                 prop_assert_eq!(row.read(&text.as_bytes()[at..], b','), Extent::Ended(end - at));
-                let careful = row.frame(&columns, &fields).map(|frame| line(&Out::Frame(frame, 0)));
+                let mut unreadable = Unreadable::default();
+                let careful = row.frame(&columns, &fields, &mut unreadable).map(|frame| line(&Out::Frame(frame, 0)));
                 prop_assert_eq!(Ok(line(&Out::Frame(frame, 0))), careful);
+                prop_assert_eq!(unreadable, Unreadable::default());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The codec `json`: an object a frame. Objects may come alone, one a line, one after the other, or in an array.
 //!
+//! An array that is not closed by the end of the input is told by a reject without bytes: what came before it counts.
+//!
 //! Between objects, white space, commas, brackets, NUL and the record separator of RFC 7464 are skipped, so that a
 //! reader can take up an array anywhere. Keys come in any order; unknown ones are skipped, whatever they hold; of
 //! equal keys the last counts; `null` is as good as no key. Numbers may be written as strings, and ids as numbers.
@@ -37,19 +39,26 @@ impl JsonConfig {
 
 pub struct JsonCodec {
     object: Object,
+    /// Arrays that were opened and not closed yet, as far as can be known: what is skipped in a broken record may
+    /// close some.
+    open: u32,
 }
 
 impl JsonCodec {
     pub fn new(config: &JsonConfig) -> JsonCodec {
-        JsonCodec { object: Object::new(&config.fields) }
+        JsonCodec { object: Object::new(&config.fields), open: 0 }
     }
 
     /// Decodes records; `place` is `None` in a datagram.
     fn records(&mut self, bytes: &[u8], last: bool, place: Option<Place>, out: &mut FrameBuilder) -> usize {
         let mut at = 0;
         loop {
-            at = after_separators(bytes, at);
+            at = after_separators(bytes, at, &mut self.open);
             if at == bytes.len() {
+                if last && std::mem::take(&mut self.open) > 0 {
+                    place.into_iter().for_each(|place| place.at(at, out));
+                    out.reject(Reason::Undecodable, &[], "the input ends inside an array");
+                }
                 return at;
             }
             if let Some(place) = place {
@@ -69,7 +78,10 @@ impl JsonCodec {
                 Err(Trouble::Cut) if !full && !last => return at,
                 Err(trouble) => match broken_end(window, &trouble) {
                     None if !full && !last => return at,
-                    end => reject(window, end.unwrap_or(window.len()), full, &trouble, out),
+                    end => {
+                        self.open = 0;
+                        reject(window, end.unwrap_or(window.len()), full, &trouble, out)
+                    }
                 },
             };
         }
@@ -103,14 +115,24 @@ fn broken_end(window: &[u8], trouble: &Trouble) -> Option<usize> {
 }
 
 #[inline]
-fn after_separators(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t' | b',' | b'[' | b']' | 0x1E | 0) = bytes.get(at) {
+fn after_separators(bytes: &[u8], mut at: usize, open: &mut u32) -> usize {
+    while let Some(byte @ (b' ' | b'\n' | b'\r' | b'\t' | b',' | b'[' | b']' | 0x1E | 0)) = bytes.get(at) {
+        match byte {
+            b'[' => *open = open.saturating_add(1),
+            // A reader may have taken the array up in its middle.
+            b']' => *open = open.saturating_sub(1),
+            _ => {}
+        }
         at += 1;
     }
     at
 }
 
 impl Codec for JsonCodec {
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.object.unreadable.counters()
+    }
+
     fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String> {
         match bytes.starts_with(BYTE_ORDER_MARK) {
             true => Ok(Some(BYTE_ORDER_MARK.len())),
@@ -125,8 +147,11 @@ impl Codec for JsonCodec {
 
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder) {
         let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        if !text.is_empty() && after_separators(text, 0) == text.len() && text.trim_ascii() != b"[]" {
-            out.reject(Reason::Undecodable, bytes, "no record in the datagram");
+        if !text.is_empty() && after_separators(text, 0, &mut 0) == text.len() {
+            if text.trim_ascii() != b"[]" {
+                out.reject(Reason::Undecodable, bytes, "no record in the datagram");
+            }
+            return;
         }
         self.records(text, true, None, out);
     }

@@ -3,7 +3,7 @@
 use super::escape::unescape;
 use super::keys::{Keys, PATH_MAX, ROOT};
 use super::syntax::{self, Scanned, Trouble};
-use crate::codec::fields::{Field, Fields, NAMES_MAX};
+use crate::codec::fields::{Field, Fields, NAMES_MAX, Unreadable};
 use crate::codec::mapping::FieldsConfig;
 use crate::codec::number::Decimal;
 use crate::codec::value::Value;
@@ -48,6 +48,7 @@ pub struct Object {
     found: [Found; NAMES_MAX],
     vehicle: Vec<u8>,
     unescaped: Vec<u8>,
+    pub unreadable: Unreadable,
 }
 
 impl Object {
@@ -60,6 +61,7 @@ impl Object {
             found: [Found { kind: Kind::Other, start: 0, end: 0 }; NAMES_MAX],
             vehicle: Vec::new(),
             unescaped: Vec::new(),
+            unreadable: Unreadable::default(),
         }
     }
 
@@ -139,7 +141,7 @@ impl Object {
     /// The object last read, from the same text, into `frame`; or why it is none.
     #[inline]
     pub fn frame<'a>(&'a mut self, text: &'a [u8], frame: &mut Frame<'a>) -> Result<(), String> {
-        let Object { fields, seen, found, vehicle, unescaped, .. } = self;
+        let Object { fields, seen, found, vehicle, unescaped, unreadable, .. } = self;
         let absent = Field::NEEDED.into_iter().find(|field| *seen & fields.names_of(*field) == 0);
         if let Some(absent) = absent {
             return Err(format!("no field {} (looked for {})", absent.name(), fields.looked_for(absent)));
@@ -158,8 +160,12 @@ impl Object {
             // The names of a field stand together, the best first: after it the others do not count.
             left &= !fields.names_of(name.field);
             let value = found[n].value(text, unescaped);
-            if !fields.read(name.field, value, frame) && name.field.is_needed() {
-                return Err(fields.complaint(name.field, &name.name, value));
+            if !fields.read(name.field, value, frame) {
+                if name.field.is_needed() {
+                    return Err(fields.complaint(name.field, &name.name, value));
+                }
+                let is_empty = matches!(value, Value::Text(text) if text.trim_ascii().is_empty());
+                unreadable.add(name.field, u64::from(!is_empty));
             }
         }
         Ok(())

@@ -39,6 +39,42 @@ fn objects_alone_in_lines_in_arrays_and_one_after_the_other() {
 }
 
 #[test]
+fn array_that_is_cut_is_told() {
+    check(
+        r#"[{"id":"a","ts":1,"lat":10,"lon":20},"#,
+        expect![[r#"
+            1 a 1s 10 20
+            37 reject undecodable "": the input ends inside an array"#]],
+    );
+    check(
+        r#"[[{"id":"a","ts":1,"lat":10,"lon":20}]"#,
+        expect![[r#"
+        2 a 1s 10 20
+        38 reject undecodable "": the input ends inside an array"#]],
+    );
+    check("[{\"id\":\"a\",\"ts\":1,\"lat\":10,\"lon\":20}]\n[]\n", expect!["1 a 1s 10 20"]);
+    // Taken up in its middle.
+    check(r#"{"id":"a","ts":1,"lat":10,"lon":20}]"#, expect!["0 a 1s 10 20"]);
+    // The end of the array may have been in what could not be read.
+    check(
+        "[{\"id\":\"a\",}]\n",
+        expect![[r#"1 reject undecodable "{\"id\":\"a\",}]": byte 10: expected a key in quotes"#]],
+    );
+}
+
+#[test]
+fn values_that_cannot_be_read_are_left_out_and_counted() {
+    let mut reader = Reader::new();
+    let mut codec = JsonCodec::new(&JsonConfig::default());
+    let frame = r#""ts":1,"lat":10,"lon":20"#;
+    for text in [r#""speed":"fast""#, r#""speed":[1],"satellites":-3"#, r#""speed":" ","hdop":null,"heading":"9""#] {
+        codec.datagram(format!("{{\"id\":\"a\",{frame},{text}}}").as_bytes(), &mut reader.out);
+    }
+    assert_eq!(reader.lines(), ["0 a 1s 10 20", "0 a 1s 10 20", "0 a 1s 10 20 heading 9"]);
+    assert_eq!(codec.counters(), [("speed_mps_unreadable", 2), ("satellites_unreadable", 1)]);
+}
+
+#[test]
 fn values_are_taken_however_they_are_written() {
     check(
         r#"{"ID":17,"Timestamp":"1211018404.5","Latitude":"-10.25","LNG":2.5e1,"alt":"9","speed":0.5,"course":359,"accuracy":4,"satellites":"8","hdop":1.5,"valid":false,"received_at":"2024-05-01T00:00:00Z"}"#,
