@@ -107,6 +107,10 @@ fn around(example: &str) -> String {
             let enrich = operator("[operator.enrich]\ntable = \"vehicles.csv\"\n");
             ("name = \"p\"\n".to_owned() + &udp("json") + &enrich + "[[operator]]\n", String::new())
         }
+        "[operator.trips]" => {
+            let io = "[source.teltonika]\nio = { ignition = { id = 239, type = \"bool\" } }\n[[operator]]\n";
+            ("name = \"p\"\n".to_owned() + &udp("teltonika") + io, String::new())
+        }
         "[operator.window]" => {
             let geofence = operator("[operator.geofence]\nzones = \"zones/city.geojson\"\n");
             ("name = \"p\"\n".to_owned() + &udp("json") + &geofence + "[[operator]]\n", String::new())

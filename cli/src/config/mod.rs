@@ -59,7 +59,7 @@ fn load_from(path: &Path, text: &Arc<Text>, env: Env) -> Result<(Checked, Vec<Mi
     if typed.damaged {
         if let Some(what) = foreign::instead(path, &text.content) {
             let mut mistakes = Mistakes::default();
-            mistakes.error(&Location::new(&text, 0..0), "pipeline", what);
+            mistakes.error(&Location::new(text, 0..0), "pipeline", what);
             return Err(mistakes.sorted(&name));
         }
         // What is not there may have been typed: only what was read for certain is told.

@@ -187,8 +187,13 @@ impl Fields {
     }
 
     /// Puts a number into a field that holds one, in the frame's unit. False if it is none that the field can hold.
+    ///
+    /// Phones write -1 for a speed, a heading or an accuracy that they do not know: that is no value.
     #[inline]
     pub fn measure(&self, field: Field, value: f64, frame: &mut Frame) -> bool {
+        if value == -1.0 && matches!(field, Field::Speed | Field::Heading | Field::Accuracy) {
+            return true;
+        }
         let into = match field {
             Field::Altitude => (&mut frame.altitude_m, self.altitude.to_metres(value)),
             Field::Speed => (&mut frame.speed_mps, self.speed.to_mps(value)),
@@ -268,6 +273,10 @@ mod tests {
         check(Field::Speed, "", false);
         check(Field::Speed, "nan", false);
         check(Field::Speed, "1e300", false);
+        let mut frame = Frame::default();
+        assert!(fields.read(Field::Heading, Value::Text(b"-1"), &mut frame), "unknown, as phones write it");
+        assert_eq!(frame, Frame::default());
+        check(Field::Heading, "-2", true);
         check(Field::Satellites, "12.0", true);
         check(Field::Satellites, "12.5", false);
         check(Field::Satellites, "-1", false);

@@ -255,7 +255,7 @@ impl<'a> Builder<'a> {
         if let Shape::Polygons(polygons) = &self.shapes.zones[zone as usize].shape {
             let shape = polygons[part as usize].ring(ring.ring);
             let edges = &contents.edges[ring.edges.0 as usize..ring.edges.1 as usize];
-            cut_edges(&self.grid, frame, shape, edges, &mut self.cut);
+            cut_edges(self.grid, frame, shape, edges, &mut self.cut);
         }
         &self.cut
     }

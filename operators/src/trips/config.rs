@@ -1,6 +1,7 @@
 //! What `[operator.trips]` means once checked.
 
-use rhumb_engine::time::SECOND_US;
+use rhumb_engine::definition::Definition;
+use rhumb_engine::time::{SECOND_US, duration_text};
 
 /// Microseconds and metres.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,17 @@ impl TripsConfig {
             lateness_us: 300 * SECOND_US,
             pipeline: pipeline.into(),
         }
+    }
+
+    /// What open trips and the rows told depend on. Not how long frames are held back, nor `lateness`: those may change.
+    pub fn definition(&self) -> Definition {
+        let settings = [
+            ("stop_radius_m", self.stop_radius_m.to_string()),
+            ("stop_for", duration_text(self.stop_us)),
+            ("gap", duration_text(self.gap_us)),
+            ("ignition", self.ignition.clone()),
+        ];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// A leg is driven if it is faster than leaving a stop in the time that makes one.

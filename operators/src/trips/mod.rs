@@ -20,6 +20,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use held::{Held, Marks, Pushed, Ring, Sample};
 use leg::Rules;
+use rhumb_engine::definition::Definition;
 use rhumb_engine::effects::{Effects, TableRows};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::{Lane, hash_of};
@@ -51,6 +52,7 @@ struct Shared {
     hash: u64,
     trips: TablePlan,
     stops: TablePlan,
+    definition: Definition,
 }
 
 impl TripsPlan {
@@ -58,6 +60,7 @@ impl TripsPlan {
         let name = name.into();
         let shared = Shared {
             too_late: format!("too_late.{name}"),
+            definition: config.definition(),
             rules: Rules::new(&config),
             path_keep: config.path_keep,
             silent_after_us: config.gap_us.saturating_add(config.lateness_us),
@@ -78,6 +81,10 @@ impl OperatorPlan for TripsPlan {
 
     fn tables(&self) -> Vec<TablePlan> {
         vec![self.shared.trips.clone(), self.shared.stops.clone()]
+    }
+
+    fn definition(&self) -> Definition {
+        self.shared.definition.clone()
     }
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
