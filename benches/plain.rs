@@ -154,43 +154,65 @@ fn shape(geometry: &serde_json::Value) -> MultiPolygon {
     }
 }
 
+/// What a worker knows between two frames.
+pub struct Plain<'a> {
+    zones: &'a Zones,
+    inside: HashMap<String, Vec<String>>,
+    windows: HashMap<(i64, String), (u64, f64)>,
+}
+
+impl<'a> Plain<'a> {
+    pub fn new(zones: &'a Zones) -> Plain<'a> {
+        Plain { zones, inside: HashMap::new(), windows: HashMap::new() }
+    }
+
+    /// Takes a frame (time in milliseconds), tells of exits and enters, and gives the zones that hold it.
+    pub fn frame(
+        &mut self,
+        vehicle: &str,
+        ts: i64,
+        lat: f64,
+        lon: f64,
+        speed: f64,
+        mut tell: impl FnMut(&'static str, &str),
+    ) -> &Found {
+        let found = self.zones.at(lat, lon);
+        let before = self.inside.entry(vehicle.to_owned()).or_default();
+        before.iter().filter(|zone| !found.contains(zone)).for_each(|zone| tell("exit", zone));
+        found.iter().filter(|zone| !before.contains(zone)).for_each(|zone| tell("enter", zone));
+        for zone in &found {
+            let window = self.windows.entry((ts / MINUTE_MS, zone.clone())).or_default();
+            window.0 += 1;
+            window.1 += speed;
+        }
+        *before = found;
+        before
+    }
+}
+
 fn work(batches: Receiver<Vec<Record>>, zones: &Zones, folder: &Path, worker: usize) -> Done {
     let history = ["vehicle_id:s", "event_time:i", "lat:f", "lon:f", "speed_mps:f", "zones:s"];
     let alerts = ["kind:s", "vehicle_id:s", "zone_id:s", "event_time:i", "lat:f", "lon:f"];
     let mut history = Table::new(&folder.join(format!("history-{worker}.parquet")), &history);
     let mut alerts = Table::new(&folder.join(format!("alerts-{worker}.parquet")), &alerts);
-    let mut inside: HashMap<String, Vec<String>> = HashMap::new();
-    let mut windows: HashMap<(i64, String), (u64, f64)> = HashMap::new();
+    let mut plain = Plain::new(zones);
     let mut done = Done::default();
     for batch in batches {
         for record in batch {
             done.frames += 1;
-            let found = zones.at(record.lat, record.lon);
-            let before = inside.entry(record.vehicle_id.clone()).or_default();
-            for (kind, zone) in before
-                .iter()
-                .filter(|z| !found.contains(z))
-                .map(|z| ("exit", z))
-                .chain(found.iter().filter(|z| !before.contains(z)).map(|z| ("enter", z)))
-            {
+            let (vehicle, speed) = (&*record.vehicle_id, record.speed_mps.unwrap_or_default());
+            let found = plain.frame(vehicle, record.ts, record.lat, record.lon, speed, |kind, zone| {
                 *(if kind == "exit" { &mut done.exits } else { &mut done.enters }) += 1;
-                alerts.push(&[kind, &record.vehicle_id, zone], &[record.ts], &[record.lat, record.lon]);
-            }
-            for zone in &found {
-                let window = windows.entry((record.ts / MINUTE_MS, zone.clone())).or_default();
-                window.0 += 1;
-                window.1 += record.speed_mps.unwrap_or_default();
-            }
-            let speed = record.speed_mps.unwrap_or_default();
-            history.push(&[&record.vehicle_id, &found.join(",")], &[record.ts], &[record.lat, record.lon, speed]);
-            *before = found;
+                alerts.push(&[kind, vehicle, zone], &[record.ts], &[record.lat, record.lon]);
+            });
+            history.push(&[vehicle, &found.join(",")], &[record.ts], &[record.lat, record.lon, speed]);
         }
     }
     let mut table = Table::new(
         &folder.join(format!("windows-{worker}.parquet")),
         &["zone_id:s", "minute:i", "frames:i", "speed_sum:f"],
     );
-    for ((minute, zone), (frames, speed)) in &windows {
+    for ((minute, zone), (frames, speed)) in &plain.windows {
         done.windows += 1;
         table.push(&[zone], &[*minute, *frames as i64], &[*speed]);
     }

@@ -116,15 +116,24 @@ pub struct Input {
 }
 
 impl Input {
-    /// `rounds` frames of each vehicle.
+    /// `rounds` frames of each vehicle, one each ten seconds.
     pub fn new(rounds: u32) -> Input {
+        Input::every(10.0, rounds)
+    }
+
+    /// `rounds` frames of each vehicle, one each so many seconds.
+    pub fn every(interval_s: f64, rounds: u32) -> Input {
         let vehicles: Arc<Vehicles> = Arc::default();
         let origin = Origin { source: "bench".into(), partition: "0".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
         let mut builder = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
         builder.at(0, EventTime(0));
         let mut batches = Vec::new();
-        let mut frames: Vec<_> = Fleet::new(SimulateConfig::new(VEHICLES, f64::from(rounds) * 10.0, 7)).collect();
+        let config = SimulateConfig {
+            rate_per_s: f64::from(VEHICLES) / interval_s,
+            ..SimulateConfig::new(VEHICLES, f64::from(rounds) * interval_s, 7)
+        };
+        let mut frames: Vec<_> = Fleet::new(config).collect();
         // Vehicles do not report in the order of their numbers: shuffle each round the same way.
         let stride = 7_919;
         let whole = frames.len() / VEHICLES as usize;
