@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     match arguments.command.run() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {}", rhumb_engine::run::with_causes(error.as_ref()));
+            rhumb::terminal::say(format_args!("error: {}", rhumb_engine::run::with_causes(error.as_ref())));
             Exit::Failed.into()
         }
     }

@@ -65,8 +65,11 @@ impl Reader {
                 if barrier.kind != BarrierKind::Epoch && !ended {
                     frames_in += self.take_what_has_arrived()?;
                 }
-                last_tick = self.now().max(last_tick);
-                self.send_tick(last_tick)?;
+                // Where a recording's clock is told must not depend on when somebody wants an epoch.
+                if self.tempo == Tempo::Live {
+                    last_tick = self.now().max(last_tick);
+                    self.send_tick(last_tick)?;
+                }
                 self.send_barrier(barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
                     return Ok(());
@@ -97,7 +100,7 @@ impl Reader {
                     self.tell(ReaderEvent::Ended(Err(error)))?;
                 }
             }
-            let is_due = self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
+            let is_due = ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
             if is_due && self.now() > last_tick {
                 (last_tick, ticked_at) = (self.now(), frames_in);
                 self.send_tick(last_tick)?;

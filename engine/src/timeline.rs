@@ -112,7 +112,8 @@ impl Timeline {
                 continue;
             }
             if std::mem::take(&mut heard.is_fresh) {
-                (heard.at, heard.clock) = (tick.now, clock.0);
+                // A lane that is ahead of its reader, as of a recording that is not sorted, waits for it.
+                (heard.at, heard.clock) = (tick.now, clock.0.min(tick.now.0));
                 continue;
             }
             let idle_us = tick.now.0.saturating_sub(heard.at.0).saturating_sub(self.idle_after_us);
@@ -339,6 +340,17 @@ mod tests {
             site.frames(0, "a", &[second]);
             site.tick(0, second + 900);
             assert_eq!(site.clocks(), [second]);
+        }
+    }
+
+    #[test]
+    fn lane_that_is_ahead_of_its_reader_waits_for_it() {
+        let mut site = Site::new();
+        site.frames(0, "a", &[9_000, 9_001]);
+        site.tick(0, 1_000);
+        for (now, clock) in [(5_000, 9_001), (9_061, 9_001), (9_070, 9_010)] {
+            site.tick(0, now);
+            assert_eq!(site.clocks(), [clock], "at {now}");
         }
     }
 

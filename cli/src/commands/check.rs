@@ -16,7 +16,7 @@ impl Check {
         let mut exit = Exit::Done;
         for path in &self.pipelines {
             match load_to_run(path, LogFormat::Text) {
-                Some(_) => eprintln!("{}: ok", path.display()),
+                Some(_) => crate::terminal::say(format_args!("{}: ok", path.display())),
                 None => exit = Exit::Configuration,
             }
         }

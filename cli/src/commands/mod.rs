@@ -101,7 +101,7 @@ fn told(path: &Path, loaded: Result<(Checked, Vec<Mistake>), Vec<Mistake>>, form
         let of = |m: &Mistake| if m.severity == Severity::Error { 1 + m.more } else { 0 };
         let refused = format!("{}: {}", path.display(), count_of_mistakes(mistakes.iter().map(of).sum()));
         match format {
-            LogFormat::Text => eprintln!("{refused}"),
+            LogFormat::Text => crate::terminal::say(format_args!("{refused}")),
             LogFormat::Json => tracing::error!("{refused}"),
         }
     }
@@ -119,7 +119,7 @@ fn print_refused(path: &Path, mistakes: Vec<Mistake>) {
 
 fn tell(mistake: &Mistake, format: LogFormat) {
     if format == LogFormat::Text {
-        return eprintln!("{mistake}");
+        return crate::terminal::say(format_args!("{mistake}"));
     }
     let Mistake { at, component, what, more, .. } = mistake;
     let (file, line, column) = (at.file(), at.line(), at.column());
@@ -132,7 +132,7 @@ fn tell(mistake: &Mistake, format: LogFormat) {
 
 /// Says what does not fit together in what was typed, where clap cannot see it.
 fn usage(what: impl std::fmt::Display) -> Exit {
-    eprintln!("error: {what}\n\nFor more information, try '--help'.");
+    crate::terminal::say(format_args!("error: {what}\n\nFor more information, try '--help'."));
     Exit::Usage
 }
 

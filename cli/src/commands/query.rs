@@ -122,7 +122,7 @@ impl Query {
         let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
         let rows = session.run(sql, self.format, &mut file).map_err(|error| lake.explain(error))?;
         file.flush().with_context(making)?;
-        eprintln!("{} rows", rows.rows);
+        crate::terminal::say(format_args!("{} rows", rows.rows));
         Ok(Exit::Done)
     }
 }

@@ -151,15 +151,18 @@ impl Simulate {
         let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
         let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
         let seconds = report.elapsed.as_secs_f64();
-        eprintln!(
+        crate::terminal::say(format_args!(
             "sent {} frames in {} datagrams ({} bytes) in {seconds:.1} s, {:.0} frames/s",
             report.frames,
             report.datagrams,
             report.bytes,
             report.frames as f64 / seconds.max(1e-9),
-        );
+        ));
         if report.refused > 0 {
-            eprintln!("nobody listened at {to} {} times: what was sent then is lost", report.refused);
+            crate::terminal::say(format_args!(
+                "nobody listened at {to} {} times: what was sent then is lost",
+                report.refused
+            ));
             return Ok(Exit::Failed);
         }
         Ok(Exit::Done)
@@ -182,7 +185,7 @@ impl Simulate {
                 written => written.context("write to standard output")?,
             },
         };
-        eprintln!("wrote {written} frames");
+        crate::terminal::say(format_args!("wrote {written} frames"));
         Ok(Exit::Done)
     }
 }

@@ -52,13 +52,13 @@ impl Zones {
             What::Check(file) => Ok(match file.load()? {
                 Some(zones) => {
                     let stats = zones.stats();
-                    eprintln!(
+                    crate::terminal::say(format_args!(
                         "{}: ok: {} zones, {} vertices, {} bytes of index",
                         file.file.display(),
                         zones.len(),
                         stats.vertices,
                         stats.index_bytes
-                    );
+                    ));
                     Exit::Done
                 }
                 None => Exit::Configuration,
@@ -88,10 +88,10 @@ impl File {
         };
         let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
         for (problem, more) in capped(problems, |problem| std::mem::discriminant(&problem.what)) {
-            eprintln!("{}{}", self.line(&problem), and_more(more));
+            crate::terminal::say(format_args!("{}{}", self.line(&problem), and_more(more)));
         }
         if zones.is_none() {
-            eprintln!("{}: {}", self.file.display(), count_of_mistakes(errors));
+            crate::terminal::say(format_args!("{}: {}", self.file.display(), count_of_mistakes(errors)));
         }
         Ok(zones)
     }

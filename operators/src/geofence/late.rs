@@ -76,7 +76,11 @@ impl Tracks {
         let path = self.paths.of(slot, &track.head);
         let (kept, wrong) = path.split_at(path.partition_point(|sample| sample.fix.time <= time));
         let first = track.head.number.wrapping_sub(wrong.len() as u32).wrapping_add(1);
-        let before = track.before(first).without_dwells();
+        let before = match kept {
+            // As before every vehicle's first fix.
+            [] if !track.cut => State::default(),
+            _ => track.before(first).without_dwells(),
+        };
         let (mut was, mut is) = (Vec::new(), Vec::new());
         let mut old = before.clone();
         run(machine, &mut old, kept.last().copied(), wrong, &mut was, |_, _| {});

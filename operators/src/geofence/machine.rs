@@ -180,9 +180,17 @@ impl Machine<'_> {
         if !rules.apply_to(self.vehicle, self.group) {
             return Some(way.to);
         }
-        let stretch = (!rules.schedule.is_always()).then(|| rules.schedule.at(way.to.time)).filter(|s| !s.open)?;
-        let earliest = way.from.map_or(since, |from| from.time.max(since));
-        Some(way.at_time(stretch.since.clamp(earliest.min(way.to.time), way.to.time)))
+        if rules.schedule.is_always() {
+            return None;
+        }
+        let earliest = way.from.map_or(since, |from| from.time.max(since)).min(way.to.time);
+        // It may be in force again by now, or have been so and ended again: the first end counts.
+        let then = rules.schedule.at(earliest);
+        let closed = match then.open {
+            true => Some(then.until),
+            false => Some(rules.schedule.at(way.to.time)).filter(|now| !now.open).map(|now| now.since.max(earliest)),
+        };
+        closed.filter(|closed| *closed <= way.to.time).map(|closed| way.at_time(closed))
     }
 
     /// How a visit ended to a zone that is no longer in force: by leaving before, or by that.

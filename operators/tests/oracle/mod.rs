@@ -115,15 +115,28 @@ fn one_zone(
         let stretch = if rules.schedule.is_always() { always } else { rules.schedule.at(fix.time) };
         let was_outside = since.is_none() && coming.is_none();
         let mut left: Option<(Fix, &str)> = None;
-        if !stretch.open {
-            coming = None;
-            if let Some(since) = since {
-                let first = trusted.map_or(since, |t| t.time.max(since)).min(fix.time);
-                let end = at_time(trusted, fix, stretch.since.clamp(first, fix.time));
+        if let Some(begun) = since.filter(|_| !rules.schedule.is_always()) {
+            let first = trusted.map_or(begun, |t| t.time.max(begun)).min(fix.time);
+            let then = rules.schedule.at(first);
+            let closed = if then.open {
+                (then.until <= fix.time).then_some(then.until)
+            } else {
+                (!stretch.open).then(|| stretch.since.clamp(first, fix.time))
+            };
+            if let Some(closed) = closed {
+                let end = at_time(trusted, fix, closed);
                 let gone =
                     going.map(|(at, ..)| at).or((!inside && is_trusted).then(|| cross_at(trusted, fix, Side::Exit)));
-                left = Some(gone.filter(|at| at.time <= end.time).map_or((end, "zone_closed"), |at| (at, "")));
+                let (at, reason) = gone.filter(|at| at.time <= end.time).map_or((end, "zone_closed"), |at| (at, ""));
+                if let Some(due) = rules.dwell_us.map(|dwell| begun + dwell).filter(|due| *due <= at.time) {
+                    say("dwell", &Fix { time: due, ..at }, begun, "", None);
+                }
+                say("exit", &at, begun, reason, None);
+                (since, going) = (None, None);
             }
+        }
+        if !stretch.open {
+            coming = None;
         } else if is_trusted && since.is_some() {
             if inside {
                 going = None;
