@@ -83,6 +83,13 @@ fn document_is_what_the_reader_reads() {
     );
 }
 
+const WINDOW: &str = r#"[operator.window]
+name = "zone_speed"
+every = "1m"
+key = ["zone_id"]
+aggregates = { frames = "count" }
+"#;
+
 /// A pipeline around an example of the document: what it needs before it, and nothing that it excludes.
 fn around(example: &str) -> String {
     let header = example.lines().next().unwrap_or_default();
@@ -110,6 +117,11 @@ fn around(example: &str) -> String {
         "[operator.trips]" => {
             let io = "[source.teltonika]\nio = { ignition = { id = 239, type = \"bool\" } }\n[[operator]]\n";
             ("name = \"p\"\n".to_owned() + &udp("teltonika") + io, String::new())
+        }
+        "[[test]]" => {
+            let operators = ["[operator.geofence]\nzones = \"zones/city.geojson\"\n", "[operator.trips]\n", WINDOW];
+            let trackers = udp("json").replace("\"s\"", "\"trackers\"");
+            ("name = \"p\"\n".to_owned() + &trackers + &operators.map(operator).concat(), String::new())
         }
         "[operator.window]" => {
             let geofence = operator("[operator.geofence]\nzones = \"zones/city.geojson\"\n");
