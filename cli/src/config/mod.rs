@@ -17,7 +17,7 @@ mod typed;
 mod value;
 
 pub use document::document;
-pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, Want};
+pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, ValueKind, Want};
 pub use explain::{explain, zone_rules};
 pub use flood::{and_more, capped};
 pub use means::*;

@@ -122,7 +122,7 @@ fn read(checked: &Checked, test: &TestMeans, vehicles: &Arc<Vehicles>) -> anyhow
     match &test.input {
         TestInput::Frames(frames) => push(frames, &mut out),
         TestInput::Bytes { pieces, received_at: Some(received_at) } => {
-            decode(source, &codec, pieces, *received_at, &mut out)?
+            decode(source, &codec, pieces, *received_at, &mut out)?;
         }
         TestInput::Bytes { pieces, received_at: None } => {
             // Received when the newest of it was taken: so it has to be looked at once before.

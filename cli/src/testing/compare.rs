@@ -112,3 +112,69 @@ fn shown(row: &Row, expected: &[Expected]) -> Vec<String> {
     };
     like.cells.iter().map(|(name, want)| format!("{name} {}", want.show(cell(row, name)))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Location, ValueKind, Want};
+    use rhumb_engine::time::EventTime;
+    use std::sync::Arc;
+
+    fn rows(text: &str) -> Vec<Row> {
+        let cell = |cell: &str| {
+            let (name, value) = cell.split_once('=').expect("name=value");
+            (name.to_owned(), Found::Text(value.to_owned()))
+        };
+        text.split("; ").filter(|row| !row.is_empty()).map(|row| row.split(' ').map(cell).collect()).collect()
+    }
+
+    /// Rows are `a=1 b=2; a=3`. Gives what differs, in short.
+    #[track_caller]
+    fn check(expected: &str, came: &str, partial: bool, told: &[&str]) {
+        let want = |(name, value): (String, Found)| {
+            let want = Want::read(ValueKind::Text, &value.to_string(), EventTime(0)).expect("a text");
+            (name, want)
+        };
+        let at = Location::new(&Arc::default(), 0..0);
+        let expected: Vec<Expected> = rows(expected)
+            .into_iter()
+            .map(|row| Expected { at: at.clone(), cells: row.into_iter().map(want).collect() })
+            .collect();
+        let short = |difference: Difference| match difference {
+            Difference::Differs { same, differing, .. } => {
+                let differing = differing.iter().map(|one| format!("{} {} not {}", one.column, one.got, one.expected));
+                format!("{}: {}", same.join(" "), differing.collect::<Vec<_>>().join(" "))
+            }
+            Difference::Missing { row, .. } => format!("missing {}", row.join(" ")),
+            Difference::Unexpected { row } => format!("unexpected {}", row.join(" ")),
+        };
+        let found: Vec<String> = compare(&expected, &rows(came), partial).into_iter().map(short).collect();
+        assert_eq!(found, told);
+    }
+
+    #[test]
+    fn a_row_that_says_little_leaves_the_others_theirs() {
+        check("a=1; a=1 b=2", "a=1 b=2; a=1 b=3", false, &[]);
+        check("a=1; a=1; a=1 b=2; b=3", "a=1 b=2; a=1 b=3; a=1 b=4; a=2 b=3", false, &[]);
+    }
+
+    #[test]
+    fn no_row_counts_twice() {
+        check("a=1; a=1", "a=1 b=2", false, &["missing a 1"]);
+        check("a=1", "a=1; a=1", false, &["unexpected a 1"]);
+    }
+
+    #[test]
+    fn nearest_row_is_shown_if_half_of_it_is_as_expected() {
+        check("a=1 b=2 c=3", "a=1 b=9 c=9; a=1 b=2 c=9", true, &["a 1 b 2: c 9 not 3"]);
+        check("a=1 b=2 c=3", "a=1 b=9 c=9", true, &["missing a 1 b 2 c 3"]);
+        check("a=1", "a=2", false, &["missing a 1", "unexpected a 2"]);
+    }
+
+    #[test]
+    fn partial_lets_others_come() {
+        check("a=1", "a=2; a=1", true, &[]);
+        check("", "a=2", false, &["unexpected a 2"]);
+        check("", "a=2", true, &[]);
+    }
+}

@@ -18,28 +18,30 @@ impl Check {
         rows: &[Row],
         typed_as: &str,
         start: EventTime,
-        columns: &[FieldRef],
+        columns: Option<&[FieldRef]>,
     ) -> Option<Vec<TestFrame>> {
         let errors = self.mistakes.errors();
         let frames = rows.iter().map(|row| self.frame(row, typed_as, start, columns)).collect();
         (self.mistakes.errors() == errors).then_some(frames)
     }
 
-    fn frame(&mut self, row: &Row, typed_as: &str, start: EventTime, columns: &[FieldRef]) -> TestFrame {
+    fn frame(&mut self, row: &Row, typed_as: &str, start: EventTime, columns: Option<&[FieldRef]>) -> TestFrame {
         let mut frame = TestFrame::default();
         let (mut seen, mut is_unknown) = (Vec::new(), false);
+        let known_columns = columns.unwrap_or_default();
         for (name, typed) in &row.cells {
             let field = Field::ALL.iter().copied().find(|field| field.usual_names().contains(&name.value.as_str()));
             seen.extend(field);
-            let read = match (field, columns.iter().position(|column| *column.name() == name.value)) {
+            let read = match (field, known_columns.iter().position(|column| *column.name() == name.value)) {
                 (Some(field), _) => set(&mut frame, field, typed, start),
-                (None, Some(column)) => frame_value(value_kind(class(columns[column].data_type())), typed)
+                (None, Some(column)) => frame_value(value_kind(class(known_columns[column].data_type())), typed)
                     .map(|value| frame.extra.push((column, value))),
+                (None, None) if columns.is_none() => continue,
                 (None, None) => {
                     is_unknown = true;
                     let usual: Vec<&str> = Field::ALL.iter().flat_map(|field| field.usual_names()).copied().collect();
                     let own = || Field::ALL.iter().map(|field| field.name());
-                    let known = || own().chain(columns.iter().map(|column| column.name().as_str()));
+                    let known = || own().chain(known_columns.iter().map(|column| column.name().as_str()));
                     let instead = match nearest(&name.value, &usual) {
                         Some(usual) => format!("did you mean \"{usual}\"?"),
                         None => instead(&name.value, known()),

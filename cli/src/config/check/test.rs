@@ -14,6 +14,7 @@ use rhumb_engine::alert::AlertKind;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::reject::Reason;
 use rhumb_engine::time::EventTime;
+use rhumb_operators::geofence::schedule::utc;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -77,8 +78,8 @@ pub(super) fn value_kind(class: Class) -> ValueKind {
 }
 
 impl Check {
-    /// Where not all sources and operators could be read (`is_whole`) it is not known what there is to expect: only what stands in the test itself is
-    /// checked then.
+    /// Where not all sources and operators could be read (`is_whole`) it is not known what there is to expect: only what
+    /// stands in the test itself is checked then.
     pub(super) fn tests(
         &mut self,
         typed: Vec<Table>,
@@ -86,7 +87,7 @@ impl Check {
         operators: &[OperatorMeans],
         is_whole: bool,
     ) -> Vec<TestMeans> {
-        let tables = is_whole.then(|| Tables::of(sources, operators));
+        let tables = (is_whole && !typed.is_empty()).then(|| Tables::of(sources, operators));
         let mut names: HashMap<String, Location> = HashMap::new();
         let mut tests = Vec::new();
         for mut table in typed {
@@ -116,16 +117,22 @@ impl Check {
     ) -> Option<TestMeans> {
         let at = table.at.clone();
         let source = self.test_source(table, sources, tables.is_some());
-        let start = table.take::<String>("start");
-        let start = start.and_then(|typed| self.test_time(Some(typed), "start", EventTime(0)));
+        let start = table.take::<String>("start").and_then(|typed| self.start(&typed));
         let from = start.unwrap_or_default();
+        let until_at = table.place("until");
         let [until, received_at] = ["until", "received_at"].map(|field| {
             let typed = table.take::<String>(field);
             self.test_time(typed, field, from)
         });
         let partial = table.get::<bool>("partial");
-        let columns = source.and_then(|source| sources.get(source)).map(|source| source.columns());
-        let input = self.input(table, from, columns.as_deref().unwrap_or_default(), received_at);
+        let columns = source.filter(|_| tables.is_some()).map(|source| sources[source].columns());
+        let input = self.input(table, from, columns.as_deref(), received_at);
+        if let (Some(TestInput::Frames(frames)), Some(until)) = (&input, until)
+            && frames.iter().any(|frame| frame.received_at.unwrap_or(frame.event_time) >= until)
+        {
+            let what = "until: the last frame comes no sooner, so it has no effect; write a later time, or remove it";
+            self.error(&until_at, COMPONENT, what);
+        }
         let expected = self.expected(table, from, tables, partial.unwrap_or_default());
         Some(TestMeans { name, at, source: source?, input: input?, until, start: start?, partial: partial?, expected })
     }
@@ -140,6 +147,15 @@ impl Check {
             self.error(&at, COMPONENT, format!("source: no source \"{value}\"; {}", instead(&value, names)));
         }
         found
+    }
+
+    fn start(&mut self, typed: &At<String>) -> Option<EventTime> {
+        let read = utc(&typed.value).map(EventTime);
+        if read.is_none() {
+            let what = format!("start: expected a time such as \"2024-03-08T07:00:00Z\", found \"{}\"", typed.value);
+            self.error(&typed.at, COMPONENT, what);
+        }
+        read
     }
 
     fn test_time(&mut self, typed: Option<At<String>>, field: &str, start: EventTime) -> Option<EventTime> {
@@ -157,7 +173,7 @@ impl Check {
         &mut self,
         table: &mut Table,
         start: EventTime,
-        columns: &[FieldRef],
+        columns: Option<&[FieldRef]>,
         received_at: Option<EventTime>,
     ) -> Option<TestInput> {
         const WAYS: [&str; 4] = ["frames", "frames_file", "text", "hex"];
@@ -226,7 +242,7 @@ impl Check {
             let at = table.place(name);
             match table.get::<Vec<Row>>(name) {
                 Some(rows) => {
-                    expected.push((name.to_owned(), self.expected_rows(name, name, &at, &rows, start, tables)))
+                    expected.push((name.to_owned(), self.expected_rows(name, name, &at, &rows, start, tables)));
                 }
                 None if unasked && !table.has(name) => expected.push((name.to_owned(), Vec::new())),
                 None => {}

@@ -22,7 +22,7 @@ pub const TEST: Section = Section {
             "\"trackers\"",
             "The source that the frames are of: its codec, its columns, its repair of times.",
         ),
-        Field::default("start", Kind::Text, "\"2024-01-01T00:00:00Z\"", "\"2024-03-08T07:00:00Z\"", "When `+0s` is, RFC 3339."),
+        Field::default("start", Kind::Text, "\"2024-01-01T00:00:00Z\"", "\"2024-05-01T12:00:00Z\"", "When `+0s` is, RFC 3339."),
         Field::optional(
             "frames",
             Kind::Rows,
