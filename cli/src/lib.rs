@@ -4,3 +4,4 @@ pub mod build;
 pub mod commands;
 pub mod config;
 pub mod terminal;
+pub mod testing;

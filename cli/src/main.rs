@@ -11,7 +11,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   failed: the run stopped, an input was damaged, or with --until-end nothing of the input could be decoded
+  1   failed: the run stopped, an input was damaged, or with --until-end nothing of the input could be
+      decoded, or a test of a pipeline failed
   2   the command makes no sense as typed
   78  the pipeline, or a file that it names, has mistakes
   130 stopped by a second Ctrl-C, before the commit";

@@ -83,6 +83,13 @@ fn document_is_what_the_reader_reads() {
     );
 }
 
+const WINDOW: &str = r#"[operator.window]
+name = "zone_speed"
+every = "1m"
+key = ["zone_id"]
+aggregates = { frames = "count" }
+"#;
+
 /// A pipeline around an example of the document: what it needs before it, and nothing that it excludes.
 fn around(example: &str) -> String {
     let header = example.lines().next().unwrap_or_default();
@@ -110,6 +117,11 @@ fn around(example: &str) -> String {
         "[operator.trips]" => {
             let io = "[source.teltonika]\nio = { ignition = { id = 239, type = \"bool\" } }\n[[operator]]\n";
             ("name = \"p\"\n".to_owned() + &udp("teltonika") + io, String::new())
+        }
+        "[[test]]" => {
+            let operators = ["[operator.geofence]\nzones = \"zones/city.geojson\"\n", "[operator.trips]\n", WINDOW];
+            let trackers = udp("json").replace("\"s\"", "\"trackers\"");
+            ("name = \"p\"\n".to_owned() + &trackers + &operators.map(operator).concat(), String::new())
         }
         "[operator.window]" => {
             let geofence = operator("[operator.geofence]\nzones = \"zones/city.geojson\"\n");
@@ -181,6 +193,22 @@ name = "zone_speed"
 every = "1m"
 key = ["zone_id", "fleet"]
 aggregates = { speed_avg = "avg(speed_mps)", frames = "count", far = "max(distance_m)" }
+"#;
+
+const TEST: &str = r#"
+[[test]]
+name = "a test"
+start = "2024-03-08T07:00:00Z"
+until = "+1h"
+frames = """
+vehicle_id, event_time, lat, lon
+van, +0s, 30.2, -97.7
+"""
+alerts = [{ kind = "enter", event_time = "+0s" }]
+windows.zone_speed = """
+frames, fleet
+1, null
+"""
 "#;
 
 const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
@@ -380,7 +408,8 @@ fn no_text_makes_the_reader_panic() {
         std::fs::copy(samples.join(file), folder.path().join(file)).expect("a copy");
     }
     let path = folder.path().join("fleet.toml");
-    let lines: Vec<&str> = FLEET.lines().collect();
+    let fleet = FLEET.to_owned() + TEST;
+    let lines: Vec<&str> = fleet.lines().collect();
     for (at, line) in lines.iter().enumerate() {
         let key = line.split('=').next().unwrap_or_default();
         let values = [
@@ -406,7 +435,7 @@ fn no_text_makes_the_reader_panic() {
             check_answers(&changed.join("\n"), &path);
         }
     }
-    for (end, _) in FLEET.char_indices() {
-        check_answers(&FLEET[..end], &path);
+    for (end, _) in fleet.char_indices() {
+        check_answers(&fleet[..end], &path);
     }
 }

@@ -102,7 +102,8 @@ def with_pyarrow():
                 column = group.column(c)
                 check(f"{path}: page index of {column.path_in_schema}", (column.has_column_index, column.has_offset_index), (True, True))
                 if column.path_in_schema == "vehicle_id":
-                    check(f"{path}: bloom filter", getattr(column, "bloom_filter_offset", 1) is not None, True)
+                    bloom = "select count(*) from parquet_metadata(?) where path_in_schema = 'vehicle_id' and bloom_filter_length > 0"
+                    check(f"{path}: bloom filters", duckdb.execute(bloom, [str(path)]).fetchone()[0], metadata.num_row_groups)
                     check(f"{path}: vehicle dictionary", column.has_dictionary_page, True)
         for group in range(file.num_row_groups):
             columns = file.read_row_group(group, columns=["vehicle_id", "event_time"])

@@ -78,8 +78,8 @@ pub enum RunError {
     )]
     InUse { path: PathBuf, by: String },
     #[error(
-        "the data folder {path} has state and tables of operators that have changed since ({changed}): give such an operator \
-         another name, under which it starts anew beside the old table; or set it back; or use another data folder"
+        "the data folder {path} has state and tables of operators that have changed since ({changed}): set them back, or use \
+         another data folder; a window may take another name, under which it starts anew beside the old table"
     )]
     Changed { path: PathBuf, changed: String },
     #[error(transparent)]

@@ -255,12 +255,16 @@ fn a_zone_opens_and_closes_over_a_vehicle_by_its_schedule() {
     "#]],
     );
     // Silent over the closing, and back in when it is open again; silent until long after it.
-    check(hours, "70@0.5 86490@0.5 90000@0.5", expect![[r#"
+    check(
+        hours,
+        "70@0.5 86490@0.5 90000@0.5",
+        expect![[r#"
         0 bus-1 enter at 70.0 s, 0.50, shown at 70 s
         1 bus-1 exit at 120.0 s, 0.50, shown at 86490 s, zone_closed, of visit 0
         2 bus-1 enter at 86460.0 s, 0.50, shown at 86490 s, zone_opened
         3 bus-1 exit at 86520.0 s, 0.50, shown at 90000 s, zone_closed, of visit 2
-    "#]]);
+    "#]],
+    );
     check(
         r#"{"valid_until": "1970-01-01T00:00:30Z"}"#,
         "0@0.5 20@0.5 40@0.6",

@@ -8,6 +8,7 @@ mod query;
 mod run;
 mod simulate;
 mod summary;
+mod test;
 mod unread;
 mod why;
 mod zone_table;
@@ -45,6 +46,8 @@ pub enum Command {
     Run(run::Run),
     /// Say all that is wrong with pipelines
     Check(check::Check),
+    /// Run the tests that stand in pipelines
+    Test(test::Test),
     /// Say what a pipeline will do
     Explain(explain::Explain),
     /// Ask a lake in SQL
@@ -62,6 +65,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
             Command::Simulate(command) => command.run(),

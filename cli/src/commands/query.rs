@@ -19,9 +19,9 @@ pub struct Query {
     /// With --data: SQL. Without: file of the pipeline, then SQL
     #[arg(required = true, num_args = 1..=2, value_names = ["PIPELINE", "SQL"])]
     words: Vec<String>,
-    /// table, csv, json (one object a line), parquet, or geojson (rows with lat and lon)
-    #[arg(long, default_value = "table")]
-    format: Format,
+    /// table, csv, json (one object a line), parquet, or geojson (rows with lat and lon); as the file's name ends, else table
+    #[arg(long)]
+    format: Option<Format>,
     /// Write to this file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -91,6 +91,19 @@ impl Lake {
 }
 
 impl Query {
+    /// As asked for, else as the file's name ends.
+    fn format(&self) -> Format {
+        let ending = self.output.as_ref().and_then(|path| path.extension()?.to_str());
+        let of_ending = || match ending? {
+            "csv" => Some(Format::Csv),
+            "json" | "ndjson" | "jsonl" => Some(Format::Json),
+            "parquet" => Some(Format::Parquet),
+            "geojson" => Some(Format::GeoJson),
+            _ => None,
+        };
+        self.format.or_else(of_ending).unwrap_or(Format::Table)
+    }
+
     pub fn run(self) -> anyhow::Result<Exit> {
         let (lake, sql) = match (&self.data, &self.words[..]) {
             (Some(data), [sql]) => (Lake::of_data(data), sql),
@@ -110,7 +123,7 @@ impl Query {
         let Some(path) = &self.output else {
             let mut out = Pipe { to: std::io::stdout().lock(), is_broken: false };
             let is_terminal = std::io::stdout().is_terminal();
-            let format = if is_terminal { self.format.on_a_terminal() } else { self.format };
+            let format = if is_terminal { self.format().on_a_terminal() } else { self.format() };
             return match session.run(sql, format, &mut out) {
                 // Whoever read has seen enough.
                 Err(_) if out.is_broken => Ok(Exit::Done),
@@ -120,7 +133,7 @@ impl Query {
         };
         let making = || format!("write {}", path.display());
         let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
-        let rows = session.run(sql, self.format, &mut file).map_err(|error| lake.explain(error))?;
+        let rows = session.run(sql, self.format(), &mut file).map_err(|error| lake.explain(error))?;
         file.flush().with_context(making)?;
         crate::terminal::say(format_args!("{} rows", rows.rows));
         Ok(Exit::Done)

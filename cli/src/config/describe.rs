@@ -3,10 +3,12 @@
 mod operator;
 mod pipeline;
 mod source;
+mod test;
 
 pub use operator::{AGGREGATES, OPERATOR};
 pub use pipeline::{ENGINE, LATER, PIPELINE};
 pub use source::{BINARY, CSV, FIELDS, NMEA, SOURCE, TELTONIKA};
+pub use test::TEST;
 
 /// A table of TOML.
 #[derive(Debug)]
@@ -130,6 +132,10 @@ pub enum Kind {
     Tables(&'static Section),
     /// A table of names, each with such a table, or with nothing but its first field.
     Named(&'static Section),
+    /// Rows of a table: a text of lines, or a list of tables.
+    Rows,
+    /// Such rows by name.
+    RowsOf,
 }
 
 /// The words that a field may hold.
@@ -201,5 +207,6 @@ pub fn sections() -> Vec<&'static Section> {
         sections.extend(group.kinds);
         sections.extend(group.parts);
     }
+    sections.push(&TEST);
     sections
 }

@@ -139,6 +139,8 @@ fn takes(kind: Kind) -> String {
         Kind::Mapping(units) if units.names.is_empty() => "name".to_owned(),
         Kind::Mapping(units) => format!("name, or table with `unit` {}", listed(units.names)),
         Kind::Tables(_) => "list of tables".to_owned(),
+        Kind::Rows => "rows".to_owned(),
+        Kind::RowsOf => "table from names to rows".to_owned(),
         Kind::Named(inner) => format!("table from names to tables, or to the `{}` alone", inner.fields[0].name),
     }
 }
@@ -147,7 +149,7 @@ fn takes(kind: Kind) -> String {
 mod tests {
     use super::*;
     use crate::config::check::check;
-    use crate::config::describe::{OPERATOR, SOURCE};
+    use crate::config::describe::{OPERATOR, SOURCE, TEST};
     use crate::config::mistake::Text;
     use crate::config::typed;
     use std::path::Path;
@@ -165,7 +167,7 @@ mod tests {
                 group.parts.iter().for_each(|part| out.push_str(&all(part)));
             }
         }
-        out
+        out + &all(&TEST)
     }
 
     #[test]

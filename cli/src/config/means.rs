@@ -1,5 +1,6 @@
 //! What a pipeline means: checked, complete, ready to build from.
 
+use super::expected::TestMeans;
 use super::mistake::Location;
 use super::value::Secret;
 use arrow::datatypes::FieldRef;
@@ -32,6 +33,7 @@ pub struct Checked {
     pub sources: Vec<SourceMeans>,
     /// In the order in which they run.
     pub operators: Vec<OperatorMeans>,
+    pub tests: Vec<TestMeans>,
 }
 
 /// Durations in microseconds.

@@ -63,6 +63,11 @@ impl Location {
         &self.text.content[self.span.clone()]
     }
 
+    /// In bytes from the beginning of the text.
+    pub(super) fn start(&self) -> usize {
+        self.span.start
+    }
+
     pub(super) fn starts_before(&self, other: &Location) -> bool {
         self.span.start < other.span.start
     }
@@ -147,6 +152,15 @@ pub struct Mistakes {
 impl Mistakes {
     pub fn error(&mut self, at: &Location, component: &str, what: impl Into<String>) {
         self.push(Severity::Error, at, component, what);
+    }
+
+    /// As `error`, unless it has been said of this place: rows share the names of their columns.
+    pub fn error_once(&mut self, at: &Location, component: &str, what: impl Into<String>) {
+        let what = what.into();
+        let same = |m: &Mistake| m.what == what && m.at.span == at.span && m.at.file() == at.file();
+        if !self.found.iter().any(same) {
+            self.error(at, component, what);
+        }
     }
 
     pub fn warning(&mut self, at: &Location, component: &str, what: impl Into<String>) {

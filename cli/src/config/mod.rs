@@ -4,6 +4,7 @@
 mod check;
 mod describe;
 mod document;
+mod expected;
 mod explain;
 mod flood;
 mod foreign;
@@ -11,10 +12,12 @@ mod means;
 mod mistake;
 mod place;
 mod ready;
+mod rows;
 mod typed;
 mod value;
 
 pub use document::document;
+pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, ValueKind, Want};
 pub use explain::{explain, zone_rules};
 pub use flood::{and_more, capped};
 pub use means::*;

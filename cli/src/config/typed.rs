@@ -5,12 +5,13 @@ mod env;
 mod group;
 mod list;
 mod reader;
+mod rows;
 mod scalar;
 mod syntax;
 mod table;
 mod units;
 
-use super::describe::{self, ENGINE, OPERATOR, PIPELINE, SOURCE};
+use super::describe::{self, ENGINE, OPERATOR, PIPELINE, SOURCE, TEST};
 use super::mistake::{Location, Mistakes, Text};
 use reader::Reader;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub struct Typed {
     pub engine: Table,
     pub sources: Vec<Member>,
     pub operators: Vec<Member>,
+    pub tests: Vec<Table>,
     pub mistakes: Mistakes,
     /// The text is not TOML everywhere, so that things may be missing that were typed.
     pub damaged: bool,
@@ -53,7 +55,7 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     let root = root.get_ref();
     let top = reader.location(0..0);
     let beside: Vec<&str> =
-        ["engine", SOURCE.noun, OPERATOR.noun].into_iter().chain(describe::LATER.iter().copied()).collect();
+        ["engine", SOURCE.noun, OPERATOR.noun, TEST.key()].into_iter().chain(describe::LATER.iter().copied()).collect();
     let pipeline = reader.section(&PIPELINE, "pipeline", root, &top, &beside);
     reader.later_tables(root);
     let empty = DeTable::new();
@@ -72,6 +74,7 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     };
     let sources = reader.group(&SOURCE, root.get(SOURCE.noun));
     let operators = reader.group(&OPERATOR, root.get(OPERATOR.noun));
+    let tests = reader.list(&TEST, root.get(TEST.key()));
     let Reader { mut mistakes, damaged, .. } = reader;
     // Whose fields follow a broken header cannot be known: what seems wrong with them may be right.
     let broken = syntax::broken_header(&faults, text);
@@ -80,5 +83,5 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
         mistake.component == syntax::COMPONENT || sure && !faulty.contains(&mistake.at.line())
     });
     let any_source = root.contains_key(SOURCE.noun);
-    Typed { pipeline, engine, sources, operators, mistakes, damaged, any_source }
+    Typed { pipeline, engine, sources, operators, tests, mistakes, damaged, any_source }
 }

@@ -1,6 +1,7 @@
 //! What a single value means: durations, sizes; read from text and written back as one would type them.
 
 use super::mistake::Location;
+use super::rows::Row;
 use super::typed::Table;
 use rhumb_connectors::file::Speed;
 use rhumb_engine::time::DURATIONS;
@@ -48,6 +49,8 @@ pub enum Value {
     Mapping(Mapping),
     Tables(Vec<Table>),
     Named(Vec<(At<String>, Table)>),
+    Rows(Vec<Row>),
+    RowsOf(Vec<(At<String>, Vec<Row>)>),
 }
 
 /// What the input calls a field of the frame, and the unit it has there.

@@ -8,6 +8,7 @@ mod run;
 mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
+mod test;
 mod zones;
 
 use expect_test::{Expect, expect};

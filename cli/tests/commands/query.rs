@@ -44,7 +44,7 @@ fn query_answers_in_the_format_that_is_asked_for() {
     assert_eq!((&*told.stdout, &*told.stderr), ("", "3 rows\n"));
     let parquet = std::fs::read(site.path("rows.parquet")).expect("a file");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
-    site.done(&["query", "--data", "data", &flat, "--format", "csv", "-o", "rows.csv"]);
+    site.done(&["query", "--data", "data", &flat, "-o", "rows.csv"]);
     assert_eq!(std::fs::read_to_string(site.path("rows.csv")).expect("a file"), csv);
     let lists = "select zone_ids from history order by event_time";
     let csv = site.done(&["query", "cars.toml", lists, "--format", "csv"]).stdout;

@@ -79,7 +79,7 @@ impl Columns {
     }
 }
 
-fn class(data_type: &DataType) -> Class {
+pub fn class(data_type: &DataType) -> Class {
     match data_type {
         DataType::Boolean => Class::Flag,
         DataType::Timestamp(..) | DataType::Date32 => Class::Time,

@@ -138,7 +138,9 @@ impl<'a> Reader<'a> {
                 tables.into_iter().collect::<Option<Vec<Table>>>().map(Value::Tables)
             }
             (Kind::Named(section), DeValue::Table(table)) => self.named(section, place, table),
-            (Kind::Texts | Kind::ManyOf(_) | Kind::Pairs | Kind::Tables(_) | Kind::Named(_), _) => {
+            (Kind::Rows, _) => self.rows(place, typed).map(Value::Rows),
+            (Kind::RowsOf, DeValue::Table(table)) => self.rows_of(place, table),
+            (Kind::Texts | Kind::ManyOf(_) | Kind::Pairs | Kind::Tables(_) | Kind::Named(_) | Kind::RowsOf, _) => {
                 self.unexpected(kind, place, typed.get_ref())
             }
             (_, DeValue::String(_)) => {

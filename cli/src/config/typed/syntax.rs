@@ -72,7 +72,7 @@ pub fn without_list(header: &str, noun: &str) -> String {
 }
 
 /// Tables that come in lists.
-const NOUNS: [&str; 3] = ["source", "operator", "sink"];
+const NOUNS: [&str; 4] = ["source", "operator", "sink", "test"];
 
 fn advice(message: &str, text: &Text, at: usize) -> String {
     let line = line(text, at);

@@ -2,6 +2,7 @@
 
 use crate::config::describe::Section;
 use crate::config::mistake::Location;
+use crate::config::rows::Row;
 use crate::config::value::{At, Mapping, Secret, Value};
 use rhumb_connectors::file::Speed;
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ from_value! {
     Text => String, Secret => Secret, Path => PathBuf, Address => SocketAddr, Flag => bool, Number => f64,
     Bytes => u64, Speed => Speed, Texts => Vec<At<String>>, Pairs => Vec<(At<String>, At<String>)>,
     Mapping => Mapping, Tables => Vec<Table>, Named => Vec<(At<String>, Table)>,
+    Rows => Vec<Row>, RowsOf => Vec<(At<String>, Vec<Row>)>,
 }
 
 /// Whole numbers, and durations in microseconds.

@@ -1,0 +1,60 @@
+//! Outcomes as JUnit XML, which build servers read.
+
+use super::Outcome;
+use std::fmt::Write;
+
+/// The whole document: a suite for each pipeline, by its file.
+pub fn junit(pipelines: &[(String, Vec<Outcome>)]) -> String {
+    let all = || pipelines.iter().flat_map(|(_, outcomes)| outcomes);
+    let failed = |outcome: &&Outcome| !outcome.passed();
+    let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+    let (tests, failures) = (all().count(), all().filter(failed).count());
+    let _ = writeln!(out, "<testsuites name=\"rhumb test\" tests=\"{tests}\" failures=\"{failures}\">");
+    for (file, outcomes) in pipelines {
+        let failures = outcomes.iter().filter(failed).count();
+        let (tests, file) = (outcomes.len(), escaped(file));
+        let _ = writeln!(out, "  <testsuite name=\"{file}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">");
+        outcomes.iter().for_each(|outcome| case(&file, outcome, &mut out));
+        out += "  </testsuite>\n";
+    }
+    out + "</testsuites>\n"
+}
+
+fn case(file: &str, outcome: &Outcome, out: &mut String) {
+    let (name, line) = (escaped(&outcome.test.name), outcome.test.at.line());
+    let _ = write!(out, "    <testcase name=\"{name}\" classname=\"{file}\" file=\"{file}\" line=\"{line}\"");
+    if outcome.passed() {
+        *out += "/>\n";
+        return;
+    }
+    let tables: Vec<&str> = outcome.failures.iter().map(|failure| failure.table).collect();
+    let (message, text) = (escaped(&tables.join(", ")), escaped(&outcome.to_string()));
+    let _ = write!(out, ">\n      <failure message=\"not as expected: {message}\">{text}</failure>\n    </testcase>\n");
+}
+
+/// Characters that XML has no form for become `?`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\n' | '\t' => out.push(character),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('?'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_breaks_the_document() {
+        assert_eq!(escaped("a <b> & \"c\"\u{1}\n"), "a &lt;b&gt; &amp; &quot;c&quot;?\n");
+    }
+}
