@@ -11,6 +11,7 @@ pub mod current;
 pub mod effects;
 pub mod extra;
 pub mod frame;
+pub mod functions;
 pub mod lane;
 pub mod manifest;
 pub mod message;

@@ -73,6 +73,8 @@ reasons! {
     UnknownVehicle = "unknown_vehicle",
     /// More frames than a vehicle may send.
     RateLimit = "rate_limit",
+    /// Not what a filter keeps.
+    Filter = "filter",
 }
 
 /// A refused frame, or bytes that are none.

@@ -64,6 +64,13 @@ impl Run {
                  sort the recording by time"
             );
         }
+        if !file.errors.is_empty() {
+            tracing::warn!(
+                errors = %serde_json::json!(file.errors),
+                "expressions could not be worked out for so many frames: their columns are null there, and filters have \
+                 refused them; docs/EXPRESSIONS.md says when that is so"
+            );
+        }
         if let Some(path) = &self.summary {
             summary::write(path, &file)?;
         }

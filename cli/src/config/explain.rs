@@ -184,6 +184,14 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             let count = config.table.as_ref().map(|table| table.vehicles().count());
             out.field("table", count.map_or("none".to_owned(), |count| format!("{count} vehicles")));
         }
+        OperatorKind::Filter(condition) => out.field("keeps", condition.text().to_owned()),
+        OperatorKind::Derive(derived) => {
+            for (n, column) in derived.iter().enumerate() {
+                let (name, expression) = (column.field().name(), column.expression());
+                let text = format!("{name} = {}, {}", expression.text(), expression.gives());
+                out.field(if n == 0 { "derives" } else { "" }, text);
+            }
+        }
         OperatorKind::Geofence(config) => {
             let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
             out.field("zones", config.zones.len().to_string());

@@ -8,12 +8,15 @@ use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_engine::source::Tempo;
+use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
+use rhumb_operators::expression::Expression;
 use rhumb_operators::geofence::GeofenceConfig;
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::WindowConfig;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A pipeline without mistakes.
 #[derive(Clone)]
@@ -202,6 +205,8 @@ pub struct OperatorMeans {
 pub enum OperatorKind {
     Validate(ValidateConfig),
     Enrich(EnrichConfig),
+    Filter(Arc<Expression>),
+    Derive(Arc<[Derived]>),
     Geofence(GeofenceConfig),
     Window(WindowConfig),
 }
@@ -211,6 +216,8 @@ impl OperatorKind {
         match self {
             OperatorKind::Validate(_) => "validate",
             OperatorKind::Enrich(_) => "enrich",
+            OperatorKind::Filter(_) => "filter",
+            OperatorKind::Derive(_) => "derive",
             OperatorKind::Geofence(_) => "geofence",
             OperatorKind::Window(_) => "window",
         }

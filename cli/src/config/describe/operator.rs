@@ -6,9 +6,9 @@ use crate::config::value::{DAY, MILLISECOND, SECOND};
 pub const OPERATOR: Group = Group {
     noun: "operator",
     base: &BASE,
-    kinds: &[&VALIDATE, &ENRICH, &GEOFENCE, &WINDOW],
+    kinds: &[&VALIDATE, &ENRICH, &FILTER, &DERIVE, &GEOFENCE, &WINDOW],
     parts: &[],
-    later: &["filter", "derive", "trips"],
+    later: &["trips"],
 };
 
 /// What `aggregates` understands, for suggestions.
@@ -133,6 +133,32 @@ const ENRICH: Section = Section {
             "Columns worked out from the vehicle's frame before: distance (m), speed (m/s), heading (degrees).",
         ),
     ],
+    later: &[],
+};
+
+const FILTER: Section = Section {
+    header: "[operator.filter]",
+    doc: "Keeps the frames for which an SQL expression is true. The others are kept in the table `rejects` with the reason `filter`; \
+          the operators above have seen them. Expressions, their functions, nulls and errors: EXPRESSIONS.md.",
+    fields: &[Field::required(
+        "where",
+        Kind::Text,
+        "\"speed_mps > 3 AND satellites >= 4\"",
+        "Over the columns of frames and those that operators above add. Null, or what cannot be worked out, is not true.",
+    )],
+    later: &[],
+};
+
+const DERIVE: Section = Section {
+    header: "[operator.derive]",
+    doc: "Adds columns that SQL expressions work out from those of the same frame. Operators below and the history have them. \
+          Expressions, their functions, nulls and errors: EXPRESSIONS.md.",
+    fields: &[Field::required(
+        "columns",
+        Kind::Pairs,
+        "{ speed_kmh = \"speed_mps * 3.6\", is_fast = \"speed_kmh > 90\" }",
+        "Column = its expression, which may read the columns before it. What cannot be worked out is null.",
+    )],
     later: &[],
 };
 
