@@ -108,9 +108,11 @@ impl Expression {
         let compiled = site.compile(&parsed).map_err(|what| all(&what))?;
         let schema = site.schema.inner().clone();
         let data_type = compiled.data_type(&schema).map_err(|cause| all(&sentence(&cause)))?;
-        Ok(Expression { text: text.into(), compiled, schema, data_type })
+        let text = text.trim().replace("\r\n", " ").replace('\n', " ").into();
+        Ok(Expression { text, compiled, schema, data_type })
     }
 
+    /// As it was typed, on one line.
     pub fn text(&self) -> &str {
         &self.text
     }

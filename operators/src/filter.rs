@@ -4,6 +4,7 @@
 use crate::expression::Expression;
 use crate::rows;
 use arrow::array::{Array, AsArray};
+use arrow::buffer::ScalarBuffer;
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
@@ -66,6 +67,21 @@ impl Operator for Filter {
             };
             effects.reject(Reject::of_frame(&frames, row, &self.vehicles, Reason::Filter).detail(detail));
         }
-        frames.retain(&keep)
+        if keep.iter().all(|keep| *keep) {
+            return frames;
+        }
+        let clock_before = Some(clocks_before(&frames));
+        FrameBatch { clock_before, ..frames }.retain(&keep)
     }
+}
+
+/// The clock of its lane that each frame finds: the frames that go have moved it, and timers of vehicles follow it.
+fn clocks_before(frames: &FrameBatch) -> ScalarBuffer<i64> {
+    let lanes = frames.lane.values();
+    let mut clocks = vec![i64::MIN; lanes.iter().max().map_or(0, |lane| usize::from(*lane) + 1)];
+    let found = |(row, lane): (usize, &u16)| {
+        let found = std::mem::replace(&mut clocks[usize::from(*lane)], frames.lane_clock[row]);
+        frames.clock_before.as_ref().map_or(found, |before| before[row].max(found))
+    };
+    lanes.iter().enumerate().map(found).collect()
 }

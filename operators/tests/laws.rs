@@ -20,7 +20,7 @@ use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::expression::Expression;
 use rhumb_operators::filter::FilterPlan;
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
-use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
+use rhumb_operators::validate::{Overrides, ValidateConfig, ValidatePlan};
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,11 +87,14 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
     let table = "vehicle_id,fleet,tons\nv1,red,3\nv2,blue,5\nv3,red,\nv7,,1\n";
     let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
     let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec() });
+    let limits = "vehicle_id,rate_max_per_minute,speed_max_mps\nv1,,30\nv2,2,\nv8,9,90\n";
+    let limits = VehicleTable::from_csv(limits.as_bytes(), "vehicle_id", None).expect("a table");
     let validate = ValidateConfig {
         rate_max_per_minute: Some(4),
         period_min_us: Some(4 * SECOND_US),
         speed_max_mps: Some(60.0),
         path_keep: 3,
+        overrides: Some(Arc::new(Overrides::from_table(&limits).expect("thresholds"))),
         ..ValidateConfig::default()
     };
     let rules = |of: ZoneRules| ZoneRules { dwell_us: Some(20 * SECOND_US), speed_limit_mps: Some(15.0), ..of };

@@ -260,6 +260,8 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
     rule(config.hdop_max.is_some(), format!("hdop over {}", config.hdop_max.unwrap_or(0.0)));
     let known = config.known_vehicles.as_ref().map(|known| known.len());
     rule(known.is_some(), format!("vehicles other than {} known ones", known.unwrap_or(0)));
+    let own = config.overrides.as_ref().map(|overrides| overrides.vehicles());
+    rule(own.is_some(), format!("thresholds of their own for {} vehicles", own.unwrap_or(0)));
     let rate = config.rate_max_per_minute;
     rule(rate.is_some(), format!("more than {} a minute of one vehicle", rate.unwrap_or(0)));
     rule(config.duplicate, "duplicate".to_owned());

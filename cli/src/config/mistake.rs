@@ -49,7 +49,8 @@ impl Location {
             ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| typed.starts_with(quotes)).unwrap_or_default();
         let inner = typed.strip_prefix(quotes).and_then(|rest| rest.strip_suffix(quotes)).unwrap_or(typed);
         // The line break after three quotes is not of the text.
-        let first = if quotes.len() == 3 { inner.len() - inner.trim_start_matches(['\r', '\n']).len() } else { 0 };
+        let below = inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).filter(|_| quotes.len() == 3);
+        let first = inner.len() - below.unwrap_or(inner).len();
         let same = [0, first].into_iter().find(|from| &inner[*from..] == content);
         let Some(from) = same else { return self.clone() };
         let start = self.span.start + quotes.len() + from;

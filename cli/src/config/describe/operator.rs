@@ -82,12 +82,19 @@ const VALIDATE: Section = Section {
             "\"vehicles.csv\"",
             "Only the vehicles of this CSV file, which has a header line.",
         ),
+        Field::optional(
+            "overrides",
+            Kind::Path,
+            "",
+            "\"vehicles.csv\"",
+            "CSV file of vehicles with thresholds of their own, in columns `speed_max_mps`, `accuracy_max_m`, `satellites_min`, `hdop_max`, `rate_max_per_minute`, `distance_min_m`; empty: that of the field of the same name.",
+        ),
         Field::default(
             "key",
             Kind::Text,
             "\"vehicle_id\"",
             "\"vehicle_id\"",
-            "Column of `known_vehicles` that holds the vehicle.",
+            "Column of `known_vehicles` and `overrides` that holds the vehicle.",
         ),
         Field::default(
             "off",
