@@ -18,7 +18,9 @@ use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::run::{Pipeline, Settings};
 use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::source::SourcePlan;
+use rhumb_operators::derive::DerivePlan;
 use rhumb_operators::enrich::EnrichPlan;
+use rhumb_operators::filter::FilterPlan;
 use rhumb_operators::geofence::GeofencePlan;
 use rhumb_operators::trips::TripsPlan;
 use rhumb_operators::validate::ValidatePlan;
@@ -64,6 +66,8 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
         let plan: Arc<dyn OperatorPlan> = match &operator.kind {
             OperatorKind::Validate(config) => Arc::new(ValidatePlan::new(name, config.clone())),
             OperatorKind::Enrich(config) => Arc::new(EnrichPlan::new(name, config.clone())),
+            OperatorKind::Filter(condition) => Arc::new(FilterPlan::new(name, condition.clone())),
+            OperatorKind::Derive(derived) => Arc::new(DerivePlan::new(name, derived.clone())),
             OperatorKind::Geofence(config) => Arc::new(GeofencePlan::new(name, config.clone())),
             OperatorKind::Trips(config) => Arc::new(TripsPlan::new(name, config.clone())),
             OperatorKind::Window(config) => Arc::new(WindowPlan::new(config.clone(), &columns)),

@@ -184,6 +184,14 @@ columns = ["fleet"]
 add = ["distance_m"]
 
 [[operator]]
+[operator.derive]
+columns = { speed_kmh = "speed_mps * 3.6", is_fast = "speed_kmh > 90" }
+
+[[operator]]
+[operator.filter]
+where = "satellites >= 4"
+
+[[operator]]
 [operator.geofence]
 zones = "zones/city.geojson"
 
@@ -259,16 +267,27 @@ fn plan_names_everything_and_no_secret() {
             columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
                         satellites, source, late
             columns out the same, fleet, distance_m
-          3 geofence
+          3 derive
+            derives     speed_kmh = speed_mps * 3.6, a number
+                        is_fast = speed_kmh > 90, true or false
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late, fleet, distance_m
+            columns out the same, speed_kmh, is_fast
+          4 filter
+            keeps       satellites >= 4
+            columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
+                        satellites, source, late, fleet, distance_m, speed_kmh, is_fast
+            columns out the same
+          5 geofence
             file        zones/city.geojson
             zones       2
             alerts      enter, exit
             rules       of 2 zones: left 30 m outside, a change counts after 1 frames and 0s
             late        frames among the last 16 of a vehicle correct its alerts
             columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
-                        satellites, source, late, fleet, distance_m
+                        satellites, source, late, fleet, distance_m, speed_kmh, is_fast
             columns out the same, zone_ids
-          4 window_zone_speed
+          6 window_zone_speed
             every       1m
             key         zone_id, fleet
                         speed_avg = avg(speed_mps)
@@ -276,7 +295,7 @@ fn plan_names_everything_and_no_secret() {
                         far = max(distance_m)
             fires       5m after its end by event time, again for late frames until 10m after
             columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
-                        satellites, source, late, fleet, distance_m, zone_ids
+                        satellites, source, late, fleet, distance_m, speed_kmh, is_fast, zone_ids
             columns out the same
 
         sinks
@@ -288,7 +307,7 @@ fn plan_names_everything_and_no_secret() {
         tables
           history
             columns     vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
-                        satellites, source, late, fleet, distance_m, zone_ids, epoch, event_date
+                        satellites, source, late, fleet, distance_m, speed_kmh, is_fast, zone_ids, epoch, event_date
           rejects
             columns     reason, measured, threshold, vehicle_id, event_time, received_at, lat, lon, source, partition,
                         offset, raw, detail, epoch, event_date
@@ -340,7 +359,7 @@ fn plan_says_what_trips_are() {
 #[test]
 fn aggregates_keep_the_order_in_which_they_were_typed() {
     let (checked, _) = checked(FLEET, &[KEY]);
-    let OperatorKind::Window(window) = &checked.operators[3].kind else { panic!("a window") };
+    let OperatorKind::Window(window) = &checked.operators[5].kind else { panic!("a window") };
     let names: Vec<&str> = window.aggregates.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["speed_avg", "frames", "far"]);
 }

@@ -128,6 +128,7 @@ impl Columns {
             parts: columns.part.finish::<UInt16Type>(rows).map(|part| Parts { names: parts.clone(), part }),
             late: BooleanArray::new(BooleanBuffer::new_unset(rows), None),
             lane_clock: ScalarBuffer::from(vec![i64::MIN; rows]),
+            clock_before: None,
             zones: None,
             extra: self.extra.iter_mut().filter_map(|column| column.finish(rows)).collect(),
         }

@@ -102,6 +102,9 @@ pub struct FrameBatch {
     pub late: BooleanArray,
     /// The lane's clock when the frame was accepted, the frame included. Set by `Timeline`.
     pub lane_clock: ScalarBuffer<i64>,
+    /// The lane's clock before each frame, where frames that a filter dropped had moved it; `i64::MIN` where the batch
+    /// has none before it. `None`: it is that of the frame before in the lane. Set by filters.
+    pub clock_before: Option<ScalarBuffer<i64>>,
     /// Set by the geofence operator.
     pub zones: Option<ZoneLists>,
     /// Columns that enrich and derive add.
@@ -140,6 +143,7 @@ impl FrameBatch {
             parts: None,
             late: Vec::<bool>::new().into(),
             lane_clock: Vec::new().into(),
+            clock_before: None,
             zones: None,
             extra: Vec::new(),
         }
@@ -191,6 +195,7 @@ impl FrameBatch {
             parts: self.parts.map(|p| Parts { part: by.of(p.part), ..p }),
             late: by.filtered(&self.late),
             lane_clock: by.of(clock).values().clone(),
+            clock_before: self.clock_before.map(|clock| by.of(Int64Array::new(clock, None)).values().clone()),
             zones: self.zones.map(|z| z.filter(&by.keep)),
             extra: self.extra.into_iter().map(|(f, a)| (f, by.any(&a))).collect(),
         }
@@ -202,6 +207,7 @@ impl FrameBatch {
         self.offset = Vec::<i64>::new().into();
         self.parts = None;
         self.lane_clock = Vec::new().into();
+        self.clock_before = None;
     }
 
     /// Name of the partition that a row comes from.

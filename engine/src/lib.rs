@@ -12,6 +12,7 @@ pub mod definition;
 pub mod effects;
 pub mod extra;
 pub mod frame;
+pub mod functions;
 pub mod lane;
 pub mod manifest;
 pub mod message;

@@ -77,6 +77,8 @@ reasons! {
     UnknownVehicle = "unknown_vehicle",
     /// More frames than a vehicle may send.
     RateLimit = "rate_limit",
+    /// Not what a filter keeps.
+    Filter = "filter",
 }
 
 impl Reason {

@@ -4,7 +4,8 @@ mod support;
 
 use rhumb_engine::reject::Reason;
 use rhumb_engine::time::SECOND_US;
-use rhumb_operators::validate::{ValidateConfig, ValidatePlan};
+use rhumb_operators::enrich::VehicleTable;
+use rhumb_operators::validate::{Overrides, ValidateConfig, ValidatePlan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use support::run;
@@ -113,6 +114,40 @@ fn frame_that_is_too_old_is_refused() {
 fn vehicle_that_nobody_knows_is_refused() {
     check(ValidateConfig { known_vehicles: only("bus"), ..off() }, "0 1 1", &[(0, "unknown_vehicle", 0.0, 1.0)]);
     check(ValidateConfig { known_vehicles: only("car"), ..off() }, "0 1 1", &[]);
+}
+
+/// Vehicles are called `car` here; the table has others, too.
+fn own(columns: &str, of_car: &str) -> Option<Arc<Overrides>> {
+    let text =
+        format!("vehicle_id,{columns}\nbus,{}\ncar,{of_car}\n", "1,".repeat(columns.split(',').count() - 1) + "1");
+    let table = VehicleTable::from_csv(text.as_bytes(), "vehicle_id", None).expect("a table");
+    Some(Arc::new(Overrides::from_table(&table).expect("thresholds")))
+}
+
+#[test]
+fn thresholds_of_a_vehicle_stand_in_the_place_of_the_pipelines() {
+    let all = "fleet,accuracy_max_m,satellites_min,hdop_max,rate_max_per_minute,distance_min_m,speed_max_mps";
+    let strict = ValidateConfig {
+        accuracy_max_m: Some(10.0),
+        satellites_min: Some(9),
+        overrides: own(all, "red,50,4,,,,"),
+        hdop_max: Some(2.0),
+        ..off()
+    };
+    check(
+        strict,
+        "0 1 1 accuracy_m=50 satellites=4 hdop=2; 1 1 1 accuracy_m=51; 2 1 1 satellites=3; 3 1 1 hdop=2.5",
+        &[(1, "accuracy", 51.0, 50.0), (2, "satellites", 3.0, 4.0), (3, "hdop", 2.5, 2.0)],
+    );
+    // Rules that are off are on for the vehicle.
+    let lax = |of_car: &str| ValidateConfig { overrides: own(all, of_car), ..off() };
+    check(lax("red,,,2.5,,,"), "0 1 1 hdop=2.5; 1 1 1 hdop=2.75", &[(1, "hdop", 2.75, 2.5)]);
+    check(lax("red,,,,2,,"), "0 1 1; 1 1 1; 2 1 1", &[(2, "rate_limit", 3.0, 2.0)]);
+    check(lax("red,,,,,200,"), "0 1 1; 10 1.001 1", &[(1, "distance", 111.195_079_7, 200.0)]);
+    check(lax("red,,,,,,100"), "0 1 1; 10 1.01 1", &[(1, "speed_max", 111.195_079_7, 100.0)]);
+    check(lax("red,,,,,,"), "0 1 1 hdop=90; 0 1 1 accuracy_m=900; 1 50 50", &[]);
+    let slow = ValidateConfig { speed_max_mps: Some(70.0), overrides: own(all, "red,,,,,,150"), ..off() };
+    check(slow, "0 1 1; 10 1.01 1; 20 1.03 1", &[(2, "speed_max", 222.390_159_4, 150.0)]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod error;
 mod format;
+mod functions;
 mod geojson;
 mod log;
 mod session;

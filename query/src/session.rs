@@ -2,6 +2,7 @@
 
 use crate::error::QueryError;
 use crate::format::{Format, RowCount, Writer};
+use crate::functions;
 use crate::log;
 use crate::sketches;
 use crate::store::LakeOnly;
@@ -284,6 +285,7 @@ fn context(limits: &Limits, registry: LakeOnly) -> Result<SessionContext, DataFu
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     let state = state.with_physical_optimizer_rule(Arc::new(YieldingJoins)).build();
     let context = SessionContext::new_with_state(state);
+    functions::register(&context);
     sketches::register(&context);
     Ok(context)
 }

@@ -75,6 +75,13 @@ impl Run {
         if let Some(place) = place {
             place.write(&file)?;
         }
+        if !file.errors.is_empty() {
+            tracing::warn!(
+                errors = %serde_json::json!(file.errors),
+                "expressions could not be worked out for so many frames: their columns are null there, and filters have \
+                 refused them; docs/EXPRESSIONS.md says when that is so"
+            );
+        }
         let (unread, is_all) = unread::find(&checked, &summary);
         if self.until_end && is_all && summary.damaged.is_none() {
             let told: Vec<String> = unread.iter().map(|(source, what)| format!("source {source}: {what}")).collect();

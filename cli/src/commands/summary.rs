@@ -23,6 +23,8 @@ pub struct SummaryFile {
     pub too_late: BTreeMap<String, u64>,
     /// What each source took in, and its counters that are not 0.
     pub sources: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Frames for which an expression could not be worked out, by operator and column.
+    pub errors: BTreeMap<String, u64>,
     pub udp_datagrams: u64,
     pub udp_kernel_drops: u64,
     pub seconds: f64,
@@ -37,8 +39,9 @@ impl SummaryFile {
         let totals = &summary.totals;
         let frames_in = totals.frames();
         let seconds = summary.elapsed.as_secs_f64();
-        let too_late =
-            totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix("too_late.")?.to_owned(), *n)));
+        let counted = |kind: &str| -> BTreeMap<String, u64> {
+            totals.counts.iter().filter_map(|(name, n)| Some((name.strip_prefix(kind)?.to_owned(), *n))).collect()
+        };
         SummaryFile {
             frames_in,
             history_rows: totals.history_rows,
@@ -47,7 +50,8 @@ impl SummaryFile {
             rejects: totals.rejects.clone(),
             alerts: totals.alerts.clone(),
             tables: totals.tables.clone(),
-            too_late: too_late.collect(),
+            too_late: counted("too_late."),
+            errors: counted("errors."),
             sources: totals.frames_in.keys().map(|source| (source.clone(), of_source(totals, source))).collect(),
             udp_datagrams: totals.of_sources("datagrams"),
             udp_kernel_drops: totals.of_sources("kernel_drops"),
@@ -78,6 +82,7 @@ fn text(summary: &SummaryFile) -> anyhow::Result<String> {
         "tables": summary.tables,
         "too_late": summary.too_late,
         "sources": summary.sources,
+        "errors": summary.errors,
         "udp": { "datagrams": summary.udp_datagrams, "kernel_drops": summary.udp_kernel_drops },
         "seconds": summary.seconds,
         "frames_per_second": summary.frames_per_second,

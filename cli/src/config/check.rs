@@ -3,6 +3,7 @@
 mod chain;
 mod codec;
 mod enrich;
+mod expression;
 mod file;
 mod frames;
 mod geofence;
@@ -179,6 +180,12 @@ impl Check {
                 "enrich" => self
                     .enrich(&mut table, &component, &mut columns)
                     .map(|(config, files)| (OperatorKind::Enrich(config), files)),
+                "filter" => self
+                    .filter(&mut table, &component, &columns)
+                    .map(|condition| (OperatorKind::Filter(condition), Vec::new())),
+                "derive" => self
+                    .derive(&mut table, &component, &mut columns)
+                    .map(|derived| (OperatorKind::Derive(derived), Vec::new())),
                 "geofence" => self
                     .geofence(&mut table, &component, &mut columns)
                     .map(|(config, file)| (OperatorKind::Geofence(config), vec![file])),

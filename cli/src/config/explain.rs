@@ -186,6 +186,14 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             let count = config.table.as_ref().map(|table| table.vehicles().count());
             out.field("table", count.map_or("none".to_owned(), |count| format!("{count} vehicles")));
         }
+        OperatorKind::Filter(condition) => out.field("keeps", condition.text().to_owned()),
+        OperatorKind::Derive(derived) => {
+            for (n, column) in derived.iter().enumerate() {
+                let (name, expression) = (column.field().name(), column.expression());
+                let text = format!("{name} = {}, {}", expression.text(), expression.gives());
+                out.field(if n == 0 { "derives" } else { "" }, text);
+            }
+        }
         OperatorKind::Geofence(config) => {
             let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
             out.field("zones", config.zones.len().to_string());
@@ -258,6 +266,8 @@ fn rules(config: &ValidateConfig) -> Vec<String> {
     rule(config.hdop_max.is_some(), format!("hdop over {}", config.hdop_max.unwrap_or(0.0)));
     let known = config.known_vehicles.as_ref().map(|known| known.len());
     rule(known.is_some(), format!("vehicles other than {} known ones", known.unwrap_or(0)));
+    let own = config.overrides.as_ref().map(|overrides| overrides.vehicles());
+    rule(own.is_some(), format!("thresholds of their own for {} vehicles", own.unwrap_or(0)));
     let rate = config.rate_max_per_minute;
     rule(rate.is_some(), format!("more than {} a minute of one vehicle", rate.unwrap_or(0)));
     rule(config.duplicate, "duplicate".to_owned());

@@ -11,13 +11,16 @@ use rhumb_connectors::file::Speed;
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
 use rhumb_engine::source::Tempo;
+use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
+use rhumb_operators::expression::Expression;
 use rhumb_operators::geofence::GeofenceConfig;
 use rhumb_operators::trips::TripsConfig;
 use rhumb_operators::validate::ValidateConfig;
 use rhumb_operators::window::WindowConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A pipeline without mistakes.
 #[derive(Clone)]
@@ -213,6 +216,8 @@ pub struct OperatorMeans {
 pub enum OperatorKind {
     Validate(ValidateConfig),
     Enrich(EnrichConfig),
+    Filter(Arc<Expression>),
+    Derive(Arc<[Derived]>),
     Geofence(GeofenceConfig),
     Trips(TripsConfig),
     Window(WindowConfig),
@@ -223,6 +228,8 @@ impl OperatorKind {
         match self {
             OperatorKind::Validate(_) => "validate",
             OperatorKind::Enrich(_) => "enrich",
+            OperatorKind::Filter(_) => "filter",
+            OperatorKind::Derive(_) => "derive",
             OperatorKind::Geofence(_) => "geofence",
             OperatorKind::Trips(_) => "trips",
             OperatorKind::Window(_) => "window",

@@ -43,6 +43,23 @@ impl Location {
         self
     }
 
+    /// A place in the content of a text that stands here, as bytes of the content. Where the file has it otherwise, with
+    /// escapes or values of the environment, it is the whole text.
+    pub fn inside(&self, content: &str, part: Range<usize>) -> Location {
+        let typed = &self.text.content[self.span.clone()];
+        let quotes =
+            ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| typed.starts_with(quotes)).unwrap_or_default();
+        let inner = typed.strip_prefix(quotes).and_then(|rest| rest.strip_suffix(quotes)).unwrap_or(typed);
+        // The line break after three quotes is not of the text.
+        let below = inner.strip_prefix("\r\n").or_else(|| inner.strip_prefix('\n')).filter(|_| quotes.len() == 3);
+        let first = inner.len() - below.unwrap_or(inner).len();
+        let same = [0, first].into_iter().find(|from| &inner[*from..] == content);
+        let Some(from) = same else { return self.clone() };
+        let start = self.span.start + quotes.len() + from;
+        let span = start + part.start..(start + part.end).max(start + part.start + 1);
+        Location { quoted: self.quoted, ..Location::new(&self.text, span) }
+    }
+
     /// As the file was named.
     pub fn file(&self) -> &str {
         &self.text.name

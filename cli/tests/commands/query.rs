@@ -266,3 +266,64 @@ fn columns_of_a_table_reach_the_history() {
     "#]]
     .assert_eq(&site.done(&["query", "cars.toml", sql]).stdout);
 }
+
+/// Columns and what they are worked out by; each must be what a query over the history gives.
+const DERIVED: [(&str, &str); 14] = [
+    ("kmh", "speed_mps * 3.6"),
+    ("whole", "satellites * 2 + 1"),
+    ("half", "satellites / 2"),
+    ("far_m", "ST_Distance(ST_Point(lon, lat), ST_Point(-97.74, 30.27))"),
+    ("near", "ST_DWithin(ST_Point(lon, lat), ST_Point(-97.74, 30.27), 5000)"),
+    ("x", "ST_X(ST_Point(lon, lat)) + ST_Y(ST_Point(lon, lat))"),
+    ("cell", "h3_cell(lat, lon, 9)"),
+    ("parent", "h3_parent(cell, 6)"),
+    ("steps", "h3_distance(cell, h3_cell(lat + 0.01, lon, 9))"),
+    ("hash", "geohash(lat, lon, 7)"),
+    ("hour", "extract(hour from event_time)"),
+    ("day", "date_trunc('day', event_time)"),
+    ("label", "case when speed_mps is null then upper(vehicle_id) when speed_mps < 2 then 'slow' else source end"),
+    ("inside", "array_has(zone_ids, 'middle') and not late"),
+];
+
+#[test]
+fn derived_columns_are_what_a_query_gives() {
+    let site = Site::new();
+    site.write("zones.geojson", ZONES);
+    let mut rows = "id,ts,lat,lon,speed,satellites\n".to_owned();
+    for n in 0..500 {
+        let speed = if n % 7 == 0 { String::new() } else { format!("{:.2}", f64::from(n % 90) / 3.0) };
+        let satellites = if n % 5 == 0 { String::new() } else { (n % 13).to_string() };
+        let (lat, lon) = (30.2 + 0.0003 * f64::from(n), -97.8 + 0.0002 * f64::from(n));
+        rows += &format!("car{},{},{lat:.5},{lon:.5},{speed},{satellites}\n", n % 3, 1_767_592_800 + 10 * n);
+    }
+    site.write("frames.csv", rows);
+    let columns: Vec<String> = DERIVED.iter().map(|(name, text)| format!("{name} = \"{text}\"")).collect();
+    let source = "name = \"cars\"\ndata = \"data\"\n[[source]]\nname = \"s\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n";
+    let operators = format!(
+        "[[operator]]\n[operator.geofence]\nzones = \"zones.geojson\"\n[[operator]]\n[operator.derive]\ncolumns = {{ {} }}\n\
+         [[operator]]\n[operator.filter]\nwhere = \"kmh > 20 and 60 / satellites > 5 or label = 'slow'\"\n",
+        columns.join(", ")
+    );
+    site.write("cars.toml", format!("{source}{operators}"));
+    let told = site.done(&["run", "cars.toml", "--until-end", "--summary", "summary.json"]);
+    let count = |sql: &str| -> u64 {
+        let said = site.done(&["query", "cars.toml", sql, "--format", "csv"]).stdout;
+        said.lines().last().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{sql}: {said}"))
+    };
+    for (name, text) in DERIVED {
+        let differ = format!("select count(*) from history where {name} is distinct from ({text})");
+        assert_eq!(count(&differ), 0, "{name} = {text}");
+        assert!(count(&format!("select count(distinct {name}) from history")) > 1 || name == "day", "{name}");
+    }
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(site.path("summary.json")).expect("a file")).expect("JSON");
+    let kept =
+        count("select count(*) from history where kmh > 20 and 60 / nullif(satellites, 0) > 5 or label = 'slow'");
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{summary}"));
+    assert!(kept > 50 && kept == number(&summary["history_rows"]), "{kept} {summary}");
+    assert_eq!(number(&summary["frames_in"]), kept + number(&summary["rejects"]["filter"]));
+    assert_eq!(count("select count(*) from rejects where reason = 'filter'"), number(&summary["rejects"]["filter"]));
+    let failed = count("select count(*) from rejects where detail like '%divide by zero'");
+    assert!(failed > 10 && failed == number(&summary["errors"]["filter"]), "{failed} {summary}");
+    assert!(told.stderr.contains("expressions could not be worked out"), "{}", told.stderr);
+}

@@ -181,6 +181,8 @@ impl Operator for Geofence {
             let holding = found.row(row);
             let clock = frames.lane_clock[row];
             let clock_before = std::mem::replace(&mut self.tracks.clocks[usize::from(lane.0)], clock);
+            let clock_before =
+                frames.clock_before.as_ref().map_or(clock_before, |dropped| dropped[row].max(clock_before));
             let moment = Moment { slot, lane, clock_before, clock };
             let received_at = frames.received_at.value(row);
             if frames.late.value(row) {

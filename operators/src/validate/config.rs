@@ -1,5 +1,6 @@
 //! What `[operator.validate]` means once checked.
 
+use super::Overrides;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub struct ValidateConfig {
     pub hdop_max: Option<f32>,
     /// Only these vehicles.
     pub known_vehicles: Option<Arc<BTreeSet<String>>>,
+    /// Thresholds of single vehicles in the place of those here; a rule that is off here is on for who has one.
+    pub overrides: Option<Arc<Overrides>>,
     /// Frames of one vehicle in any minute of event time aligned to the clock. A late frame counts in its own minute, or
     /// in the newest one if its own is too long ago.
     pub rate_max_per_minute: Option<u32>,
@@ -78,6 +81,7 @@ impl Default for ValidateConfig {
             satellites_min: None,
             hdop_max: None,
             known_vehicles: None,
+            overrides: None,
             rate_max_per_minute: None,
             duplicate: true,
             swapped: false,

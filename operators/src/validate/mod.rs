@@ -1,11 +1,13 @@
 //! `validate`: refuses frames that cannot be true or are not wanted, and keeps each with the rule that refused it.
 
 mod config;
+mod overrides;
 mod path;
 mod rate;
 mod rules;
 
 pub use config::{Rule, ValidateConfig};
+pub use overrides::{OVERRIDES, OverrideError, Overrides, Thresholds};
 
 use crate::fix;
 use arrow::array::{ArrayRef, Int64Array, UInt32Array};
@@ -17,7 +19,7 @@ use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
-use rhumb_engine::vehicle::Vehicles;
+use rhumb_engine::vehicle::{Slot, Vehicles};
 use std::sync::Arc;
 
 const VERSION: u32 = 1;
@@ -50,6 +52,7 @@ impl OperatorPlan for ValidatePlan {
             config: self.config.clone(),
             rates: Vec::new(),
             known: Vec::new(),
+            own: Vec::new(),
             verdicts: Vec::new(),
         })
     }
@@ -81,6 +84,8 @@ struct Validate {
     /// By slot; empty while the rule is off.
     rates: Vec<Rate>,
     known: Vec<Known>,
+    /// The thresholds of each vehicle, by slot; empty if all have the same.
+    own: Vec<Thresholds>,
     /// Of the batch at hand, reused.
     verdicts: Vec<Option<Broken>>,
 }
@@ -89,7 +94,11 @@ impl Operator for Validate {
     fn process(&mut self, frames: FrameBatch, effects: &mut Effects) -> FrameBatch {
         let slots = self.vehicles.len();
         self.paths.reach(slots);
-        if self.config.rate_max_per_minute.is_some() && self.rates.len() < slots {
+        if let Some(overrides) = &self.config.overrides {
+            let new = (self.own.len()..slots).map(|slot| overrides.of(self.vehicles.id(slot as Slot), &self.config));
+            self.own.extend(new);
+        }
+        if (self.config.rate_max_per_minute.is_some() || !self.own.is_empty()) && self.rates.len() < slots {
             self.rates.resize(slots, Rate::default());
         }
         if self.config.known_vehicles.is_some() && self.known.len() < slots {
@@ -99,6 +108,16 @@ impl Operator for Validate {
         verdicts.clear();
         verdicts.resize(frames.len(), None);
         rules::judge_alone(&self.config, &frames, &mut verdicts);
+        match &self.config.overrides {
+            None => {
+                let common = Thresholds::of(&self.config);
+                rules::judge_signal(&common, &frames, |_| &common, &mut verdicts);
+            }
+            Some(overrides) => {
+                let own = |row: usize| &self.own[frames.slots()[row] as usize];
+                rules::judge_signal(&overrides.any(&self.config), &frames, own, &mut verdicts);
+            }
+        }
         self.judge_by_path(&frames, &mut verdicts);
         let kept = match verdicts.iter().all(Option::is_none) {
             true => frames,

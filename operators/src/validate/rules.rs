@@ -1,7 +1,7 @@
 //! The rules: those that look at a frame alone, column by column, then those that look at its vehicle's path.
 
 use super::path::Around;
-use super::{Broken, Known, Rule, Validate, ValidateConfig};
+use super::{Broken, Known, Rule, Thresholds, Validate, ValidateConfig};
 use crate::fix::Fix;
 use arrow::array::{Array, Float32Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
@@ -52,14 +52,23 @@ pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut 
     if let Some(max) = config.past_max_us {
         mark_past(frames.times(), frames.received_at.values(), max, verdicts);
     }
-    if let (Some(max), Some(accuracy)) = (config.accuracy_max_m, &frames.accuracy_m) {
-        mark_if(accuracy, |v| v > max, Rule::Accuracy, f64::from(max), verdicts);
+}
+
+/// What devices say of their fix, against the thresholds of each row; `any` has those that some row has.
+pub fn judge_signal<'a>(
+    any: &Thresholds,
+    frames: &FrameBatch,
+    of: impl Fn(usize) -> &'a Thresholds,
+    verdicts: &mut Verdicts,
+) {
+    if let (Some(_), Some(accuracy)) = (any.accuracy_max_m, &frames.accuracy_m) {
+        mark_if(accuracy, |row| of(row).accuracy_max_m, |v, max| v > max, Rule::Accuracy, verdicts);
     }
-    if let (Some(min), Some(satellites)) = (config.satellites_min, &frames.satellites) {
-        mark_if(satellites, |v| v < min, Rule::Satellites, f64::from(min), verdicts);
+    if let (Some(_), Some(satellites)) = (any.satellites_min, &frames.satellites) {
+        mark_if(satellites, |row| of(row).satellites_min, |v, min| v < min, Rule::Satellites, verdicts);
     }
-    if let (Some(max), Some(hdop)) = (config.hdop_max, &frames.hdop) {
-        mark_if(hdop, |v| v > max, Rule::Hdop, f64::from(max), verdicts);
+    if let (Some(_), Some(hdop)) = (any.hdop_max, &frames.hdop) {
+        mark_if(hdop, |row| of(row).hdop_max, |v, max| v > max, Rule::Hdop, verdicts);
     }
 }
 
@@ -116,16 +125,19 @@ fn mark_past(times: &[i64], received_at: &[i64], max_us: i64, verdicts: &mut Ver
 
 fn mark_if<T: ArrowPrimitiveType>(
     values: &PrimitiveArray<T>,
-    broken: impl Fn(T::Native) -> bool,
+    threshold: impl Fn(usize) -> Option<T::Native>,
+    broken: impl Fn(T::Native, T::Native) -> bool,
     rule: Rule,
-    threshold: f64,
     verdicts: &mut Verdicts,
 ) where
     T::Native: Into<f64>,
 {
     for (row, verdict) in verdicts.iter_mut().enumerate() {
-        if values.is_valid(row) && broken(values.value(row)) {
-            refuse(verdict, rule, values.value(row).into(), threshold);
+        if let Some(threshold) = threshold(row)
+            && values.is_valid(row)
+            && broken(values.value(row), threshold)
+        {
+            refuse(verdict, rule, values.value(row).into(), threshold.into());
         }
     }
 }
@@ -159,7 +171,8 @@ impl Validate {
         if !self.is_known(slot) {
             return broken(Rule::UnknownVehicle, 0.0, 1.0);
         }
-        if let Some(max) = self.config.rate_max_per_minute {
+        let own = self.own.get(slot as usize).copied().unwrap_or_else(|| Thresholds::of(&self.config));
+        if let Some(max) = own.rate_max_per_minute {
             let frames = self.rates[slot as usize].count(fix.time.div_euclid(MINUTE_US));
             if frames > max {
                 return broken(Rule::RateLimit, f64::from(frames), f64::from(max));
@@ -184,13 +197,13 @@ impl Validate {
         {
             return broken(Rule::Static, before.distance_m(fix), STANDING_M);
         }
-        if let (Some(min), Some(before)) = (config.distance_min_m, &before) {
+        if let (Some(min), Some(before)) = (own.distance_min_m, &before) {
             let moved = before.distance_m(fix);
             if moved < min {
                 return broken(Rule::Distance, moved, min);
             }
         }
-        if let Some(max) = config.speed_max_mps {
+        if let Some(max) = own.speed_max_mps {
             let neighbours = [before, around.after];
             if let Some(speed) = neighbours.iter().flatten().find_map(|other| faster_than(other, fix, max)) {
                 return broken(Rule::SpeedMax, speed, max);

@@ -65,6 +65,10 @@ impl Columns {
         added
     }
 
+    pub fn fields(&self) -> &[FieldRef] {
+        &self.fields
+    }
+
     pub fn class(&self, name: &str) -> Option<Class> {
         self.fields.iter().find(|field| field.name() == name).map(|field| class(field.data_type()))
     }

@@ -2,11 +2,12 @@
 
 use super::Check;
 use super::enrich::advice;
+use super::file::short;
+use crate::config::mistake::{Location, listed};
 use crate::config::typed::Table;
 use crate::config::value::At;
 use rhumb_operators::enrich::VehicleTable;
-use rhumb_operators::validate::ValidateConfig;
-use std::collections::BTreeSet;
+use rhumb_operators::validate::{OVERRIDES, OverrideError, Overrides, ValidateConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,32 @@ impl Check {
             );
         }
         let on = |rule: &str| off.iter().all(|off| off.value != rule);
-        let (known_vehicles, files) = self.known_vehicles(table, component);
+        let key_typed = table.has("key").then(|| table.place("key"));
+        let key = table.get::<String>("key").unwrap_or_default();
+        if let Some(at) = key_typed.as_ref().filter(|_| !table.has("known_vehicles") && !table.has("overrides")) {
+            let what =
+                "key: the column of known_vehicles and overrides, neither of which is set; set one, or remove this";
+            self.error(at, component, what);
+        }
+        let at = |path: &At<PathBuf>| key_typed.clone().unwrap_or_else(|| path.at.clone());
+        let mut files = Vec::new();
+        let known_vehicles = table.take::<PathBuf>("known_vehicles").and_then(|path| {
+            let vehicles = self.vehicles_of(&path, "known_vehicles", &key, Some(&[]), &at(&path), component)?;
+            files.push(path.value);
+            Some(Arc::new(vehicles.vehicles().map(str::to_owned).collect()))
+        });
+        let overrides = table.take::<PathBuf>("overrides").and_then(|path| {
+            let vehicles = self.vehicles_of(&path, "overrides", &key, None, &at(&path), component)?;
+            let overrides = Overrides::from_table(&vehicles).map_err(|cause| {
+                let advice = match cause {
+                    OverrideError::NoColumn => format!("; name at least one {}", listed(&OVERRIDES)),
+                    _ => "; leave it empty for what the pipeline has".to_owned(),
+                };
+                self.error(&path.at, component, format!("overrides: {}: {cause}{advice}", short(&path.value)));
+            });
+            files.extend((!files.contains(&path.value)).then_some(path.value));
+            overrides.ok().map(Arc::new)
+        });
         let config = ValidateConfig {
             range: on("range"),
             heading: on("heading"),
@@ -34,6 +60,7 @@ impl Check {
             satellites_min: table.get::<i64>("satellites_min").map(|n| n as i16),
             hdop_max: table.get::<f64>("hdop_max").map(|h| h as f32),
             known_vehicles,
+            overrides,
             rate_max_per_minute: table.get::<i64>("rate_max_per_minute").map(|n| n as u32),
             duplicate: on("duplicate"),
             swapped: table.get("swapped")?,
@@ -46,22 +73,21 @@ impl Check {
         Some((config, files))
     }
 
-    fn known_vehicles(&mut self, table: &mut Table, component: &str) -> (Option<Arc<BTreeSet<String>>>, Vec<PathBuf>) {
-        let key_typed = table.has("key").then(|| table.place("key"));
-        let key = table.get::<String>("key").unwrap_or_default();
-        let (typed, path) = (table.has("known_vehicles"), table.take::<PathBuf>("known_vehicles"));
-        if let Some(at) = key_typed.as_ref().filter(|_| !typed) {
-            self.error(at, component, "key: the column of known_vehicles, which is not set; set it, or remove this");
-        }
-        let Some(path) = path else { return (None, Vec::new()) };
-        let Some(file) = self.open(&path, "known_vehicles", component) else { return (None, Vec::new()) };
-        match VehicleTable::from_csv(file, &key, Some(&[])) {
-            Ok(vehicles) => (Some(Arc::new(vehicles.vehicles().map(str::to_owned).collect())), vec![path.value]),
-            Err(cause) => {
-                let what = format!("known_vehicles: {}: {cause}{}", path.value.display(), advice(&cause));
-                self.error(key_typed.as_ref().unwrap_or(&path.at), component, what);
-                (None, Vec::new())
-            }
-        }
+    /// The vehicles of a table that a field names; `at` is where its key was typed.
+    fn vehicles_of(
+        &mut self,
+        path: &At<PathBuf>,
+        field: &str,
+        key: &str,
+        only: Option<&[String]>,
+        at: &Location,
+        component: &str,
+    ) -> Option<VehicleTable> {
+        let file = self.open(path, field, component)?;
+        let told = VehicleTable::from_csv(file, key, only).map_err(|cause| {
+            let what = format!("{field}: {}: {cause}{}", path.value.display(), advice(&cause));
+            self.error(at, component, what);
+        });
+        told.ok()
     }
 }

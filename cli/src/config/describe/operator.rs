@@ -6,9 +6,9 @@ use crate::config::value::{DAY, MILLISECOND, SECOND};
 pub const OPERATOR: Group = Group {
     noun: "operator",
     base: &BASE,
-    kinds: &[&VALIDATE, &ENRICH, &GEOFENCE, &TRIPS, &WINDOW],
+    kinds: &[&VALIDATE, &ENRICH, &FILTER, &DERIVE, &GEOFENCE, &TRIPS, &WINDOW],
     parts: &[],
-    later: &["filter", "derive"],
+    later: &[],
 };
 
 /// What `aggregates` understands, for suggestions.
@@ -83,12 +83,19 @@ const VALIDATE: Section = Section {
             "\"vehicles.csv\"",
             "Only the vehicles of this CSV file, which has a header line.",
         ),
+        Field::optional(
+            "overrides",
+            Kind::Path,
+            "",
+            "\"vehicles.csv\"",
+            "CSV file of vehicles with thresholds of their own, in columns `speed_max_mps`, `accuracy_max_m`, `satellites_min`, `hdop_max`, `rate_max_per_minute`, `distance_min_m`; empty: that of the field of the same name.",
+        ),
         Field::default(
             "key",
             Kind::Text,
             "\"vehicle_id\"",
             "\"vehicle_id\"",
-            "Column of `known_vehicles` that holds the vehicle.",
+            "Column of `known_vehicles` and `overrides` that holds the vehicle.",
         ),
         Field::default(
             "off",
@@ -134,6 +141,32 @@ const ENRICH: Section = Section {
             "Columns worked out from the vehicle's frame before: distance (m), speed (m/s), heading (degrees).",
         ),
     ],
+    later: &[],
+};
+
+const FILTER: Section = Section {
+    header: "[operator.filter]",
+    doc: "Keeps the frames for which an SQL expression is true. The others are kept in the table `rejects` with the reason `filter`; \
+          the operators above have seen them. Expressions, their functions, nulls and errors: EXPRESSIONS.md.",
+    fields: &[Field::required(
+        "where",
+        Kind::Text,
+        "\"speed_mps > 3 AND satellites >= 4\"",
+        "Over the columns of frames and those that operators above add. Null, or what cannot be worked out, is not true.",
+    )],
+    later: &[],
+};
+
+const DERIVE: Section = Section {
+    header: "[operator.derive]",
+    doc: "Adds columns that SQL expressions work out from those of the same frame. Operators below and the history have them. \
+          Expressions, their functions, nulls and errors: EXPRESSIONS.md.",
+    fields: &[Field::required(
+        "columns",
+        Kind::Pairs,
+        "{ speed_kmh = \"speed_mps * 3.6\", is_fast = \"speed_kmh > 90\" }",
+        "Column = its expression, which may read the columns before it. What cannot be worked out is null.",
+    )],
     later: &[],
 };
 
