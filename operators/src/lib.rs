@@ -9,3 +9,4 @@ pub mod geofence;
 mod rows;
 pub mod validate;
 pub mod window;
+mod wording;
