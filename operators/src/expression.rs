@@ -5,6 +5,8 @@
 //! another time. A frame for which it cannot be worked out (a division by zero, a number that is too large) gives null,
 //! and no other frame notices.
 
+pub use crate::wording::{ExpressionMistake, Problem};
+use crate::wording::{lower, words};
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
@@ -33,26 +35,6 @@ use std::sync::{Arc, LazyLock};
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
 /// Operators and functions inside each other.
 pub const EXPRESSION_DEPTH_MAX: usize = 100;
-
-/// What is wrong with a part of an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionMistake {
-    /// Bytes of the text.
-    pub span: Range<usize>,
-    pub problem: Problem,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
-    UnknownColumn {
-        name: String,
-        /// It stands in double quotes, as texts do elsewhere.
-        is_quoted: bool,
-    },
-    UnknownFunction(String),
-    /// A sentence.
-    Other(String),
-}
 
 /// An expression that is right for the columns that it was compiled for.
 #[derive(Debug)]
@@ -438,24 +420,6 @@ fn argument(argument: &FunctionArg) -> Option<&Sql> {
     }
 }
 
-/// A type as people call it.
-pub fn words(data_type: &DataType) -> &'static str {
-    match data_type {
-        DataType::Null => "null",
-        DataType::Boolean => "true or false",
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a text",
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 | DataType::Time64(_) | DataType::Time32(_) => {
-            "a time"
-        }
-        DataType::Interval(_) | DataType::Duration(_) => "a stretch of time",
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytes",
-        DataType::Struct(_) => "a point",
-        other if other.is_integer() => "a whole number",
-        other if other.is_numeric() => "a number",
-        _ => "a list",
-    }
-}
-
 /// The name of a column as SQL reads it: without capitals, unless it is quoted.
 fn name_of(ident: &Ident) -> String {
     match ident.quote_style {
@@ -475,15 +439,6 @@ fn sentence(cause: &DataFusionError) -> String {
         "Optimizer rule 'simplify_expressions' failed",
     ];
     lower(plain.iter().fold(told, |told, prefix| told.trim_start_matches(prefix)).trim_end_matches(" error"))
-}
-
-/// Without a capital at the start, unless more follow: it goes on a sentence.
-fn lower(text: &str) -> String {
-    let mut rest = text.chars();
-    match (rest.next(), rest.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(rest).collect(),
-        _ => text.to_owned(),
-    }
 }
 
 fn bytes(text: &str, span: Span) -> Range<usize> {

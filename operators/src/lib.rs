@@ -10,3 +10,4 @@ mod rows;
 pub mod trips;
 pub mod validate;
 pub mod window;
+mod wording;

@@ -1,6 +1,6 @@
 //! Cells of H3 and of geohash, as the texts that everybody writes them with.
 
-use super::{numbers, positions};
+use super::positions;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
 use h3o::{CellIndex, LatLng, Resolution};
@@ -46,17 +46,17 @@ pub fn steps(arguments: &[ArrayRef]) -> ArrayRef {
 }
 
 pub fn geohash(arguments: &[ArrayRef]) -> ArrayRef {
-    let of = |((lat, lon), length): ((Option<f64>, Option<f64>), Option<i64>)| {
+    let of = |(place, length): (Option<(f64, f64)>, Option<i64>)| {
         let length = length.filter(|length| (1..=GEOHASH_LENGTH_MAX).contains(length))?;
-        let (lat, lon) = super::on_earth((lat?, lon?))?;
+        let (lat, lon) = place?;
         Some(geohash_of(lat, lon, length as usize))
     };
-    let places = numbers(&arguments[0]).zip(numbers(&arguments[1]));
+    let places = positions(&arguments[0], &arguments[1]);
     Arc::new(places.zip(wholes(&arguments[2])).map(of).collect::<StringArray>())
 }
 
 /// Halves longitude and latitude in turn; each half is a bit.
-pub fn geohash_of(lat: f64, lon: f64, length: usize) -> String {
+fn geohash_of(lat: f64, lon: f64, length: usize) -> String {
     let (mut west, mut east, mut south, mut north) = (-180.0, 180.0, -90.0, 90.0);
     let mut halve = |bit: usize| {
         let (low, high, value) =

@@ -34,18 +34,18 @@ pub fn within(arguments: &[ArrayRef]) -> ArrayRef {
 }
 
 fn metres(points: &[ArrayRef]) -> impl Iterator<Item = Option<f64>> {
-    let apart =
-        |(from, to): (Option<(f64, f64)>, Option<(f64, f64)>)| Some(distance_m(on_earth(from?)?, on_earth(to?)?));
-    coordinates(&points[0]).zip(coordinates(&points[1])).map(apart)
+    coordinates(&points[0]).zip(coordinates(&points[1])).map(|(from, to)| {
+        let (from, to) = (on_earth(from?)?, on_earth(to?)?);
+        Some(distance_m(from, to))
+    })
 }
 
 /// Latitude and longitude of each point.
 fn coordinates(points: &ArrayRef) -> impl Iterator<Item = Option<(f64, f64)>> {
     let points = points.as_struct();
     let (lon, lat) = (numbers(points.column(0)), numbers(points.column(1)));
-    let both = move |(row, (lon, lat)): (usize, (Option<f64>, Option<f64>))| {
+    lon.zip(lat).enumerate().map(|(row, (lon, lat))| {
         (!points.is_null(row)).then_some(())?;
         Some((lat?, lon?))
-    };
-    lon.zip(lat).enumerate().map(both)
+    })
 }
