@@ -144,9 +144,9 @@ fn window_that_was_changed_is_not_taken_for_the_one_in_the_data_folder() {
         change_window(&site, &WINDOW.replace(was, is));
         let told = site.rhumb(&["run", "cars.toml", "--until-end"]);
         let expected = format!(
-            "error: the data folder data has state and tables of operators that have changed since (window.w: {said}): give \
-             such an operator another name, under which it starts anew beside the old table; or set it back; or use another \
-             data folder\n"
+            "error: the data folder data has state and tables of operators that have changed since (window.w: {said}): set \
+             them back, or use another data folder; a window may take another name, under which it starts anew beside the \
+             old table\n"
         );
         assert_eq!((told.exit, told.stderr), (1, expected), "{is}");
     }
