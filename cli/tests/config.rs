@@ -29,6 +29,7 @@ fn load_text(text: &str, env: &[(&str, &str)]) -> (Loaded, String) {
         std::fs::create_dir_all(copy.parent().expect("it stands in the folder")).expect("a folder");
         std::fs::copy(samples.join(file), copy).expect("a copy");
     }
+    std::fs::write(folder.path().join("limits.csv"), "vehicle_id,speed_max_mps\ncab-1,30\n").expect("a table");
     let cabs = folder.path().join("sample/cabs.csv.gz");
     std::fs::create_dir_all(cabs.parent().expect("it stands in the folder")).expect("a folder");
     std::fs::copy(samples.join("frames.csv"), cabs).expect("a copy");

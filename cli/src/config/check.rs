@@ -213,7 +213,7 @@ impl Check {
 
     /// What does not make sense after what stands before it.
     fn order(&mut self, key: &str, component: &str, at: &Location, seen: &HashMap<&str, Location>) {
-        if let Some(first) = seen.get(key).filter(|_| key != "enrich" && key != "window") {
+        if let Some(first) = seen.get(key).filter(|_| ["validate", "geofence", "trips"].contains(&key)) {
             let advice = match key {
                 "validate" => "set all its rules in one",
                 "geofence" => "put all zones into one file",

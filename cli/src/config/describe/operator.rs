@@ -87,7 +87,7 @@ const VALIDATE: Section = Section {
             "overrides",
             Kind::Path,
             "",
-            "\"vehicles.csv\"",
+            "\"limits.csv\"",
             "CSV file of vehicles with thresholds of their own, in columns `speed_max_mps`, `accuracy_max_m`, `satellites_min`, `hdop_max`, `rate_max_per_minute`, `distance_min_m`; empty: that of the field of the same name.",
         ),
         Field::default(
