@@ -1,8 +1,9 @@
-//! Everything outside the process: codecs, sources, the simulator, the lake.
+//! Everything outside the process: codecs, sources, the simulator, the lake, Kafka.
 
 pub mod acknowledge;
 pub mod codec;
 pub mod file;
+pub mod kafka;
 pub mod lake;
 pub mod simulate;
 pub mod tcp;

@@ -19,6 +19,17 @@ pub struct Control {
     epoch_rows: u64,
     /// Somebody has been told that this epoch is full.
     is_full: AtomicBool,
+    commits: Mutex<Commits>,
+    commits_changed: Condvar,
+    /// `Commits::epoch`, to be looked at between polls without the lock.
+    committed: AtomicU64,
+}
+
+struct Commits {
+    /// The last epoch that is committed.
+    epoch: u64,
+    /// There will be no more.
+    are_over: bool,
 }
 
 impl Control {
@@ -32,6 +43,9 @@ impl Control {
             epoch_start: AtomicU64::new(0),
             epoch_rows,
             is_full: AtomicBool::new(false),
+            commits: Mutex::new(Commits { epoch, are_over: false }),
+            commits_changed: Condvar::new(),
+            committed: AtomicU64::new(epoch),
         }
     }
 
@@ -56,6 +70,31 @@ impl Control {
         let waited = self.changed.wait_timeout_while(newest, timeout, older);
         let (newest, _) = waited.unwrap_or_else(PoisonError::into_inner);
         (newest.epoch > epoch).then_some(*newest)
+    }
+
+    /// The manifest of this epoch stands.
+    pub fn commit(&self, epoch: u64) {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).epoch = epoch;
+        self.committed.store(epoch, Ordering::Release);
+        self.commits_changed.notify_all();
+    }
+
+    /// Nothing more will be committed.
+    pub fn end_commits(&self) {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).are_over = true;
+        self.commits_changed.notify_all();
+    }
+
+    /// The last epoch that is committed.
+    pub fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Waits until this epoch is committed, or nothing more will be.
+    pub fn wait_committed(&self, epoch: u64) {
+        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = |commits: &mut Commits| commits.epoch < epoch && !commits.are_over;
+        drop(self.commits_changed.wait_while(commits, more));
     }
 
     /// Adds frames read, and says whether the epoch is full now: true once an epoch, to whichever reader comes first.

@@ -3,7 +3,7 @@
 //! been overtaken by another engine, and stops.
 
 use crate::definition::Definitions;
-use crate::lane::Lane;
+use crate::lane::{Lane, LaneNumbers};
 use crate::sink::Segment;
 use crate::source::Position;
 use crate::state::{self, StateError, StateTable};
@@ -66,6 +66,9 @@ pub struct Manifest {
     /// The last epoch that is committed; 0 before the first.
     pub epoch: u64,
     pub positions: BTreeMap<String, Position>,
+    /// Of sources whose partitions are lanes.
+    #[serde(default, skip_serializing_if = "LaneNumbers::is_empty")]
+    pub lanes: LaneNumbers,
     pub clocks: BTreeMap<u16, EventTime>,
     pub state: Vec<StateFile>,
     /// Of all operators that have ever committed here, as they were then.
@@ -125,6 +128,7 @@ impl Chain {
                     claim: 0,
                     epoch: 0,
                     positions: BTreeMap::new(),
+                    lanes: LaneNumbers::new(),
                     clocks: BTreeMap::new(),
                     state: Vec::new(),
                     definitions: Definitions::new(),

@@ -51,6 +51,10 @@ pub struct ReaderReport {
     /// Frames and undecodable pieces since the start of the run.
     pub frames_in: u64,
     pub counters: Vec<(&'static str, u64)>,
+    /// By partition: records that are there and not read.
+    pub lags: Vec<(String, u64)>,
+    /// As `Source::has_unheard`.
+    pub has_unheard: bool,
 }
 
 /// What a shard says at a barrier.

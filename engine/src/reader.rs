@@ -3,9 +3,10 @@
 use crate::builder::{Delivery, FrameBuilder};
 use crate::control::Control;
 use crate::message::{Barrier, BarrierKind, Message, ReaderReport, Tick};
-use crate::source::{Polled, Source, SourceError, Tempo};
+use crate::source::{Polled, Position, Source, SourceError, Tempo};
 use crate::time::{Clock, EventTime, SECOND_US};
 use crossbeam_channel::Sender;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Reader {
     pub name: Arc<str>,
     pub tempo: Tempo,
     pub source: Box<dyn Source>,
+    /// What is unread when the run is told to stop is there for the next run.
+    pub keeps_unread: bool,
     pub builder: FrameBuilder,
     pub shards: Vec<Sender<ToShard>>,
     pub control: Arc<Control>,
@@ -39,6 +42,8 @@ pub struct Reader {
     pub events: Sender<ReaderEvent>,
     /// The last epoch that is committed.
     pub epoch: u64,
+    /// Positions at the end of epochs that are not committed yet.
+    pub uncommitted: VecDeque<(u64, Position)>,
 }
 
 /// The shards are gone: the run is failing, and another thread says why.
@@ -57,6 +62,7 @@ impl Reader {
         let mut ticked_at = 0;
         let mut last_tick = EventTime::MIN;
         loop {
+            self.tell_committed();
             let ordered = match ended {
                 true => self.control.wait_after(self.epoch, POLL_TIMEOUT),
                 false => self.control.ordered_after(self.epoch),
@@ -72,6 +78,8 @@ impl Reader {
                 }
                 self.send_barrier(barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
+                    self.control.wait_committed(barrier.epoch);
+                    self.tell_committed();
                     return Ok(());
                 }
                 continue;
@@ -124,7 +132,7 @@ impl Reader {
     /// Says how many frames that was. An error of the source has no one left to act on it.
     fn take_what_has_arrived(&mut self) -> Result<u64, Gone> {
         let mut taken = 0;
-        let polls = if self.tempo == Tempo::Live { LAST_POLLS_MAX } else { 0 };
+        let polls = if self.keeps_unread { 0 } else { LAST_POLLS_MAX };
         for _ in 0..polls {
             let polled = self.source.poll(&mut self.builder, Duration::ZERO);
             let frames = self.builder.len() as u64;
@@ -153,6 +161,18 @@ impl Reader {
         self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 
+    /// Tells the source what is committed.
+    fn tell_committed(&mut self) {
+        let committed = self.control.committed();
+        let mut newest = None;
+        while let Some((_, position)) = self.uncommitted.pop_front_if(|(epoch, _)| *epoch <= committed) {
+            newest = Some(position);
+        }
+        if let Some(position) = newest {
+            self.source.committed(&position);
+        }
+    }
+
     fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {
         let report = Arc::new(ReaderReport {
             reader: self.index,
@@ -160,7 +180,10 @@ impl Reader {
             position: self.source.position(),
             frames_in,
             counters: self.source.counters(),
+            lags: self.source.lags(),
+            has_unheard: self.source.has_unheard(),
         });
+        self.uncommitted.push_back((barrier.epoch, report.position.clone()));
         for shard in &self.shards {
             shard.send(Message::Barrier(barrier, report.clone())).map_err(|_| Gone)?;
         }

@@ -27,9 +27,9 @@ reasons! {
     Undecodable = "undecodable",
     /// Bytes that do not have the checksum that came with them.
     Checksum = "checksum",
-    /// A datagram without bytes.
+    /// A datagram or record without bytes.
     EmptyDatagram = "empty_datagram",
-    /// A datagram longer than the source takes; only its head is kept.
+    /// A datagram or record longer than the source takes; only its head is kept.
     OversizeDatagram = "oversize_datagram",
     /// A datagram from an address that is not on the allow-list.
     Sender = "sender_not_allowed",

@@ -1,11 +1,14 @@
 //! Running a pipeline: builds readers, shards and the writer, opens epochs, and ends them all.
 
+mod lock;
+
 use crate::builder::{ClockRules, FrameBuilder};
 use crate::chain::Chain;
 use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
 use crate::definition::{self, Definitions};
 use crate::frame::{Origin, core_columns};
+use crate::lane::Lanes;
 use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
 use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::{OperatorPlan, ShardContext};
@@ -22,10 +25,10 @@ use crate::vehicle::{VehicleLimit, Vehicles};
 pub use crate::writer::Undecodable;
 use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
-use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use lock::lock;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -121,6 +124,8 @@ pub struct Summary {
     pub totals: Totals,
     /// By source: what its codec could not read.
     pub undecodable: BTreeMap<String, Undecodable>,
+    /// By source and partition: records that were there and not read at the last commit.
+    pub lags: BTreeMap<String, BTreeMap<String, u64>>,
     pub vehicles: usize,
     pub elapsed: Duration,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
@@ -144,29 +149,6 @@ pub struct Running {
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
     lock: File,
-}
-
-/// File in the data folder that a running engine holds locked; its content is the engine's process id.
-const LOCK: &str = "lock";
-
-/// One engine a data folder: a second one started by mistake would take over from the first.
-fn lock(data: &Path) -> Result<File, RunError> {
-    let path = data.join(LOCK);
-    let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            // Who it is only helps the reader of the message.
-            let _ = file.read_to_string(&mut by);
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
-    }
 }
 
 /// What operators are defined by; an error if the data folder was written by others of the same names.
@@ -265,6 +247,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let (event_sender, events) = bounded(EVENTS_MAX);
     let (committed_sender, committed) = bounded(EVENTS_MAX);
     let control = Arc::new(Control::new(last.epoch, settings.epoch_rows));
+    let lanes = Arc::new(Lanes::new(last.lanes.clone()));
     let progress = Arc::new(Progress::default());
     let mut threads = Vec::new();
 
@@ -278,7 +261,9 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         chain: manifests,
         definitions,
         progress: progress.clone(),
+        lanes: lanes.clone(),
         committed: committed_sender,
+        control: control.clone(),
     };
     let writer =
         threads::spawn("rhumb-writer".to_owned(), exited.clone(), move || writer.run()).map_err(RunError::Thread)?;
@@ -310,12 +295,16 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             name,
             tempo: plan.tempo(),
             source,
-            builder: FrameBuilder::new(&vehicles, origin, clocks).with_columns(&plan.columns()),
+            keeps_unread: plan.keeps_unread(),
+            builder: FrameBuilder::new(&vehicles, origin, clocks)
+                .with_columns(&plan.columns())
+                .with_lanes(lanes.clone()),
             shards: shards.into_iter().map(|(sender, _)| sender).collect(),
             control: control.clone(),
             clock: clock.clone(),
             events: event_sender.clone(),
             epoch: last.epoch,
+            uncommitted: VecDeque::new(),
         };
         let name = format!("rhumb-reader-{index}");
         threads.push(threads::spawn(name, exited.clone(), move || reader.run()).map_err(RunError::Thread)?);
@@ -440,8 +429,8 @@ impl Running {
         match (bug, written) {
             (Some(thread), _) => Err(RunError::Bug(thread)),
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
-            (None, Some(Written { totals, undecodable })) => {
-                Ok(Summary { totals, undecodable, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+            (None, Some(Written { totals, undecodable, lags })) => {
+                Ok(Summary { totals, undecodable, lags, vehicles: current.len(), elapsed: started.elapsed(), damaged })
             }
         }
     }

@@ -102,6 +102,23 @@ pub trait Source: Send {
     /// Called once, before the first poll.
     fn seek(&mut self, position: &Position) -> Result<(), SourceError>;
 
+    /// The epoch that ends at `position` is committed: nothing before it will be asked for again. Between two polls, in
+    /// order of epochs, perhaps not for each; also after an error or `End`.
+    fn committed(&mut self, position: &Position) {
+        let _ = position;
+    }
+
+    /// How many records of each partition are there and not read, as far as it is known.
+    fn lags(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
+    /// Whether a partition that is a lane has records and none of them has been read in this run: windows of all lanes
+    /// wait for it.
+    fn has_unheard(&self) -> bool {
+        false
+    }
+
     /// Counters of its own since the start, such as `kernel_drops`.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
@@ -122,6 +139,11 @@ pub trait SourcePlan: Send + Sync {
     fn name(&self) -> &str;
 
     fn tempo(&self) -> Tempo;
+
+    /// Whether what is unread when a run is told to stop is there for the next run.
+    fn keeps_unread(&self) -> bool {
+        self.tempo() == Tempo::Recorded
+    }
 
     /// Columns that its frames have beyond the core, in the order in which its codec numbers them.
     fn columns(&self) -> Vec<FieldRef> {

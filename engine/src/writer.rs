@@ -1,6 +1,8 @@
 //! The writer's thread: hands output to the sinks, and at each barrier makes the epoch real.
 
+use crate::control::Control;
 use crate::definition::Definitions;
+use crate::lane::Lanes;
 use crate::manifest::{Chain, Manifest, ManifestError};
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
 use crate::operator::Merger;
@@ -40,8 +42,19 @@ pub struct Writer {
     pub next_sequence: i64,
     pub offline_after_us: i64,
     pub progress: Arc<Progress>,
+    /// Lanes of partitions, those included that are new.
+    pub lanes: Arc<Lanes>,
     /// Hears the number of every epoch that is committed.
     pub committed: Sender<u64>,
+    /// So do the readers.
+    pub control: Arc<Control>,
+}
+
+/// However the writer ends, nobody waits for a commit of it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.control.end_commits();
+    }
 }
 
 /// What a run did, whole epochs only.
@@ -50,6 +63,8 @@ pub struct Written {
     pub totals: Totals,
     /// By source.
     pub undecodable: BTreeMap<String, Undecodable>,
+    /// By source and partition: records that were there and not read at the last commit.
+    pub lags: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// Records of a source that its codec made no frame of.
@@ -92,12 +107,14 @@ impl Writer {
                     if reports.iter().any(Option::is_none) {
                         continue;
                     }
-                    let reports = reports.iter_mut().filter_map(Option::take).collect();
+                    let reports: Vec<ShardReport> = reports.iter_mut().filter_map(Option::take).collect();
+                    let lags = lags_of(&reports[0].readers);
                     self.commit(barrier, reports, &base, &mut run)?;
+                    self.control.commit(barrier.epoch);
                     // The run may be over and not listening any more.
                     let _ = self.committed.send(barrier.epoch);
                     if barrier.kind != BarrierKind::Epoch {
-                        return Ok(Some(Written { totals: run, undecodable }));
+                        return Ok(Some(Written { totals: run, undecodable, lags }));
                     }
                 }
             }
@@ -141,7 +158,8 @@ impl Writer {
     ) -> Result<(), WriteError> {
         let clocks: BTreeMap<u16, EventTime> =
             reports.iter().flat_map(|report| &report.clocks).map(|(lane, clock)| (lane.0, *clock)).collect();
-        self.fire_mergers(barrier, &clocks, run)?;
+        let is_unheard = reports[0].readers.iter().any(|reader| reader.has_unheard);
+        self.fire_mergers(barrier, &clocks, is_unheard, run)?;
         let mut segments = Vec::new();
         for sink in &mut self.sinks {
             segments.extend(sink.prepare(barrier.epoch)?);
@@ -156,6 +174,7 @@ impl Writer {
         let next = Manifest {
             epoch: barrier.epoch,
             positions: positions(self.chain.last(), &readers),
+            lanes: self.lanes.numbers(),
             clocks,
             state: self.chain.write_state(barrier.epoch, state)?,
             definitions: definitions(self.chain.last(), &self.definitions),
@@ -176,10 +195,13 @@ impl Writer {
         &mut self,
         barrier: Barrier,
         clocks: &BTreeMap<u16, EventTime>,
+        is_unheard: bool,
         run: &mut Totals,
     ) -> Result<(), WriteError> {
         let clock = match barrier.kind {
             BarrierKind::End => EventTime::MAX,
+            // How far that lane has come nobody knows.
+            _ if is_unheard => EventTime::MIN,
             // Silent lanes do not hold this back for long: readers tick them on, at the latest before each barrier.
             _ => clocks.values().copied().min().unwrap_or(EventTime::MIN),
         };
@@ -202,6 +224,14 @@ impl Writer {
         }
         state.finish()
     }
+}
+
+fn lags_of(readers: &[Arc<ReaderReport>]) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut lags: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for reader in readers.iter().filter(|reader| !reader.lags.is_empty()) {
+        lags.entry(reader.source.to_string()).or_default().extend(reader.lags.iter().cloned());
+    }
+    lags
 }
 
 /// The state of an operator's merger stands beside that of the operator.

@@ -164,8 +164,8 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).expect("a struct of plain values has a JSON form")
 }
 
-/// Microseconds as they are, where the year has no four digits.
-fn rfc3339(time: EventTime) -> String {
+/// A time for a person; microseconds as they are, where the year has no four digits.
+pub fn rfc3339(time: EventTime) -> String {
     jiff::Timestamp::from_microsecond(time.0).map_or_else(|_| time.0.to_string(), |time| time.to_string())
 }
 

@@ -70,7 +70,7 @@ impl Field {
     /// Those without which there is no frame.
     pub const NEEDED: [Field; 4] = [Field::Vehicle, Field::EventTime, Field::Lat, Field::Lon];
 
-    /// Without it there is no frame. Any other field is left out when its value cannot be read.
+    /// Without it there is no frame, by what the input itself must hold. Any other field is left out when its value cannot be read.
     pub fn is_needed(self) -> bool {
         Field::NEEDED.contains(&self)
     }
@@ -116,6 +116,8 @@ pub struct Fields {
     speed: SpeedUnit,
     altitude: LengthUnit,
     accuracy: LengthUnit,
+    /// Without them there is no frame.
+    needed: &'static [Field],
 }
 
 /// So many names there can be, so that a set of them is a `u64`.
@@ -146,7 +148,14 @@ impl Fields {
             speed: config.speed_mps.unit,
             altitude: config.altitude_m.unit,
             accuracy: config.accuracy_m.unit,
+            needed: if config.vehicle_elsewhere { &Field::NEEDED[1..] } else { &Field::NEEDED },
         }
+    }
+
+    /// Fields without which there is no frame: the vehicle is not among them where something else names it.
+    #[inline]
+    pub fn needed(&self) -> &'static [Field] {
+        self.needed
     }
 
     pub fn names(&self) -> &[Name] {

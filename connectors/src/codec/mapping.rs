@@ -19,6 +19,8 @@ pub struct Mapped<U> {
 /// another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldsConfig {
+    /// Something else than the input names the vehicle, such as the key of a Kafka record: it need not.
+    pub vehicle_elsewhere: bool,
     pub vehicle_id: Option<String>,
     pub event_time: Mapped<TimeUnit>,
     pub lat: Option<String>,

@@ -15,6 +15,7 @@ pub use encode::{Csv, Encode, Ndjson};
 pub use faults::{Fault, Shares};
 pub use fleet::Fleet;
 pub use frame::{SimulatedFrame, VehicleName};
+pub(crate) use send::pause;
 pub use send::{Rate, SendOptions, SendReport, send};
 pub use write::write;
 

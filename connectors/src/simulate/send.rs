@@ -36,7 +36,7 @@ pub enum Rate {
 
 impl Rate {
     /// How long a frame has still to wait, so long after the start.
-    fn wait(self, arrival: EventTime, elapsed: Duration) -> Duration {
+    pub(crate) fn wait(self, arrival: EventTime, elapsed: Duration) -> Duration {
         match self {
             Rate::Max => Duration::ZERO,
             Rate::AsItArrives { start, end } => {
@@ -92,7 +92,7 @@ pub fn send(
             let wait = options.rate.wait(frame.arrival, elapsed);
             if !wait.is_zero() {
                 batch.flush()?;
-                sleep(wait.max(PAUSE_MIN));
+                pause(wait);
             }
         }
         let name = frame.name();
@@ -108,6 +108,11 @@ pub fn send(
     batch.flush()?;
     batch.report.elapsed = start.elapsed();
     Ok(batch.report)
+}
+
+/// Waits, for what is worth it.
+pub(crate) fn pause(wait: Duration) {
+    sleep(wait.max(PAUSE_MIN));
 }
 
 #[allow(clippy::disallowed_methods, reason = "sends at a rate by the wall clock; no part of the data path")]

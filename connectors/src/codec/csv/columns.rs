@@ -35,7 +35,7 @@ impl Columns {
                         ));
                     }
                 }
-                None if field.is_needed() => return Err(missing(names, fields)),
+                None if fields.needed().contains(field) => return Err(missing(names, fields)),
                 None => {}
             }
         }
@@ -43,9 +43,12 @@ impl Columns {
         let place = |field| roles.iter().position(|role| *role == Some(field)).ok_or_else(|| missing(names, fields));
         let is_optional =
             |(column, role): (usize, &Option<Field>)| Some((column, role.filter(|field| !field.is_needed())?));
+        let event_time = place(Field::EventTime)?;
+        // Where something else names the vehicle, what is read as its id does not matter.
+        let is_elsewhere = !fields.needed().contains(&Field::Vehicle);
         Ok(Columns {
-            vehicle: place(Field::Vehicle)?,
-            event_time: place(Field::EventTime)?,
+            vehicle: place(Field::Vehicle).or_else(|why| if is_elsewhere { Ok(event_time) } else { Err(why) })?,
+            event_time,
             lat: place(Field::Lat)?,
             lon: place(Field::Lon)?,
             optional: roles.iter().enumerate().filter_map(is_optional).collect(),
@@ -89,7 +92,7 @@ fn missing(names: &[String], fields: &Fields) -> String {
     let has = |field: Field| {
         fields.names().iter().any(|n| n.field == field && names.iter().any(|name| n.is(name.trim_ascii().as_bytes())))
     };
-    let missing = Field::ALL.iter().filter(|field| field.is_needed() && !has(**field));
+    let missing = fields.needed().iter().filter(|field| !has(**field));
     let missing: Vec<String> =
         missing.map(|field| format!("{} (looked for {})", field.name(), fields.looked_for(*field))).collect();
     format!("no column for {}; the columns are {}", missing.join(" and "), names.join(", "))

@@ -142,15 +142,19 @@ impl Object {
     #[inline]
     pub fn frame<'a>(&'a mut self, text: &'a [u8], frame: &mut Frame<'a>) -> Result<(), String> {
         let Object { fields, seen, found, vehicle, unescaped, unreadable, .. } = self;
-        let absent = Field::NEEDED.into_iter().find(|field| *seen & fields.names_of(*field) == 0);
+        let absent = fields.needed().iter().find(|field| *seen & fields.names_of(**field) == 0);
         if let Some(absent) = absent {
-            return Err(format!("no field {} (looked for {})", absent.name(), fields.looked_for(absent)));
+            return Err(format!("no field {} (looked for {})", absent.name(), fields.looked_for(*absent)));
         }
         let ids = fields.names_of(Field::Vehicle);
-        let n = (*seen & ids).trailing_zeros() as usize;
-        let value = found[n].value(text, vehicle);
-        let Some(vehicle) = value.text() else {
-            return Err(fields.complaint(Field::Vehicle, &fields.names()[n].name, value));
+        let vehicle = match *seen & ids {
+            0 => "",
+            named => {
+                let n = named.trailing_zeros() as usize;
+                let value = found[n].value(text, vehicle);
+                let name = value.text();
+                name.ok_or_else(|| fields.complaint(Field::Vehicle, &fields.names()[n].name, value))?
+            }
         };
         *frame = Frame { vehicle, ..Frame::default() };
         let mut left = *seen & !ids;
