@@ -11,10 +11,11 @@ demo:
 	cargo build --release --locked -p rhumb
 	pipelines/demo.sh $(CARGO_TARGET_DIR)/release/rhumb
 
-# Python with the libraries that tests hold Rhumb against.
+# Python with the libraries that tests hold Rhumb against, and a Kafka broker.
 tools:
-	tests/needs.sh python
+	tests/needs.sh python kafka
 	tests/tools.sh
+	tests/kafka.sh fetch
 
 test: tools
 	RHUMB_PYTHON=$(CARGO_TARGET_DIR)/python/bin/python cargo test --release --locked --workspace

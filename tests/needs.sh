@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
-# What a build needs beside Rust; with the word `python`, what the tests need too. Installs what is missing where that
+# What a build needs beside Rust; with the words `python` and `kafka`, what tests need too. Installs what is missing where that
 # is allowed (apt as root, or through sudo), else says exactly what is missing.
 set -euo pipefail
 command -v cargo >/dev/null || { echo "missing: a Rust toolchain; see https://rustup.rs" >&2; exit 1; }
 missing=()
-command -v cc >/dev/null || missing+=(build-essential)
+{ command -v cc && command -v make; } >/dev/null || missing+=(build-essential)
 command -v cmake >/dev/null || missing+=(cmake)
-if [ "${1:-}" = python ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 python3-venv); fi
+for word in "$@"; do
+    case "$word" in
+        python) python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv) ;;
+        kafka)
+            command -v java >/dev/null || missing+=(default-jre-headless)
+            command -v mvn >/dev/null || missing+=(maven)
+            ;;
+    esac
+done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 as_root=()

@@ -1,6 +1,8 @@
 //! From what a pipeline means to what the engine runs.
 
-use crate::config::{Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
+use crate::config::{
+    Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SinkMeans, SourceKind, SourceMeans,
+};
 use anyhow::Context;
 use rhumb_connectors::MakeCodec;
 use rhumb_connectors::codec::CodecConfig;
@@ -10,6 +12,7 @@ use rhumb_connectors::codec::json::JsonConfig;
 use rhumb_connectors::codec::mapping::{FieldsConfig, Mapped};
 use rhumb_connectors::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
 use rhumb_connectors::file::{FileConfig, FilePlan};
+use rhumb_connectors::kafka::{KafkaPlan, KafkaSinkPlan};
 use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::tcp::TcpPlan;
 use rhumb_connectors::udp::{UdpConfig, UdpPlan};
@@ -28,10 +31,10 @@ use rhumb_operators::window::WindowPlan;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A pipeline that is ready to run.
-pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
+/// A pipeline that is ready to run; with `until_end`, to where its input ends now.
+pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> {
     let engine = &checked.engine;
-    let source = |means: &SourceMeans| anyhow::Ok((source(means)?, means.rollover));
+    let source = |means: &SourceMeans| anyhow::Ok((source(means, until_end)?, means.rollover));
     Ok(Pipeline {
         name: checked.name.clone(),
         data: checked.data.clone(),
@@ -47,13 +50,17 @@ pub fn pipeline(checked: &Checked) -> anyhow::Result<Pipeline> {
         },
         sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
         operators: operators(&checked.operators, &checked.sources),
-        sinks: sinks(),
+        sinks: sinks(&checked.sinks),
     })
 }
 
 /// The lake is always on.
-pub fn sinks() -> Vec<Arc<dyn SinkPlan>> {
-    vec![Arc::new(LakePlan::default())]
+pub fn sinks(means: &[SinkMeans]) -> Vec<Arc<dyn SinkPlan>> {
+    let mut sinks: Vec<Arc<dyn SinkPlan>> = vec![Arc::new(LakePlan::default())];
+    for SinkMeans::Kafka(config) in means {
+        sinks.push(Arc::new(KafkaSinkPlan::new(config.clone())));
+    }
+    sinks
 }
 
 /// In the order in which they stand.
@@ -78,7 +85,7 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
     plans
 }
 
-fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
+fn source(means: &SourceMeans, until_end: bool) -> anyhow::Result<Arc<dyn SourcePlan>> {
     let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
     let columns = config.columns();
     let make: MakeCodec = Arc::new(move || config.open());
@@ -92,6 +99,10 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
             Arc::new(UdpPlan::new(&means.name, config, make).with_columns(columns))
         }
         SourceKind::Tcp(tcp) => Arc::new(TcpPlan::new(&means.name, tcp.clone(), make).with_columns(columns)),
+        SourceKind::Kafka(kafka) => {
+            let plan = KafkaPlan::new(&means.name, kafka.clone(), make);
+            Arc::new(plan.with_columns(columns).until_end(until_end))
+        }
         SourceKind::File(file) => {
             let config = FileConfig { path: file.path.clone(), speed: file.speed };
             Arc::new(FilePlan::new(&means.name, config, make).with_columns(columns))
@@ -100,7 +111,7 @@ fn source(means: &SourceMeans) -> anyhow::Result<Arc<dyn SourcePlan>> {
 }
 
 pub(crate) fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
-    let mut fields = FieldsConfig::default();
+    let mut fields = FieldsConfig { vehicle_elsewhere: means.vehicle_elsewhere, ..FieldsConfig::default() };
     for field in &means.fields {
         map(&mut fields, field).map_err(anyhow::Error::msg)?;
     }

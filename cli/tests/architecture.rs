@@ -78,6 +78,13 @@ fn demo_and_tests_are_built_on_the_same_dependencies() {
     assert!(demo.len() > 100 && only_demo.is_empty(), "raise features in [workspace.dependencies]: {only_demo:#?}");
 }
 
+#[test]
+fn rdkafka_appears_in_one_folder_of_connectors() {
+    let found = files_with(&["use rdkafka", "rdkafka::"]);
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|file| file.starts_with("connectors/src/kafka/")), "{found:?}");
+}
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder of ours") {
         let path = entry.expect("an entry").path();

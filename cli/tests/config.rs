@@ -105,7 +105,10 @@ fn around(example: &str) -> String {
             ("name = \"p\"\n".to_owned(), "[source.udp]\nlisten = \"127.0.0.1:0\"\ncodec = \"json\"\n".to_owned())
         }
         "[[operator]]" => ("name = \"p\"\n".to_owned() + &udp("json"), "[operator.validate]\n".to_owned()),
-        "[source.udp]" | "[source.tcp]" | "[source.file]" => ("name = \"p\"\n".to_owned() + &source(""), String::new()),
+        "[sink.kafka]" => ("name = \"p\"\n".to_owned() + &udp("json") + "[[sink]]\n", String::new()),
+        "[source.udp]" | "[source.tcp]" | "[source.kafka]" | "[source.file]" => {
+            ("name = \"p\"\n".to_owned() + &source(""), String::new())
+        }
         _ if header.starts_with("[source.") => {
             let part = header.trim_matches(['[', ']']).trim_start_matches("source.");
             let codec = if part == "fields" { "json" } else { part };
@@ -225,7 +228,7 @@ const KEY: (&str, &str) = ("KEY", "sixteen bytes long");
 #[test]
 fn plan_names_everything_and_no_secret() {
     let (checked, folder) = checked(FLEET, &[KEY]);
-    let plan = explain(&checked, &operators(&checked.operators, &checked.sources), &sinks())
+    let plan = explain(&checked, &operators(&checked.operators, &checked.sources), &sinks(&checked.sinks))
         .expect("a plan")
         .replace(&folder, "");
     assert!(!plan.contains(KEY.1));
@@ -330,7 +333,8 @@ fn plan_names_everything_and_no_secret() {
 fn plan_says_what_trips_are() {
     let trips = "[[operator]]\n[operator.trips]\nstop_for = \"5m\"\n";
     let (checked, folder) = checked(&format!("{SMALL}{trips}"), &[]);
-    let plan = explain(&checked, &operators(&checked.operators, &checked.sources), &sinks()).expect("a plan");
+    let plan =
+        explain(&checked, &operators(&checked.operators, &checked.sources), &sinks(&checked.sinks)).expect("a plan");
     let of = |from: &str, to: &str| {
         let lines = plan.lines().skip_while(|line| *line != from).take_while(|line| *line != to);
         lines.map(|line| line.replace(&folder, "").replacen("  ", "", 1) + "\n").collect::<String>()

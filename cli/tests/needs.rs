@@ -24,6 +24,9 @@ fn check(programs: &[(&str, &str)], arguments: &[&str], exit: i32, expected: &st
 const CARGO: (&str, &str) = ("cargo", "");
 const CC: (&str, &str) = ("cc", "");
 const CMAKE: (&str, &str) = ("cmake", "");
+const MAKE: (&str, &str) = ("make", "");
+const JAVA: (&str, &str) = ("java", "");
+const MAVEN: (&str, &str) = ("mvn", "");
 const APT: (&str, &str) = ("apt-get", "echo apt-get \"$@\"");
 const ENV: (&str, &str) = ("env", "shift; exec \"$@\"");
 const ROOT: (&str, &str) = ("id", "echo 0");
@@ -32,23 +35,27 @@ const TRUE: (&str, &str) = ("true", "");
 
 #[test]
 fn machine_that_has_everything_needs_nothing() {
-    check(&[CARGO, CC, CMAKE], &[], 0, "");
-    check(&[CARGO, CC, CMAKE, ("python3", "")], &["python"], 0, "");
+    check(&[CARGO, CC, MAKE, CMAKE], &[], 0, "");
+    check(&[CARGO, CC, MAKE, CMAKE, ("python3", "")], &["python"], 0, "");
+    check(&[CARGO, CC, MAKE, CMAKE, ("python3", ""), JAVA, MAVEN], &["python", "kafka"], 0, "");
 }
 
 #[test]
 fn root_installs_what_is_missing_and_nothing_more() {
     let installed = "installing cmake\napt-get update -q\napt-get install -y -q --no-install-recommends cmake\n";
-    check(&[CARGO, CC, APT, ENV, ROOT, TRUE], &[], 0, installed);
-    let installed = installed.replace("cmake", "build-essential python3 python3-venv");
-    check(&[CARGO, CMAKE, ("python3", "exit 1"), APT, ENV, ROOT, TRUE], &["python"], 0, &installed);
+    check(&[CARGO, CC, MAKE, APT, ENV, ROOT, TRUE], &[], 0, installed);
+    let lacks = |what: &str| installed.replace("cmake", what);
+    let without_python = [CARGO, CMAKE, ("python3", "exit 1"), APT, ENV, ROOT, TRUE];
+    check(&without_python, &["python"], 0, &lacks("build-essential python3 python3-venv"));
+    check(&[CARGO, CC, CMAKE, APT, ENV, ROOT, TRUE], &[], 0, &lacks("build-essential"));
+    check(&[CARGO, CC, MAKE, CMAKE, APT, ENV, ROOT, TRUE], &["kafka"], 0, &lacks("default-jre-headless maven"));
 }
 
 #[test]
 fn others_install_through_sudo_or_are_told_what_is_missing() {
     let sudo = ("sudo", "shift; exec \"$@\"");
     let installed = "installing cmake\napt-get update -q\napt-get install -y -q --no-install-recommends cmake\n";
-    check(&[CARGO, CC, APT, ENV, USER, TRUE, sudo], &[], 0, installed);
+    check(&[CARGO, CC, MAKE, APT, ENV, USER, TRUE, sudo], &[], 0, installed);
     let missing = "missing: build-essential cmake (as Debian calls them); install them as root: apt-get install build-essential cmake\n";
     check(&[CARGO, APT, ENV, USER, TRUE], &[], 1, missing);
     check(&[CARGO, APT, ENV, USER, TRUE, ("sudo", "exit 1")], &[], 1, missing);

@@ -26,7 +26,8 @@ impl Explain {
             (Some(vehicle), Some(at)) => why::explain(&checked, vehicle, at, self.zone.as_deref())?,
             _ => {
                 let operators = build::operators(&checked.operators, &checked.sources);
-                crate::config::explain(&checked, &operators, &build::sinks()).map_err(anyhow::Error::msg)?
+                crate::config::explain(&checked, &operators, &build::sinks(&checked.sinks))
+                    .map_err(anyhow::Error::msg)?
             }
         };
         print_line(text.trim_end())?;

@@ -10,7 +10,6 @@ use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
 use rhumb_connectors::codec::UNREADABLE;
 use rhumb_engine::run::{Running, Summary, start, with_causes};
-use rhumb_engine::source::Tempo;
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -62,7 +61,7 @@ impl Run {
             });
         }
         let place = self.summary.as_deref().map(SummaryPlace::open).transpose()?;
-        let pipeline = build::pipeline(&checked)?;
+        let pipeline = build::pipeline(&checked, self.until_end)?;
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
         tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
@@ -97,7 +96,7 @@ impl Run {
 
     /// Why `--until-end` makes no sense, if no source ends; where only some do, that is told.
     fn endless(&self, checked: &Checked) -> Option<String> {
-        let live = checked.sources.iter().filter(|source| source.tempo() == Tempo::Live);
+        let live = checked.sources.iter().filter(|source| !source.ends());
         let live: Vec<&str> = live.map(|source| source.name.as_str()).collect();
         if !self.until_end || live.is_empty() {
             return None;

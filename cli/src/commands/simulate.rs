@@ -1,8 +1,9 @@
-//! `rhumb simulate`: a fleet that drives like one, to UDP, a file or standard output.
+//! `rhumb simulate`: a fleet that drives like one, to UDP, Kafka, a file or standard output.
 
 use super::{Exit, usage};
 use anyhow::Context;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
+use rhumb_connectors::kafka::{self, KafkaSend};
 use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
 use rhumb_engine::frame::Frame;
 use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
@@ -26,8 +27,20 @@ pub struct Simulate {
     /// Send to this address, as time goes; no time that a device says is ahead of the sending, but by --clock-future
     #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
     to_udp: Option<SocketAddr>,
-    /// Send as fast as the socket takes it: what would have been driven until now
-    #[arg(long, requires = "to_udp", conflicts_with = "output")]
+    /// Send to this topic of Kafka, likewise, each frame a record whose key is its vehicle
+    #[arg(long, value_name = "TOPIC", conflicts_with_all = ["output", "to_udp"])]
+    to_kafka: Option<String>,
+    /// Brokers of the topic, separated by commas
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        default_value = "localhost:9092",
+        requires = "to_kafka"
+    )]
+    brokers: Vec<String>,
+    /// Send as fast as it is taken: what would have been driven until now
+    #[arg(long, conflicts_with = "output")]
     max: bool,
     /// Frames in a datagram
     #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output")]
@@ -114,9 +127,13 @@ impl Simulate {
         if !problems.is_empty() {
             return Ok(usage(problems.join("; ")));
         }
-        match self.to_udp {
-            Some(to) => self.send(config, to),
-            None => self.write(Fleet::new(config)),
+        if self.max && self.to_udp.is_none() && self.to_kafka.is_none() {
+            return Ok(usage("--max is for --to-udp and --to-kafka: what is written is written at once"));
+        }
+        match (&self.to_kafka, self.to_udp) {
+            (Some(topic), _) => self.send_to_kafka(config, topic),
+            (None, Some(to)) => self.send(config, to),
+            (None, None) => self.write(Fleet::new(config)),
         }
     }
 
@@ -140,13 +157,7 @@ impl Simulate {
             "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
             _ => Box::new(Ndjson::default()),
         };
-        let (now, span_us) = (SystemClock.now(), (self.seconds * SECOND_US as f64) as i64);
-        let rate = match self.max {
-            // Sent in a moment, it is what has been driven until now.
-            true => Rate::Max,
-            false => Rate::AsItArrives { start: now, end: EventTime(now.0.saturating_add(span_us)) },
-        };
-        config.start = if self.max { EventTime(now.0.saturating_sub(span_us)) } else { now };
+        let rate = self.live(&mut config);
         let fleet = Fleet::new(config);
         let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
         let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
@@ -165,6 +176,36 @@ impl Simulate {
             ));
             return Ok(Exit::Failed);
         }
+        Ok(Exit::Done)
+    }
+
+    /// Lets the fleet drive now, and says when to send what.
+    fn live(&self, config: &mut SimulateConfig) -> Rate {
+        let (now, span_us) = (SystemClock.now(), (self.seconds * SECOND_US as f64) as i64);
+        if self.max {
+            // Sent in a moment, it is what has been driven until now.
+            config.start = EventTime(now.0.saturating_sub(span_us));
+            return Rate::Max;
+        }
+        config.start = now;
+        Rate::AsItArrives { start: now, end: EventTime(now.0.saturating_add(span_us)) }
+    }
+
+    fn send_to_kafka(&self, mut config: SimulateConfig, topic: &str) -> anyhow::Result<Exit> {
+        let mut encode: Box<dyn Encode> = match self.codec() {
+            "csv" => return Ok(usage("a record of csv has no header line; send json or binary")),
+            "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
+            _ => Box::new(Ndjson::default()),
+        };
+        let rate = self.live(&mut config);
+        let to = KafkaSend { brokers: self.brokers.clone(), topic: topic.to_owned(), properties: Vec::new(), rate };
+        let fleet = Fleet::new(config);
+        let report = kafka::send(fleet, &mut *encode, &to).with_context(|| format!("send to topic {topic}"))?;
+        let (frames, bytes, seconds) = (report.frames, report.bytes, report.elapsed.as_secs_f64());
+        crate::terminal::say(format_args!(
+            "sent {frames} frames in as many records ({bytes} bytes) in {seconds:.1} s, {:.0} frames/s",
+            frames as f64 / seconds.max(1e-9),
+        ));
         Ok(Exit::Done)
     }
 

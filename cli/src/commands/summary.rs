@@ -25,6 +25,8 @@ pub struct SummaryFile {
     pub sources: BTreeMap<String, BTreeMap<String, u64>>,
     /// Frames for which an expression could not be worked out, by operator and column.
     pub errors: BTreeMap<String, u64>,
+    /// Of sources that know it: records of each partition that were there and not read.
+    pub lag: BTreeMap<String, BTreeMap<String, u64>>,
     pub udp_datagrams: u64,
     pub udp_kernel_drops: u64,
     pub seconds: f64,
@@ -53,6 +55,7 @@ impl SummaryFile {
             too_late: counted("too_late."),
             errors: counted("errors."),
             sources: totals.frames_in.keys().map(|source| (source.clone(), of_source(totals, source))).collect(),
+            lag: summary.lags.clone(),
             udp_datagrams: totals.of_sources("datagrams"),
             udp_kernel_drops: totals.of_sources("kernel_drops"),
             seconds,
@@ -82,6 +85,7 @@ fn text(summary: &SummaryFile) -> anyhow::Result<String> {
         "tables": summary.tables,
         "too_late": summary.too_late,
         "sources": summary.sources,
+        "lag": summary.lag,
         "errors": summary.errors,
         "udp": { "datagrams": summary.udp_datagrams, "kernel_drops": summary.udp_kernel_drops },
         "seconds": summary.seconds,

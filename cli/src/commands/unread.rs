@@ -36,8 +36,8 @@ fn codec_of(source: &SourceMeans, undecodable: &Undecodable) -> Option<&'static 
             let head = file::head(means.files.first()?).ok()?;
             likely(&chosen, &Sampled { bytes: &head.bytes, whole: head.whole, transport: Transport::Tcp })
         }
-        kind => {
-            let transport = if let SourceKind::Udp(_) = kind { Transport::Udp } else { Transport::Tcp };
+        _ => {
+            let transport = if source.has_datagrams() { Transport::Udp } else { Transport::Tcp };
             likely(&chosen, &Sampled { bytes: &undecodable.raw, whole: true, transport })
         }
     }

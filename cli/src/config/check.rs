@@ -7,6 +7,7 @@ mod expression;
 mod file;
 mod frames;
 mod geofence;
+mod kafka;
 mod source;
 mod test;
 mod tracker;
@@ -35,7 +36,7 @@ struct Check {
 /// Checks everything, whatever is wrong; `None` and at least one error if anything is.
 /// `cores` are those of the machine.
 pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mistakes) {
-    let Typed { mut pipeline, engine, sources, operators, tests, mistakes, any_source, .. } = typed;
+    let Typed { mut pipeline, engine, sources, operators, sinks, tests, mistakes, any_source, .. } = typed;
     let name = pipeline.get("name");
     let skew_at = engine.place("clock_skew_max");
     let path_keep_at = engine.has("path_keep").then(|| engine.place("path_keep"));
@@ -50,19 +51,20 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
         check.mistakes.error(
             &top,
             "pipeline",
-            "no source; add a [[source]] with [source.udp], [source.tcp] or [source.file]",
+            "no source; add a [[source]] with [source.udp], [source.tcp], [source.kafka] or [source.file]",
         );
     }
     let typed = sources.len() + operators.len();
     let sources = check.sources(sources);
     check.path_keep(path_keep_at, &operators);
     let operators = check.operators(operators, &sources);
+    let sinks = check.sinks(sinks);
     let is_whole = sources.len() + operators.len() == typed;
     let tests = check.tests(tests, &sources, &operators, is_whole);
     let Check { mistakes, engine, .. } = check;
     let checked = match (name, data, mistakes.any_error()) {
         (Some(name), Some(data), false) => {
-            Some(Checked { file: file.to_owned(), name, data, data_at, engine, sources, operators, tests })
+            Some(Checked { file: file.to_owned(), name, data, data_at, engine, sources, operators, sinks, tests })
         }
         _ => None,
     };

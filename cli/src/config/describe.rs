@@ -1,12 +1,15 @@
 //! Every section and field of a pipeline's TOML, as data: what the reader accepts and what `docs/CONFIG.md` says.
 
+mod kafka;
 mod operator;
 mod pipeline;
+mod sink;
 mod source;
 mod test;
 
 pub use operator::{AGGREGATES, OPERATOR};
 pub use pipeline::{ENGINE, LATER, PIPELINE};
+pub use sink::SINK;
 pub use source::{BINARY, CSV, FIELDS, NMEA, SOURCE, TELTONIKA};
 pub use test::TEST;
 
@@ -55,7 +58,7 @@ impl Section {
 /// A table that may stand several times, each with exactly one of the kinds.
 #[derive(Debug)]
 pub struct Group {
-    /// `source` or `operator`.
+    /// `source`, `operator` or `sink`.
     pub noun: &'static str,
     pub base: &'static Section,
     pub kinds: &'static [&'static Section],
@@ -113,6 +116,10 @@ pub enum Kind {
     Amount {
         max: f64,
     },
+    /// Of a partition: `"earliest"`, `"latest"`, a time, or a table of `offset`.
+    Start,
+    /// A table of names and values of somebody else's, which no output shows.
+    Settings,
     /// Microseconds.
     Duration {
         min: i64,
@@ -202,7 +209,7 @@ impl Words {
 /// Every section, in the order of the document.
 pub fn sections() -> Vec<&'static Section> {
     let mut sections = vec![&PIPELINE, &ENGINE];
-    for group in [&SOURCE, &OPERATOR] {
+    for group in [&SOURCE, &OPERATOR, &SINK] {
         sections.push(group.base);
         sections.extend(group.kinds);
         sections.extend(group.parts);

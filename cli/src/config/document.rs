@@ -126,6 +126,8 @@ fn takes(kind: Kind) -> String {
         Kind::Path => "path".to_owned(),
         Kind::Address => "IP address and port".to_owned(),
         Kind::Flag => "`true`, `false`".to_owned(),
+        Kind::Start => "`\"earliest\"`, `\"latest\"`, time, or table of `offset`".to_owned(),
+        Kind::Settings => "table of texts, never shown".to_owned(),
         Kind::Speed => "speed".to_owned(),
         Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
         Kind::Number { max } => format!("number greater than 0, at most {max}"),
@@ -149,7 +151,7 @@ fn takes(kind: Kind) -> String {
 mod tests {
     use super::*;
     use crate::config::check::check;
-    use crate::config::describe::{OPERATOR, SOURCE, TEST};
+    use crate::config::describe::{OPERATOR, SINK, SOURCE, TEST};
     use crate::config::mistake::Text;
     use crate::config::typed;
     use std::path::Path;
@@ -160,7 +162,7 @@ mod tests {
         let sections = sections();
         let all = |section: &Section| example_toml(section, &section.fields.iter().collect::<Vec<_>>());
         let mut out: String = sections[..2].iter().map(|section| all(section)).collect();
-        for group in [&SOURCE, &OPERATOR] {
+        for group in [&SOURCE, &OPERATOR, &SINK] {
             for kind in group.kinds {
                 out.push_str(&all(group.base));
                 out.push_str(&all(kind));

@@ -4,7 +4,9 @@ use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, Op
 use super::value::{bytes_text, duration_text};
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::codec::decode::rfc3339;
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::kafka::{KafkaConfig, Lost, Start, VehicleFrom};
 use rhumb_connectors::lake::stored_tables;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::lane::HASH_LANES;
@@ -31,6 +33,7 @@ pub fn explain(
     out.heading("sources");
     checked.sources.iter().for_each(|source| explain_source(source, &mut out));
     out.heading("lanes and shards");
+    explain_lanes(checked, &mut out);
     explain_engine(&checked.engine, &mut out);
     out.heading("operators, in this order");
     let mut columns = core_columns();
@@ -58,7 +61,9 @@ pub fn explain(
     for sink in sinks {
         out.line(1, sink.name().to_owned());
         sink.describe().into_iter().for_each(|(what, value)| out.field(&what, value));
-        out.field("tables", tables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+        if sink.name() == "lake" {
+            out.field("tables", tables.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+        }
     }
     out.heading("tables");
     for (name, stored) in tables {
@@ -105,6 +110,7 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
             out.field("rate", format!("at most {rate} a second of each connection"));
             out.field("time", format!("live; {rollover}"));
         }
+        SourceKind::Kafka(kafka) => explain_kafka(kafka, rollover, out),
         SourceKind::File(file) => {
             out.field("reads", file.path.display().to_string());
             out.field(
@@ -132,6 +138,37 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
     }
 }
 
+fn explain_kafka(kafka: &KafkaConfig, rollover: &str, out: &mut Page) {
+    let longest = bytes_text(kafka.record_max_bytes as u64);
+    let topics = kafka.topics.join(", ");
+    out.field("reads", format!("records of at most {longest} from {topics} at {}", kafka.brokers.join(", ")));
+    let start = match kafka.start {
+        Start::Earliest => "with the oldest record".to_owned(),
+        Start::Latest => "with what comes from now on".to_owned(),
+        Start::Time(at) => format!("at {}", rfc3339(at)),
+        Start::Offset(offset) => format!("at offset {offset}"),
+    };
+    let every = duration_text(kafka.discover_every.as_micros() as i64);
+    out.field("partitions", format!("all that the topics have, each a lane; looked for again every {every}"));
+    out.field("start", format!("{start}, then where the last commit ended; a new partition at its beginning"));
+    let lost = match kafka.lost {
+        Lost::Stop => "stop the source",
+        Lost::Skip => "are counted, and reading goes on behind them",
+    };
+    out.field("lost", format!("records that are gone before they are read {lost}"));
+    match &kafka.vehicle {
+        VehicleFrom::Value => {}
+        VehicleFrom::Key => out.field("vehicle", "the record's key".to_owned()),
+        VehicleFrom::Header(name) => out.field("vehicle", format!("the record's header {name}")),
+    }
+    out.field("group", format!("{}, told what is committed", kafka.group));
+    let names: Vec<&str> = kafka.properties.iter().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        out.field("properties", names.join(", "));
+    }
+    out.field("time", format!("live, received when the record was written; {rollover}"));
+}
+
 fn codec_text(codec: &CodecMeans) -> String {
     match &codec.kind {
         CodecKind::Json => "json".to_owned(),
@@ -153,8 +190,22 @@ fn codec_text(codec: &CodecMeans) -> String {
     }
 }
 
+fn explain_lanes(checked: &Checked, out: &mut Page) {
+    let shards = checked.engine.shards;
+    let (own, hashed): (Vec<&SourceMeans>, Vec<_>) =
+        checked.sources.iter().partition(|source| matches!(source.kind, SourceKind::Kafka(_)));
+    if !hashed.is_empty() {
+        out.field("lanes", format!("{HASH_LANES}, by hash of the vehicle, on {shards} shards"));
+    }
+    if !own.is_empty() {
+        let names: Vec<&str> = own.iter().map(|source| source.name.as_str()).collect();
+        let text =
+            format!("one a partition of {}, on {shards} shards; a vehicle is known in its partition", names.join(", "));
+        out.field(if hashed.is_empty() { "lanes" } else { "" }, text);
+    }
+}
+
 fn explain_engine(engine: &EngineMeans, out: &mut Page) {
-    out.field("lanes", format!("{HASH_LANES}, by hash of the vehicle, on {} shards", engine.shards));
     out.field(
         "epoch",
         format!("committed every {}, or after {} frames", duration_text(engine.epoch_us), engine.epoch_rows),

@@ -8,9 +8,9 @@ use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::kafka::{KafkaConfig, KafkaSinkConfig};
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
-use rhumb_engine::source::Tempo;
 use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::expression::Expression;
@@ -36,6 +36,8 @@ pub struct Checked {
     pub sources: Vec<SourceMeans>,
     /// In the order in which they run.
     pub operators: Vec<OperatorMeans>,
+    /// Beside the lake.
+    pub sinks: Vec<SinkMeans>,
     pub tests: Vec<TestMeans>,
 }
 
@@ -78,6 +80,7 @@ pub struct SourcePlaces {
 pub enum SourceKind {
     Udp(UdpMeans),
     Tcp(TcpConfig),
+    Kafka(KafkaConfig),
     File(FileMeans),
 }
 
@@ -90,11 +93,17 @@ impl SourceMeans {
         }
     }
 
-    pub fn tempo(&self) -> Tempo {
+    /// Whether its input has an end that a run can come to.
+    pub fn ends(&self) -> bool {
         match self.kind {
-            SourceKind::Udp(_) | SourceKind::Tcp(_) => Tempo::Live,
-            SourceKind::File(_) => Tempo::Recorded,
+            SourceKind::Udp(_) | SourceKind::Tcp(_) => false,
+            SourceKind::Kafka(_) | SourceKind::File(_) => true,
         }
+    }
+
+    /// Whether its input comes in pieces that each stand for themselves.
+    pub fn has_datagrams(&self) -> bool {
+        matches!(self.kind, SourceKind::Udp(_) | SourceKind::Kafka(_))
     }
 }
 
@@ -120,6 +129,8 @@ pub struct FileMeans {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CodecMeans {
     pub kind: CodecKind,
+    /// Something else than the frames names their vehicles.
+    pub vehicle_elsewhere: bool,
     /// Fields that have another name or unit than the usual; for json and csv.
     pub fields: Vec<FieldMeans>,
 }
@@ -198,6 +209,12 @@ impl std::fmt::Debug for KeyBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("KeyBytes(..)")
     }
+}
+
+/// A sink beside the lake.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SinkMeans {
+    Kafka(KafkaSinkConfig),
 }
 
 #[derive(Clone)]

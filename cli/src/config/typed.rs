@@ -11,7 +11,7 @@ mod syntax;
 mod table;
 mod units;
 
-use super::describe::{self, ENGINE, OPERATOR, PIPELINE, SOURCE, TEST};
+use super::describe::{self, ENGINE, OPERATOR, PIPELINE, SINK, SOURCE, TEST};
 use super::mistake::{Location, Mistakes, Text};
 use reader::Reader;
 use std::path::Path;
@@ -29,6 +29,7 @@ pub struct Typed {
     pub engine: Table,
     pub sources: Vec<Member>,
     pub operators: Vec<Member>,
+    pub sinks: Vec<Member>,
     pub tests: Vec<Table>,
     pub mistakes: Mistakes,
     /// The text is not TOML everywhere, so that things may be missing that were typed.
@@ -37,7 +38,7 @@ pub struct Typed {
     pub any_source: bool,
 }
 
-/// One `[[source]]` or `[[operator]]`.
+/// One `[[source]]`, `[[operator]]` or `[[sink]]`.
 pub struct Member {
     /// What mistakes call it, such as `source trackers`.
     pub component: String,
@@ -54,8 +55,10 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     let faulty = syntax::report(&faults, text, &mut reader.mistakes);
     let root = root.get_ref();
     let top = reader.location(0..0);
-    let beside: Vec<&str> =
-        ["engine", SOURCE.noun, OPERATOR.noun, TEST.key()].into_iter().chain(describe::LATER.iter().copied()).collect();
+    let beside: Vec<&str> = ["engine", SOURCE.noun, OPERATOR.noun, SINK.noun, TEST.key()]
+        .into_iter()
+        .chain(describe::LATER.iter().copied())
+        .collect();
     let pipeline = reader.section(&PIPELINE, "pipeline", root, &top, &beside);
     reader.later_tables(root);
     let empty = DeTable::new();
@@ -74,6 +77,7 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
     };
     let sources = reader.group(&SOURCE, root.get(SOURCE.noun));
     let operators = reader.group(&OPERATOR, root.get(OPERATOR.noun));
+    let sinks = reader.group(&SINK, root.get(SINK.noun));
     let tests = reader.list(&TEST, root.get(TEST.key()));
     let Reader { mut mistakes, damaged, .. } = reader;
     // Whose fields follow a broken header cannot be known: what seems wrong with them may be right.
@@ -83,5 +87,5 @@ pub fn read(text: &Arc<Text>, folder: &Path, env: Env) -> Typed {
         mistake.component == syntax::COMPONENT || sure && !faulty.contains(&mistake.at.line())
     });
     let any_source = root.contains_key(SOURCE.noun);
-    Typed { pipeline, engine, sources, operators, tests, mistakes, damaged, any_source }
+    Typed { pipeline, engine, sources, operators, sinks, tests, mistakes, damaged, any_source }
 }

@@ -4,6 +4,7 @@ use super::mistake::Location;
 use super::rows::Row;
 use super::typed::Table;
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::kafka::Start;
 use rhumb_engine::time::DURATIONS;
 pub use rhumb_engine::time::duration_text;
 use std::fmt;
@@ -44,6 +45,7 @@ pub enum Value {
     Duration(i64),
     Bytes(u64),
     Speed(Speed),
+    Start(Start),
     Texts(Vec<At<String>>),
     Pairs(Vec<(At<String>, At<String>)>),
     Mapping(Mapping),

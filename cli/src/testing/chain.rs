@@ -178,7 +178,7 @@ fn decode(
 ) -> anyhow::Result<()> {
     let mut codec = codec.open();
     codec.called("test");
-    if let SourceKind::Udp(_) = source.kind {
+    if source.has_datagrams() {
         for (offset, piece) in (0..).zip(pieces) {
             out.at(offset, received_at);
             codec.datagram(piece, out);

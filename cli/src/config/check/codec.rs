@@ -12,7 +12,13 @@ use std::collections::HashSet;
 const SECRET_BYTES_MIN: usize = 16;
 
 impl Check {
-    pub(super) fn codec(&mut self, kind: &mut Table, parts: Vec<Table>, component: &str) -> Option<CodecMeans> {
+    pub(super) fn codec(
+        &mut self,
+        kind: &mut Table,
+        parts: Vec<Table>,
+        vehicle_elsewhere: bool,
+        component: &str,
+    ) -> Option<CodecMeans> {
         let codec_at = kind.place("codec");
         let codec = kind.get::<String>("codec");
         let errors = self.mistakes.errors();
@@ -52,7 +58,7 @@ impl Check {
                 .map_or(Some(BinaryMeans::default()), |table| self.binary(table, component))
                 .map(CodecKind::Binary),
         };
-        let means = CodecMeans { kind: kind?, fields: fields? };
+        let means = CodecMeans { kind: kind?, vehicle_elsewhere, fields: fields? };
         if self.mistakes.errors() == errors {
             self.codec_itself(&means, columns_at.as_ref().unwrap_or(&codec_at), component);
         }

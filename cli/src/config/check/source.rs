@@ -1,6 +1,7 @@
 //! Sources: names, addresses, files.
 
 use super::Check;
+use super::kafka::vehicle_elsewhere;
 use crate::config::describe::FIELDS;
 use crate::config::means::{FileMeans, SourceKind, SourceMeans, SourcePlaces, UdpMeans};
 use crate::config::mistake::Location;
@@ -48,10 +49,13 @@ impl Check {
         assert!(base.is_used_up(), "every field of a source is asked for");
         let mut table = kind?;
         let places = places(&table, &parts);
-        let codec = self.codec(&mut table, parts, &component);
+        // A key or a header names the vehicle.
+        let is_elsewhere = table.section.key() == "kafka" && vehicle_elsewhere(&table);
+        let codec = self.codec(&mut table, parts, is_elsewhere, &component);
         let rollover = table.get("rollover");
         let kind = match table.section.key() {
             "udp" => self.udp(&mut table, &component, &mut addresses.udp).map(SourceKind::Udp),
+            "kafka" => self.kafka(&mut table, &component, codec.as_ref()).map(SourceKind::Kafka),
             "tcp" => self.tcp(&mut table, &component, &mut addresses.tcp).map(SourceKind::Tcp),
             _ => self.file(&mut table, &component).map(SourceKind::File),
         };

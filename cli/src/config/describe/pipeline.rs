@@ -4,7 +4,7 @@ use super::{Field, Kind, Section};
 use crate::config::value::{DAY, HOUR, MILLISECOND, SECOND};
 
 /// Tables of later versions, by their first word.
-pub const LATER: &[&str] = &["sink", "server"];
+pub const LATER: &[&str] = &["server"];
 
 pub const PIPELINE: Section = Section {
     header: "",

@@ -1,21 +1,22 @@
 //! `[[source]]`: where frames come from, and how their bytes are read.
 
+use super::kafka::KAFKA;
 use super::{Field, Group, Kind, Section, Words};
 use crate::config::value::{DAY, GIB, KIB, SECOND};
 
 pub const SOURCE: Group = Group {
     noun: "source",
     base: &BASE,
-    kinds: &[&UDP, &TCP, &FILE],
+    kinds: &[&UDP, &TCP, &KAFKA, &FILE],
     parts: &[&FIELDS, &CSV, &BINARY, &TELTONIKA, &NMEA],
-    later: &["kafka"],
+    later: &[],
 };
 
-const CODECS: Words = Words::new("codec", &["json", "csv", "binary", "teltonika", "nmea"], &[]);
+pub const CODECS: Words = Words::new("codec", &["json", "csv", "binary", "teltonika", "nmea"], &[]);
 
 const BASE: Section = Section {
     header: "[[source]]",
-    doc: "Where frames come from. At least one; each has exactly one of `[source.udp]`, `[source.tcp]` and `[source.file]`.",
+    doc: "Where frames come from. At least one; each has exactly one of `[source.udp]`, `[source.tcp]`, `[source.kafka]` and `[source.file]`.",
     fields: &[Field::required(
         "name",
         Kind::Name,
@@ -154,7 +155,7 @@ const FILE: Section = Section {
     later: &[],
 };
 
-const ROLLOVER: &str =
+pub const ROLLOVER: &str =
     "Repairs times that a receiver with old firmware sets back by 1024 weeks. Off for files, which may simply be old.";
 
 const TIME: Words = Words::new("unit", &["auto", "s", "ms", "us", "rfc3339"], &[]);
@@ -252,7 +253,7 @@ pub const CSV: Section = Section {
             Kind::Flag,
             "true",
             "false",
-            "The first line of a file names the columns. Of a datagram too, unless `columns` names them.",
+            "The first line of a file names the columns. Of a datagram and of a record of Kafka too, unless `columns` names them.",
         ),
         Field::optional(
             "columns",

@@ -1,4 +1,4 @@
-//! `[[source]]` and `[[operator]]`: each with exactly one of its kinds. And the tables of later versions.
+//! `[[source]]`, `[[operator]]` and `[[sink]]`: each with exactly one of its kinds. And the tables of later versions.
 
 use super::reader::Reader;
 use super::syntax::without_list;
@@ -151,8 +151,7 @@ impl Reader<'_> {
     }
 
     fn later_table(&mut self, at: &Location, name: &str) {
-        let lake = if name.contains("sink") { ": all output goes to the lake, <data>/lake" } else { "" };
-        let what = format!("{name} is not in this version of rhumb; remove it{lake}");
+        let what = format!("{name} is not in this version of rhumb; remove it");
         self.mistakes.error(at, "pipeline", what);
     }
 }

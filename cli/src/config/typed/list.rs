@@ -5,6 +5,7 @@ use super::table::Table;
 use crate::config::describe::{Kind, Section, Words};
 use crate::config::mistake::instead;
 use crate::config::value::{At, Mapping, Value};
+use rhumb_connectors::kafka::Start;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -35,6 +36,56 @@ impl Reader<'_> {
             if a.0.at.starts_before(&b.0.at) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }
         });
         Some(Value::Pairs(pairs))
+    }
+
+    /// Names with dots may stand without quotes, which TOML takes for tables in tables; numbers and flags are texts.
+    pub(super) fn settings(&mut self, place: &Place, table: &DeTable) -> Option<Value> {
+        let mut settings = Vec::new();
+        let whole = self.setting("", place, table, &mut settings);
+        settings.sort_by_key(|(name, _): &(At<String>, At<String>)| name.value.clone());
+        whole.then_some(Value::Pairs(settings))
+    }
+
+    fn setting(
+        &mut self,
+        before: &str,
+        place: &Place,
+        table: &DeTable,
+        settings: &mut Vec<(At<String>, At<String>)>,
+    ) -> bool {
+        let mut whole = true;
+        for (key, value) in table.iter() {
+            let name = format!("{before}{}", key.get_ref());
+            let at = self.location(key.span()).unquoted();
+            let text = match value.get_ref() {
+                DeValue::Table(inner) => {
+                    whole &= self.setting(&format!("{name}."), place, inner, settings);
+                    continue;
+                }
+                DeValue::Integer(number) => Some(number.as_str().to_owned()),
+                DeValue::Float(number) => Some(number.as_str().to_owned()),
+                DeValue::Boolean(flag) => Some(flag.to_string()),
+                _ => self.text(&Place { at: at.clone(), name: &name, ..*place }, value).map(|(text, _)| text),
+            };
+            whole &= text.is_some();
+            settings.extend(text.map(|value| (At { value: name, at: at.clone() }, At { value, at })));
+        }
+        whole
+    }
+
+    /// `{ offset = N }`.
+    pub(super) fn start(&mut self, place: &Place, table: &DeTable) -> Option<Value> {
+        let offset = table.get("offset").and_then(|offset| match offset.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        });
+        match offset {
+            Some(offset) if offset >= 0 && table.len() == 1 => Some(Value::Start(Start::Offset(offset))),
+            _ => {
+                self.wrong(place, "expected nothing but an offset of at least 0; write { offset = 1000 }".to_owned());
+                None
+            }
+        }
     }
 
     pub(super) fn mapping(&mut self, units: &'static Words, place: &Place, table: &DeTable) -> Option<Value> {

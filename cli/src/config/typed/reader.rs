@@ -132,6 +132,9 @@ impl<'a> Reader<'a> {
             (Kind::Mapping(units), DeValue::Table(table)) => self.mapping(units, place, table),
             (Kind::Pairs, DeValue::Table(table)) => self.pairs(place, table),
             (Kind::Texts | Kind::ManyOf(_), DeValue::Array(_)) => self.texts(kind, place, typed),
+            (Kind::Start, DeValue::Table(table)) => self.start(place, table),
+            (Kind::Start, DeValue::Datetime(time)) => self.scalar(kind, place, &time.to_string()),
+            (Kind::Settings, DeValue::Table(table)) => self.settings(place, table),
             (Kind::Tables(section), DeValue::Array(list)) => {
                 let tables: Vec<Option<Table>> =
                     list.iter().map(|element| self.nested(section, place, element)).collect();
@@ -140,9 +143,16 @@ impl<'a> Reader<'a> {
             (Kind::Named(section), DeValue::Table(table)) => self.named(section, place, table),
             (Kind::Rows, _) => self.rows(place, typed).map(Value::Rows),
             (Kind::RowsOf, DeValue::Table(table)) => self.rows_of(place, table),
-            (Kind::Texts | Kind::ManyOf(_) | Kind::Pairs | Kind::Tables(_) | Kind::Named(_) | Kind::RowsOf, _) => {
-                self.unexpected(kind, place, typed.get_ref())
-            }
+            (
+                Kind::Texts
+                | Kind::ManyOf(_)
+                | Kind::Pairs
+                | Kind::Tables(_)
+                | Kind::Named(_)
+                | Kind::RowsOf
+                | Kind::Settings,
+                _,
+            ) => self.unexpected(kind, place, typed.get_ref()),
             (_, DeValue::String(_)) => {
                 let (text, replaced) = self.text(place, typed)?;
                 let plain =

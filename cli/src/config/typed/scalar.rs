@@ -3,6 +3,7 @@
 use crate::config::describe::{Kind, Words};
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::value::{At, Mapping, Secret, Value, bytes, bytes_text, duration, duration_text};
+use rhumb_connectors::kafka::Start;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use toml::de::DeValue;
@@ -24,6 +25,7 @@ pub fn scalar(kind: Kind, text: &str, folder: &Path, at: &Location) -> Result<Va
             Ok(Value::Mapping(Mapping { field, unit: None }))
         }
         Kind::Address => some(text.parse().ok().map(Value::Address)),
+        Kind::Start => some(start(text).map(Value::Start)),
         Kind::Flag => some(text.parse().ok().map(Value::Flag)),
         Kind::Speed => some(text.parse().ok().map(Value::Speed)),
         Kind::Integer { min, max } => {
@@ -69,6 +71,17 @@ pub fn word(words: &Words, word: &str) -> Result<(), String> {
     })
 }
 
+fn start(text: &str) -> Option<Start> {
+    match text {
+        "earliest" => Some(Start::Earliest),
+        "latest" => Some(Start::Latest),
+        time => match rhumb_connectors::codec::time::rfc3339(time.as_bytes(), 0)? {
+            (at, end) if end == time.len() => Some(Start::Time(at)),
+            _ => None,
+        },
+    }
+}
+
 fn is_name(text: &str, also: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
 }
@@ -81,6 +94,8 @@ pub fn expected(kind: Kind) -> String {
         Kind::Path => "a path such as \"folder/file\"",
         Kind::Address => "an IP address and a port such as \"127.0.0.1:5027\"",
         Kind::Flag => "true or false",
+        Kind::Start => "\"earliest\", \"latest\", a time such as \"2026-01-05T06:00:00Z\", or { offset = 1000 }",
+        Kind::Settings => "a table such as { \"client.rack\" = \"a\" }",
         Kind::Speed => "\"max\" or a speed such as \"60x\"",
         Kind::Integer { .. } => "a whole number",
         Kind::Number { .. } | Kind::Amount { .. } => "a number",

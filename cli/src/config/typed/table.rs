@@ -5,6 +5,7 @@ use crate::config::mistake::Location;
 use crate::config::rows::Row;
 use crate::config::value::{At, Mapping, Secret, Value};
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::kafka::Start;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,14 @@ impl Table {
         self.take(name).map(|at| at.value)
     }
 
+    /// A text that is there still.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match &self.values.get(name)?.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether it was typed, rightly or not.
     pub fn has(&self, name: &str) -> bool {
         self.typed.contains(&name)
@@ -71,7 +80,7 @@ macro_rules! from_value {
 
 from_value! {
     Text => String, Secret => Secret, Path => PathBuf, Address => SocketAddr, Flag => bool, Number => f64,
-    Bytes => u64, Speed => Speed, Texts => Vec<At<String>>, Pairs => Vec<(At<String>, At<String>)>,
+    Bytes => u64, Speed => Speed, Start => Start, Texts => Vec<At<String>>, Pairs => Vec<(At<String>, At<String>)>,
     Mapping => Mapping, Tables => Vec<Table>, Named => Vec<(At<String>, Table)>,
     Rows => Vec<Row>, RowsOf => Vec<(At<String>, Vec<Row>)>,
 }
