@@ -66,8 +66,16 @@ impl Joined {
         Joined { nodes: Vec::new(), records: Vec::new(), leaves: Leaves::default(), sets: Vec::new(), stats }
     }
 
-    /// Makes room for these bands, and at once for all that come after them: so many times as much as all so far.
-    pub fn reserve(&mut self, bands: &[Band], times: f64) {
+    /// Takes bands with their cells, and makes room for those to come: so many times as much as all so far.
+    pub fn extend(&mut self, bands: Option<(Vec<Band>, &mut [CellWord], f64)>, band_len: usize) {
+        let Some((bands, top, times)) = bands else { return };
+        self.reserve(&bands, times);
+        for (band, top) in bands.into_iter().zip(top.chunks_mut(band_len)) {
+            self.append(band, top);
+        }
+    }
+
+    fn reserve(&mut self, bands: &[Band], times: f64) {
         let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum::<usize>();
         let room = |now: usize, more: usize| (((now + more) as f64 * (1.0 + times)) as usize).max(now + more) - now;
         let (nodes, records) = (count(|band| band.nodes.len()), count(|band| band.records.len()));
@@ -89,8 +97,7 @@ impl Joined {
         }
     }
 
-    /// `top`: the cells of the band.
-    pub fn append(&mut self, mut band: Band, top: &mut [CellWord]) {
+    fn append(&mut self, mut band: Band, top: &mut [CellWord]) {
         let (nodes, records, sets) = (self.nodes.len(), self.records.len(), self.sets.len());
         let mut moved = Moved { nodes, records, leaf_units: 0, sets };
         for at in band.set_words {

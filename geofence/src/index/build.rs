@@ -70,17 +70,18 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
     let mut joined = Joined::new(IndexStats { zones: zones.len(), vertices, ..IndexStats::default() });
     let at_once = BANDS_PER_THREAD * rayon::current_num_threads();
     let (mut number, mut done) = (0, 0);
+    let mut before: Option<(Vec<Band>, &mut [CellWord], f64)> = None;
     for some in top.chunks_mut(grid.band_len() * at_once) {
-        let bands = some.par_chunks_mut(grid.band_len()).enumerate();
-        let bands: Vec<Band> =
-            bands.map(|(at, top)| Builder::band(&grid, zones, &pieces, &tree, number + at, top)).collect();
+        let build = || {
+            let bands = some.par_chunks_mut(grid.band_len()).enumerate();
+            bands.map(|(at, top)| Builder::band(&grid, zones, &pieces, &tree, number + at, top)).collect()
+        };
+        let (bands, ()): (Vec<Band>, ()) = rayon::join(build, || joined.extend(before.take(), grid.band_len()));
+        done += edges[number..number + bands.len()].iter().sum::<usize>();
         number += bands.len();
-        done += edges[number - bands.len()..number].iter().sum::<usize>();
-        joined.reserve(&bands, ROOM * (vertices.saturating_sub(done) as f64 / done.max(1) as f64));
-        for (band, top) in bands.into_iter().zip(some.chunks_mut(grid.band_len())) {
-            joined.append(band, top);
-        }
+        before = Some((bands, some, ROOM * (vertices.saturating_sub(done) as f64 / done.max(1) as f64)));
     }
+    joined.extend(before, grid.band_len());
     joined.index(grid, top)
 }
 
