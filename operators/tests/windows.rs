@@ -303,36 +303,79 @@ fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
         .expect("a key")
 }
 
-/// The fold of the frames of each window and key, of those that are not too late, and how many keys of others there
-/// were.
+/// A frame, and the end that windows have passed which take it no more.
+type Taken<'a> = (&'a Drawn, i64);
+
+/// The fold of the frames of each window and key, of those that are not too late for it, and how many keys of frames
+/// there were that some window refused.
 fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (BTreeMap<Place, String>, u64) {
     let mut clocks: HashMap<Lane, (i64, Option<i64>)> = HashMap::new();
-    let mut by_key: BTreeMap<String, Vec<&Drawn>> = BTreeMap::new();
+    let mut by_key: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
+    let mut sittings: HashMap<(Lane, String), Vec<Sitting>> = HashMap::new();
     let mut too_late = 0;
     for frame in frames {
         let lane = Lane::of_hash(hash_of(VEHICLES[frame.vehicle].0.as_bytes()));
         let clock = clock_after(clocks.get(&lane).copied(), frame.time_s);
         clocks.insert(lane, clock);
-        let clock = &clock.0;
-        let keys = keys_of(frame, key);
-        let first_end = match shape {
-            Some((_, every)) => frame.time_s / every * every + every,
-            None => frame.time_s + GAP_S,
-        };
-        if first_end + 2 * LATENESS_S <= *clock {
-            too_late += keys.len() as u64;
-            continue;
+        let ended = clock.0 - 2 * LATENESS_S;
+        for of_key in keys_of(frame, key) {
+            let is_taken = match shape {
+                Some((_, every)) => frame.time_s / every * every + every > ended,
+                None => {
+                    let of_lane = sittings.entry((lane, of_key.clone())).or_default();
+                    take_sitting(of_lane, frame.time_s, ended, key.contains(&"vehicle_id"))
+                }
+            };
+            too_late += u64::from(!is_taken);
+            if is_taken || shape.is_some() {
+                by_key.entry(of_key).or_default().push((frame, ended));
+            }
         }
-        keys.into_iter().for_each(|key| by_key.entry(key).or_default().push(frame));
     }
     let mut folded = BTreeMap::new();
     for (key, frames) in &mut by_key {
-        frames.sort_by_key(|frame| frame.time_s);
+        frames.sort_by_key(|(frame, _)| frame.time_s);
         for (start, end, of_window) in windows(frames, shape) {
-            folded.insert((start, key.clone()), fold(end, of_window));
+            folded.insert((start, key.clone()), fold(end, &of_window));
         }
     }
     (folded, too_late)
+}
+
+/// A session as a lane's own frames make it.
+struct Sitting {
+    start: i64,
+    last: i64,
+    /// What begins it earlier is not before this.
+    from: i64,
+}
+
+/// Takes a frame into a lane's sessions of a key, if it is not too late for all of them. Keyed by vehicle, a late frame
+/// may begin an open session earlier.
+fn take_sitting(all: &mut Vec<Sitting>, time: i64, ended: i64, is_of_vehicle: bool) -> bool {
+    while all.first().is_some_and(|first| first.last + 2 * GAP_S <= ended) {
+        let gone = all.remove(0);
+        all.iter_mut().take(1).for_each(|next| next.from = next.from.max(gone.last + GAP_S + 1));
+    }
+    let open = all.iter().find(|session| session.last >= time && session.last + GAP_S > ended);
+    let joins = |session: &Sitting| {
+        session.start <= time || is_of_vehicle && session.start <= time + GAP_S && session.from <= time
+    };
+    if time + GAP_S <= ended && !open.is_some_and(joins) {
+        return false;
+    }
+    let touches = |session: &Sitting| session.start - GAP_S <= time && time <= session.last + GAP_S;
+    let at = all.iter().take_while(|session| session.last + GAP_S < time).count();
+    let mut joined = Sitting { start: time, last: time, from: ended - GAP_S + 1 };
+    while all.get(at).is_some_and(touches) {
+        let session = all.remove(at);
+        if joined.start == time && joined.last == time {
+            joined.from = session.from;
+        }
+        joined = Sitting { start: joined.start.min(session.start), last: joined.last.max(session.last), ..joined };
+    }
+    all.insert(at, joined);
+    true
 }
 
 /// A lane's clock after a frame, with the time of the frame before if that was a long step ahead: two such frames that
@@ -350,19 +393,22 @@ fn clock_after(before: Option<(i64, Option<i64>)>, time: i64) -> (i64, Option<i6
 }
 
 /// The windows of a key's frames, which are in order of time.
-fn windows<'a>(frames: &'a [&'a Drawn], shape: Option<(i64, i64)>) -> Vec<(i64, i64, &'a [&'a Drawn])> {
+fn windows<'a>(frames: &[Taken<'a>], shape: Option<(i64, i64)>) -> Vec<(i64, i64, Vec<&'a Drawn>)> {
     let Some((size, every)) = shape else {
-        let sessions = frames.chunk_by(|a, b| b.time_s - a.time_s <= GAP_S);
-        return sessions.map(|of| (of[0].time_s, of[of.len() - 1].time_s + GAP_S, of)).collect();
+        let sessions = frames.chunk_by(|a, b| b.0.time_s - a.0.time_s <= GAP_S);
+        let session = |of: &[Taken<'a>]| {
+            (of[0].0.time_s, of[of.len() - 1].0.time_s + GAP_S, of.iter().map(|(frame, _)| *frame).collect())
+        };
+        return sessions.map(session).collect();
     };
-    let (first, last) = (frames[0].time_s, frames[frames.len() - 1].time_s);
+    let (first, last) = (frames[0].0.time_s, frames[frames.len() - 1].0.time_s);
     let starts = (first - size) / every..=last / every;
     let window = |n: i64| {
         let (start, end) = (n * every, n * every + size);
-        let before = |time: i64| frames.partition_point(|frame| frame.time_s < time);
-        (start, end, &frames[before(start)..before(end)])
+        let holds = |(frame, ended): &&Taken| (start..end).contains(&frame.time_s) && end > *ended;
+        (start, end, frames.iter().filter(holds).map(|(frame, _)| *frame).collect())
     };
-    starts.map(window).filter(|(_, _, frames)| !frames.is_empty()).collect()
+    starts.map(window).filter(|(_, _, frames): &(_, _, Vec<&Drawn>)| !frames.is_empty()).collect()
 }
 
 fn fold(end: i64, frames: &[&Drawn]) -> String {
@@ -437,6 +483,40 @@ fn a_lane_first_heard_of_when_windows_are_gone_adds_to_what_was_told() {
     for (shape, key) in SHAPES.into_iter().flat_map(|shape| KEYS.map(|key| (shape, key))) {
         check(&frames, shape, key, (1, 1, None));
         check(&frames, shape, key, (2, 1, Some((51, 3))));
+    }
+}
+
+#[test]
+fn late_frame_counts_in_those_of_its_windows_that_are_open() {
+    let mut frames: Vec<Drawn> = (0..10).map(|n| frame(0, 1_000 + 10 * n)).collect();
+    frames.extend([frame(0, 1_001), frame(0, 961), frame(0, 1_100)]);
+    for (shape, key) in SHAPES.into_iter().flatten().flat_map(|shape| KEYS.map(|key| (shape, key))) {
+        check(&frames, Some(shape), key, (1, 3, None));
+        check(&frames, Some(shape), key, (2, 1, Some((9, 3))));
+    }
+    // Windows to 1020 and to 1050 are past at 1050, that to 1080 is not.
+    let found = by_definition(&frames, Some((90, 30)), &["vehicle_id"]);
+    let counts: Vec<(i64, &str)> =
+        found.0.iter().map(|((start, _), row)| (*start, row.split(' ').nth(1).expect("a count"))).collect();
+    assert_eq!(counts, [(930, "2"), (960, "5"), (990, "9"), (1_020, "9"), (1_050, "6"), (1_080, "3")]);
+    assert_eq!(found.1, 2);
+}
+
+#[test]
+fn late_frame_joins_the_open_session_that_it_lies_in() {
+    let mut frames: Vec<Drawn> = (0..10).map(|n| frame(0, 1_000 + 20 * n)).collect();
+    frames.extend([frame(0, 1_010), frame(0, 985), frame(0, 950), frame(0, 1_200)]);
+    for key in KEYS {
+        check(&frames, None, key, (1, 3, None));
+        check(&frames, None, key, (2, 1, Some((9, 3))));
+        let expected = match key.contains(&"vehicle_id") {
+            // What would begin a session earlier may lie near one that is gone, unless all frames are of one lane.
+            true => (985, "13", 1),
+            false => (1_000, "12", 2),
+        };
+        let found = by_definition(&frames, None, key);
+        let ((start, _), row) = found.0.first_key_value().expect("a session");
+        assert_eq!((*start, row.split(' ').nth(1).expect("a count"), found.1), expected, "{key:?}");
     }
 }
 

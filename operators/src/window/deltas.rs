@@ -1,16 +1,20 @@
 //! Windows that are not keyed by vehicle, in a shard: each batch is summed up by window and key, and sent to the merger.
-//! The shard itself keeps no window.
+//! The shard itself keeps no window; of sessions it keeps where each lane's frames lie.
 
 use super::WindowPlan;
 use super::config::Shape;
 use super::inputs::Inputs;
 use super::key::{Key, RowKeys};
-use super::open::Span;
+use super::open::{ALL, Span};
+use super::own::Own;
 use super::rows::RowPlan;
+use super::widths::Widths;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::lane::Lane;
 use rhumb_engine::operator::{Operator, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
+use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
@@ -41,14 +45,44 @@ pub struct Item {
 }
 
 /// The delta that a key was added to last.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Recent {
-    start: i64,
-    /// Of the last frame of a session.
-    last: i64,
+    span: Span,
     row: u32,
     /// In which batch; 0 is none.
     batch: u32,
+}
+
+impl Recent {
+    const NONE: Recent = Recent { span: Span { start: 0, last: 0, end: 0, from: ALL }, row: 0, batch: 0 };
+
+    /// Whether frames of a span are summed up in the same row.
+    #[inline]
+    fn takes(&self, span: &Span, shape: Shape) -> bool {
+        match shape {
+            Shape::Fixed { .. } => (self.span.start, self.span.from) == (span.start, span.from),
+            Shape::Session { gap_us } => {
+                self.span.start - gap_us <= span.last && span.start <= self.span.last.saturating_add(gap_us)
+            }
+        }
+    }
+}
+
+impl Deltas {
+    /// The row for frames of a span and key.
+    #[inline]
+    fn row(&mut self, recent: &mut Recent, batch: u32, span: Span, key: u32, plan: &RowPlan) -> u32 {
+        if recent.batch != batch || !recent.takes(&span, plan.widths.shape) {
+            *recent = Recent { span, row: self.spans.len() as u32, batch };
+            self.spans.push(span);
+            self.keys.push(key);
+            self.words.extend_from_slice(&plan.layouts.empty);
+        } else if let Shape::Session { .. } = plan.widths.shape {
+            recent.span = plan.widths.span_of(recent.span.start.min(span.start), recent.span.last.max(span.last));
+            self.spans[recent.row as usize] = recent.span;
+        }
+        recent.row
+    }
 }
 
 /// The machine of one shard.
@@ -60,6 +94,8 @@ pub struct InDeltas {
     vehicles: Arc<Vehicles>,
     inputs: Inputs,
     keys: RowKeys,
+    /// Of sessions.
+    own: Option<Own>,
     /// Keys that the merger has been told.
     keys_told: usize,
     /// The merger has not been told yet that keys have new numbers.
@@ -82,6 +118,7 @@ impl InDeltas {
             vehicles: context.vehicles.clone(),
             inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
+            own: matches!(of.config.shape, Shape::Session { .. }).then(|| Own::new(&of.config)),
             keys_told: 0,
             anew: false,
             recent: Vec::new(),
@@ -91,19 +128,22 @@ impl InDeltas {
         }
     }
 
-    /// Forgets all keys: nothing that is kept knows their numbers.
+    /// Forgets all keys but those that something kept knows, and gives these new numbers.
     fn start_anew(&mut self) {
-        self.keys.keys.clear();
+        let mut used = vec![false; self.keys.keys.len()];
+        self.own.iter().for_each(|own| own.mark(&mut used));
+        let new = self.keys.keys.compact(&used);
+        self.own.iter_mut().for_each(|own| own.renumber(&new));
         self.keys.forget();
         self.recent.clear();
         (self.keys_told, self.anew) = (0, true);
     }
 
     fn next_batch(&mut self) {
-        self.recent.resize(self.keys.keys.len().max(self.recent.len()), Recent::default());
+        self.recent.resize(self.keys.keys.len().max(self.recent.len()), Recent::NONE);
         self.batch = self.batch.wrapping_add(1);
         if self.batch == 0 {
-            self.recent.fill(Recent::default());
+            self.recent.fill(Recent::NONE);
             self.batch = 1;
         }
     }
@@ -127,10 +167,7 @@ impl Operator for InDeltas {
         }
         let plan = self.plan.clone();
         let (layouts, widths) = (&plan.layouts, &plan.widths);
-        let gap_us = match widths.shape {
-            Shape::Session { gap_us } => Some(gap_us),
-            Shape::Fixed { .. } => None,
-        };
+        let is_fixed = self.own.is_none();
         let sketched = !layouts.sketches.is_empty();
         self.inputs.gather(&frames);
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
@@ -138,37 +175,32 @@ impl Operator for InDeltas {
         let mut deltas = Deltas::default();
         let mut too_late = 0;
         // Of the row before: most rows are in the same window.
-        let mut span = Span { start: 0, last: 0, end: i64::MIN };
+        let mut span = Span { end: i64::MIN, ..Recent::NONE.span };
         for (row, time) in frames.times().iter().enumerate() {
-            if gap_us.is_some() || !(span.start <= *time && *time < span.end) {
+            if !is_fixed || !(span.start <= *time && *time < span.end) {
                 span = widths.span(*time);
             }
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
-            if widths.refused_at(span) <= widths.watermark(frames.lane_clock[row]) {
-                too_late += keys.len() as u64;
-                continue;
-            }
+            let watermark = widths.watermark(frames.lane_clock[row]);
+            let is_late = widths.refused_at(span) <= watermark;
             for key in keys {
-                let recent = &mut self.recent[*key as usize];
-                let fits = match gap_us {
-                    None => recent.start == span.start,
-                    Some(gap_us) => recent.start - gap_us <= *time && *time <= recent.last + gap_us,
-                };
-                if recent.batch != self.batch || !fits {
-                    let row = deltas.spans.len() as u32;
-                    *recent = Recent { start: span.start, last: span.last, row, batch: self.batch };
-                    deltas.spans.push(span);
-                    deltas.keys.push(*key);
-                    deltas.words.extend_from_slice(&layouts.empty);
-                } else if gap_us.is_some() {
-                    (recent.start, recent.last) = (recent.start.min(*time), recent.last.max(*time));
-                    deltas.spans[recent.row as usize] = widths.span_of(recent.start, recent.last);
+                let mut span = span;
+                let lane = usize::from(frames.lane.values()[row]);
+                if is_late {
+                    let rest = rest(widths, self.own.as_ref(), lane, span, *key, watermark);
+                    too_late += u64::from(!widths.is_whole(rest));
+                    let Some(rest) = rest else { continue };
+                    span = rest;
                 }
-                let at = recent.row as usize * layouts.width();
+                if let Some(own) = &mut self.own {
+                    own.add(lane, span, *key, watermark);
+                }
+                let at_row = deltas.row(&mut self.recent[*key as usize], self.batch, span, *key, &plan);
+                let at = at_row as usize * layouts.width();
                 let words = &mut deltas.words[at..at + layouts.width()];
                 layouts.add(words, *time, |input| self.inputs.value(input, row));
                 if sketched {
-                    let item = |(sketch, item)| Item { row: recent.row, sketch: sketch as u32, item };
+                    let item = |(sketch, item)| Item { row: at_row, sketch: sketch as u32, item };
                     deltas.items.extend(self.inputs.items(row).map(item));
                 }
             }
@@ -178,11 +210,25 @@ impl Operator for InDeltas {
         frames
     }
 
+    fn advance(&mut self, lane: Lane, now: EventTime, _: &mut Effects) {
+        if let Some(own) = &mut self.own {
+            own.advance(usize::from(lane.0), self.plan.widths.watermark(now.0));
+        }
+    }
+
     fn snapshot(&self, state: &mut StateWriter) {
         self.inputs.snapshot(state);
+        self.own.iter().for_each(|own| own.snapshot(&self.keys.keys, state));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
+        self.own.iter_mut().try_for_each(|own| own.restore(&mut self.keys.keys, state))?;
         self.inputs.restore(state)
     }
+}
+
+/// Where a frame counts whose first window takes no more; `None` if no window takes it.
+#[cold]
+fn rest(widths: &Widths, own: Option<&Own>, lane: usize, span: Span, key: u32, watermark: i64) -> Option<Span> {
+    widths.rest(span, watermark).or_else(|| own?.holding(lane, span.start, key, watermark))
 }

@@ -10,6 +10,9 @@ pub struct Group<'a> {
     pub start: i64,
     /// Exclusive.
     pub end: i64,
+    /// Of a part of sliding windows the first window that it counts in, or `ALL`; of a session the time from which it
+    /// takes late frames.
+    pub from: i64,
     pub history: &'a History,
     pub words: &'a [u64],
     pub sketches: &'a [Sketch],

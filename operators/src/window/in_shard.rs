@@ -3,7 +3,7 @@
 use super::WindowPlan;
 use super::inputs::Inputs;
 use super::key::RowKeys;
-use super::open::Open;
+use super::open::{Open, Span};
 use super::rows::{RowPlan, Rows};
 use super::state;
 use rhumb_engine::effects::{Effects, TableRows};
@@ -67,6 +67,16 @@ impl InShard {
         }
     }
 
+    /// Where a frame counts whose first window takes no more; `None` if no window takes it.
+    #[cold]
+    fn rest(&self, lane: usize, span: Span, key: u32, watermark: i64) -> Option<Span> {
+        let joins = || {
+            let of = self.lanes[lane].session_for(span.start, key, watermark, &self.plan)?;
+            Some(Span { start: of.start.min(span.start), ..of })
+        };
+        self.plan.widths.rest(span, watermark).or_else(joins)
+    }
+
     /// Lets go of keys that no open window has.
     fn compact(&mut self) {
         let mut used = vec![false; self.keys.keys.len()];
@@ -99,11 +109,15 @@ impl Operator for InShard {
             let time = frames.times()[row];
             let span = widths.span(time);
             let keys = &numbers[offsets[row] as usize..offsets[row + 1] as usize];
-            if widths.refused_at(span) <= watermark {
-                too_late += keys.len() as u64;
-                continue;
-            }
+            let is_late = widths.refused_at(span) <= watermark;
             for key in keys {
+                let mut span = span;
+                if is_late {
+                    let rest = self.rest(lane, span, *key, watermark);
+                    too_late += u64::from(!widths.is_whole(rest));
+                    let Some(rest) = rest else { continue };
+                    span = rest;
+                }
                 let cells = self.lanes[lane].cells(span, *key, watermark, &plan);
                 plan.layouts.add(cells.words, time, |input| self.inputs.value(input, row));
                 self.inputs.items(row).for_each(|(sketch, item)| cells.sketches[sketch].add(item));

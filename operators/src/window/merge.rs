@@ -229,7 +229,7 @@ impl Merger for WindowMerger {
 mod tests {
     use super::super::config::{Aggregate, WindowConfig};
     use super::super::key::{KEYS_SPARE, Value};
-    use super::super::open::Span;
+    use super::super::open::{ALL, Span};
     use super::*;
     use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
@@ -241,7 +241,7 @@ mod tests {
     /// One frame each for the given keys, of which the shard names those that are new to it.
     fn deltas(start: i64, anew: bool, new: impl Iterator<Item = usize>, keys: Vec<u32>) -> Box<dyn Any + Send> {
         let new_keys = new.map(key).collect();
-        let spans = vec![Span { start, last: start, end: start + 10 }; keys.len()];
+        let spans = vec![Span { start, last: start, end: start + 10, from: ALL }; keys.len()];
         let words = vec![1; keys.len()];
         Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new() })
     }

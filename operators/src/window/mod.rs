@@ -1,9 +1,10 @@
 //! `window`: aggregates over stretches of event time, by key.
 //!
 //! A window closes when its lane's clock is `lateness` past its end, and takes late frames, each second's worth giving
-//! a new revision, until it is twice as far; frames after that are counted in `too_late.<name>`. Keyed by vehicle it
-//! closes in its shard (`in_shard`). Keyed by anything else, shards sum each batch up (`deltas`), and the merger adds it
-//! to what there is (`merge`). Which frames are too late their lane's clock alone decides, in both.
+//! a new revision, until it is twice as far; frames after that are counted in `too_late.<name>`. Windows that overlap
+//! decide each for itself, and an open session takes what lies in it (`own`). Keyed by vehicle a window closes in its shard
+//! (`in_shard`). Keyed by anything else, shards sum each batch up (`deltas`), and the merger adds it to what there is
+//! (`merge`). Which frames are too late their lane's clock and frames alone decide, in both.
 
 mod cells;
 mod config;
@@ -14,6 +15,7 @@ mod inputs;
 mod key;
 mod merge;
 mod open;
+mod own;
 mod panes;
 mod rows;
 mod sessions;

@@ -1,9 +1,11 @@
 //! Open windows of fixed width by their start: what is in them, when they are due, and what changed since it was last
-//! told. A sliding window is told as the sum of the panes that it consists of, each as wide as a window slides.
+//! told. A sliding window is told as the sum of the panes that it consists of, each as wide as a window slides. Late frames
+//! that only some of the windows over them take have panes of their own.
 
 use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
 use super::key::{Numbered, UNKNOWN};
+use super::open::ALL;
 use rhumb_engine::sketch::Sketch;
 
 /// Empty panes that are kept for their memory.
@@ -22,6 +24,8 @@ enum Places {
 #[derive(Debug)]
 struct Pane {
     start: i64,
+    /// The first window that it is part of; `ALL` if every one that it lies in.
+    from: i64,
     places: Places,
     keys: Vec<u32>,
     histories: Vec<History>,
@@ -40,6 +44,7 @@ impl Pane {
         let places = if direct { Places::Direct(Vec::new()) } else { Places::Hashed(Numbered::default()) };
         Pane {
             start: 0,
+            from: ALL,
             places,
             keys: Vec::new(),
             histories: Vec::new(),
@@ -119,6 +124,7 @@ impl Pane {
             key: self.keys[row],
             start: self.start,
             end: self.start.saturating_add(size_us),
+            from: self.from,
             history: &self.histories[row],
             words: self.words(row, layouts),
             sketches: self.sketches(row, layouts),
@@ -170,7 +176,7 @@ pub struct Panes {
     /// Width of a pane and of a window; the same unless windows slide.
     every_us: i64,
     size_us: i64,
-    /// In order of start.
+    /// In order of start, then of the first window.
     panes: Vec<Pane>,
     /// The pane that was asked for last.
     hint: usize,
@@ -186,30 +192,30 @@ impl Panes {
         Panes { every_us, size_us, panes: Vec::new(), hint: 0, results: 0, spares: Vec::new(), direct }
     }
 
-    /// The cells of a key in the pane that starts at `start`, to be changed.
+    /// The cells of a key in the pane that starts at `start` and is part of windows from `from` on, to be changed.
     #[inline]
-    pub fn cells(&mut self, start: i64, key: u32, layouts: &Layouts) -> Cells<'_> {
+    pub fn cells(&mut self, start: i64, from: i64, key: u32, layouts: &Layouts) -> Cells<'_> {
         let result = self.results + 1;
-        let at = self.pane(start);
+        let at = self.pane(start, from);
         let pane = &mut self.panes[at];
         let row = pane.change(key, result, layouts);
         pane.cells(row, layouts)
     }
 
     #[inline]
-    fn pane(&mut self, start: i64) -> usize {
-        if self.panes.get(self.hint).is_none_or(|pane| pane.start != start) {
-            self.hint = self.find(start);
+    fn pane(&mut self, start: i64, from: i64) -> usize {
+        if self.panes.get(self.hint).is_none_or(|pane| (pane.start, pane.from) != (start, from)) {
+            self.hint = self.find(start, from);
         }
         self.hint
     }
 
     #[cold]
-    fn find(&mut self, start: i64) -> usize {
-        let at = self.panes.partition_point(|pane| pane.start < start);
-        if self.panes.get(at).is_none_or(|pane| pane.start != start) {
+    fn find(&mut self, start: i64, from: i64) -> usize {
+        let at = self.panes.partition_point(|pane| (pane.start, pane.from) < (start, from));
+        if self.panes.get(at).is_none_or(|pane| (pane.start, pane.from) != (start, from)) {
             let mut pane = self.spares.pop().unwrap_or_else(|| Pane::new(self.direct));
-            pane.start = start;
+            (pane.start, pane.from) = (start, from);
             self.panes.insert(at, pane);
         }
         at
@@ -285,15 +291,17 @@ impl Panes {
         layouts: &Layouts,
         tell: &mut impl FnMut(Group),
     ) {
-        let is_new = self.panes[range.start].start != start;
-        let looked = if is_new { 0 } else { self.panes[range.start].looked };
-        if self.panes[range.clone()].iter().all(|pane| pane.changed <= looked) {
+        let first = &self.panes[range.start];
+        let is_new = (first.start, first.from) != (start, ALL);
+        let looked = if is_new { 0 } else { first.looked };
+        let takes = |pane: &Pane| pane.from <= start;
+        if self.panes[range.clone()].iter().filter(|pane| takes(pane)).all(|pane| pane.changed <= looked) {
             return;
         }
-        let home = self.find(start);
+        let home = self.find(start, ALL);
         let range = home..range.end + usize::from(is_new);
         let mut rows: Vec<(u32, usize, usize)> = Vec::new();
-        for pane in range {
+        for pane in range.filter(|pane| takes(&self.panes[*pane])) {
             let histories = self.panes[pane].histories.iter().enumerate();
             rows.extend(
                 histories.filter(|(_, h)| h.changed > 0).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
@@ -328,7 +336,7 @@ impl Panes {
 
     /// Puts a restored group where it was.
     pub fn put_back(&mut self, group: Group, layouts: &Layouts) {
-        let at = self.pane(group.start);
+        let at = self.pane(group.start, group.from);
         let pane = &mut self.panes[at];
         let row = pane.row(group.key, layouts);
         let cells = pane.cells(row, layouts);

@@ -2,6 +2,7 @@
 
 use super::group::{Group, History};
 use super::key::{Key, UNKNOWN, Value};
+use super::open::ALL;
 use super::rows::RowPlan;
 use arrow::array::{ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, UInt32Array, UInt64Array};
 use arrow::datatypes::{Int32Type, Int64Type, UInt32Type, UInt64Type};
@@ -10,7 +11,7 @@ use rhumb_engine::state::{StateError, StateReader, StateRows, StateWriter};
 use std::sync::Arc;
 
 const TABLE: &str = "open";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const LANES: &str = "lanes";
 const PARTS: &str = "parts";
 const FILLED: &str = "filled";
@@ -23,6 +24,7 @@ pub struct Table {
     parts: Vec<i32>,
     starts: Vec<i64>,
     ends: Vec<i64>,
+    froms: Vec<i64>,
     keys: Vec<Vec<u8>>,
     revisions: Vec<u32>,
     told: Vec<u32>,
@@ -41,6 +43,7 @@ impl Table {
             parts: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
+            froms: Vec::new(),
             keys: Vec::new(),
             revisions: Vec::new(),
             told: Vec::new(),
@@ -56,6 +59,7 @@ impl Table {
         self.parts.push(part);
         self.starts.push(group.start);
         self.ends.push(group.end);
+        self.froms.push(group.from);
         self.keys.push(encode(key));
         self.revisions.push(group.history.revision);
         self.told.push(group.history.told);
@@ -74,6 +78,7 @@ impl Table {
             ("part", Arc::new(Int32Array::from(self.parts))),
             ("window_start", Arc::new(Int64Array::from(self.starts))),
             ("window_end", Arc::new(Int64Array::from(self.ends))),
+            ("taken_from", Arc::new(Int64Array::from(self.froms))),
             ("key", binary(self.keys)),
             ("revision", Arc::new(UInt32Array::from(self.revisions))),
             ("told", Arc::new(UInt32Array::from(self.told))),
@@ -122,6 +127,8 @@ fn read_rows(rows: &StateRows, plan: &RowPlan, take: &mut impl FnMut(Stored)) ->
     };
     let (lanes, parts) = (rows.lanes()?, rows.primitive::<Int32Type>("part")?);
     let (starts, ends) = (rows.primitive::<Int64Type>("window_start")?, rows.primitive::<Int64Type>("window_end")?);
+    // State of an older version lacks it.
+    let froms = rows.primitive::<Int64Type>("taken_from").ok();
     let (keys, told_starts) = (binary("key")?, binary("told_starts")?);
     let revisions = rows.primitive::<UInt32Type>("revision")?;
     let (told, changed) = (rows.primitive::<UInt32Type>("told")?, rows.primitive::<UInt32Type>("changed")?);
@@ -144,6 +151,7 @@ fn read_rows(rows: &StateRows, plan: &RowPlan, take: &mut impl FnMut(Stored)) ->
             key: UNKNOWN,
             start: starts.value(row),
             end: ends.value(row),
+            from: froms.map_or(ALL, |froms| froms.value(row)),
             history: &history,
             words: &words,
             sketches: &sketches,
