@@ -98,6 +98,7 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
                         ("speed".to_owned(), Aggregate::Avg("speed_mps".to_owned())),
                     ],
                     lateness_us: LATENESS_US,
+                    path_keep: 16,
                     empty_zones: Vec::new(),
                 },
                 &core_columns(),

@@ -77,6 +77,7 @@ fn window(name: &str, key: &[&str], columns: &[FieldRef]) -> Arc<dyn OperatorPla
             .map(|(n, text)| (format!("v{n}"), Aggregate::parse(text).expect("an aggregate")))
             .collect(),
         lateness_us: LATENESS_US,
+        path_keep: 5,
         empty_zones: Vec::new(),
     };
     Arc::new(WindowPlan::new(config, columns))

@@ -88,6 +88,7 @@ fn config(shape: Option<(i64, i64)>, key: &[&str]) -> WindowConfig {
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         aggregates: aggregates.iter().enumerate().map(parse).collect(),
         lateness_us: LATENESS_S * SECOND_US,
+        path_keep: 16,
         empty_zones: Vec::new(),
     }
 }
@@ -585,6 +586,103 @@ fn windows_without_frames_are_told_for_known_zones_when_asked() {
             .collect();
         assert_eq!(counts, expected, "{restart:?}");
     }
+}
+
+/// Frames in order of time as (vehicle, second, lat, lon), each with the second at which it arrives.
+type Arriving = (Drawn, i64);
+
+/// No frame is more than `LATENESS_S` late, and no vehicle so long silent that one frame is not believed.
+fn arriving() -> impl Strategy<Value = Vec<Arriving>> {
+    let one = (0..4usize, 0i64..16, -1i32..7, -1i32..10, 0..=LATENESS_S, 0..3u8);
+    prop::collection::vec(one, 1..120).prop_map(|all| {
+        let mut now = [1_000; 4];
+        // Every lane is known from the start: what is first heard of later is told in parts.
+        let mut frames: Vec<Arriving> = (0..4).map(|vehicle| (frame(vehicle, 1_000), 1_000)).collect();
+        for (vehicle, step, lat, lon, delay, is_late) in all {
+            now[vehicle] += step;
+            let drawn = Drawn { vehicle, time_s: now[vehicle], lat, lon, speed: None };
+            frames.push((drawn, now[vehicle] + delay * i64::from(is_late == 0)));
+        }
+        frames
+    })
+}
+
+/// Window's start and key with its frames and the bits of its metres.
+fn distances(
+    config: &WindowConfig,
+    frames: &[Drawn],
+    (shards, cut, restart): Run,
+) -> BTreeMap<Place, (i64, Option<u64>)> {
+    let mut engine = Engine::new(config, shards);
+    for (n, batch) in frames.chunks(cut).enumerate() {
+        engine.batch(batch);
+        engine.barrier();
+        match restart {
+            Some((at, shards)) if at == n => engine = engine.restart(shards),
+            _ => {}
+        }
+    }
+    let (rows, too_late) = engine.end();
+    assert_eq!(too_late, 0);
+    let mut newest: BTreeMap<Place, (i32, Row)> = BTreeMap::new();
+    for (key, _, revision, row) in rows.iter().flat_map(|batch| read(batch, config.key.len())) {
+        let place = (row.start, key);
+        if newest.get(&place).is_none_or(|(before, _)| *before < revision) {
+            newest.insert(place, (revision, row));
+        }
+    }
+    let kept = newest.into_iter().filter(|(_, (_, row))| !row.retracted);
+    kept.map(|(place, (_, row))| {
+        let count = row.numbers["v0"].expect("a count") as i64;
+        (place, (count, row.numbers["v1"].map(f64::to_bits)))
+    })
+    .collect()
+}
+
+fn of_distance(shape: Option<(i64, i64)>, key: &[&str]) -> WindowConfig {
+    let aggregates = [("v0", Aggregate::Count), ("v1", Aggregate::Distance)];
+    WindowConfig {
+        aggregates: aggregates.map(|(name, aggregate)| (name.to_owned(), aggregate)).into(),
+        path_keep: 64,
+        ..config(shape, key)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn distance_does_not_depend_on_the_order_of_arrival(
+        mut frames in arriving(), shape in 0..SHAPES.len(), key in 0..KEYS.len(), shards in 1usize..4, cut in 1usize..40,
+        restart in prop::option::of((0usize..8, 1usize..4)),
+    ) {
+        let config = of_distance(SHAPES[shape], KEYS[key]);
+        let drawn = |frames: &[Arriving]| frames.iter().map(|(drawn, _)| drawn.clone()).collect::<Vec<_>>();
+        frames.sort_by_key(|(drawn, _)| drawn.time_s);
+        let in_order = distances(&config, &drawn(&frames), (1, 1_000, None));
+        frames.sort_by_key(|(_, arrival)| *arrival);
+        prop_assert_eq!(distances(&config, &drawn(&frames), (shards, cut, restart)), in_order);
+    }
+}
+
+#[test]
+fn late_frame_corrects_the_distance_of_the_frame_behind_it_in_that_ones_zones() {
+    // From zone a to zone c by way of no zone; the late frame is in a and b.
+    let at = |time_s, lat, lon| Drawn { lat, lon, ..frame(0, time_s) };
+    let frames = [at(1_000, 0, 0), at(1_031, 0, 7), at(1_062, 0, 8), at(1_029, 2, 3), at(1_063, 0, 8)];
+    let config = of_distance(SHAPES[0], &["zone_id"]);
+    let metres: Vec<(i64, String, Option<f64>)> = distances(&config, &frames, (1, 1, None))
+        .into_iter()
+        .map(|((start, zone), (_, metres))| (start, zone, metres.map(|bits| f64::from_bits(bits).round())))
+        .collect();
+    let expected = [
+        (990, "a", None),
+        (1_020, "a", Some(401.0)),
+        (1_020, "b", Some(401.0)),
+        (1_020, "c", Some(497.0)),
+        (1_050, "c", Some(111.0)),
+    ];
+    assert_eq!(metres, expected.map(|(start, zone, metres)| (start, zone.to_owned(), metres)));
 }
 
 #[test]

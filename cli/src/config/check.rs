@@ -131,10 +131,13 @@ impl Check {
     /// may be such a one.
     fn path_keep(&mut self, typed_at: Option<Location>, operators: &[Member]) {
         let keeps = |member: &Member| {
-            member.kind.as_ref().is_none_or(|kind| ["validate", "geofence", "trips"].contains(&kind.section.key()))
+            member
+                .kind
+                .as_ref()
+                .is_none_or(|kind| ["validate", "geofence", "trips", "window"].contains(&kind.section.key()))
         };
         if let Some(at) = typed_at.filter(|_| !operators.iter().any(keeps)) {
-            let what = "path_keep: has no effect without a validate, a geofence or trips; remove it, or add an [[operator]] with \
+            let what = "path_keep: has no effect without a validate, a geofence, trips or a window; remove it, or add an [[operator]] with \
                         [operator.validate]";
             self.error(&at, "engine", what);
         }

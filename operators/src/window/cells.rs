@@ -69,7 +69,7 @@ pub struct Layouts {
     pub all: Vec<Layout>,
     /// Words of a window that has seen nothing.
     pub empty: Vec<u64>,
-    /// Columns to gather, by name; `None` is the distance from the vehicle's frame before.
+    /// Columns to gather, by name; `None` is the distance from the vehicle's frame before (`distance`).
     pub inputs: Vec<Option<String>>,
     /// Columns to hash, by name.
     pub hashed: Vec<String>,
@@ -120,6 +120,19 @@ impl Layouts {
             });
         }
         at
+    }
+
+    /// The input that is the distance from the vehicle's frame before, if something asks for it.
+    pub fn distance(&self) -> Option<usize> {
+        self.inputs.iter().position(Option::is_none)
+    }
+
+    /// Puts another distance in the place of one that a frame was taken with.
+    pub fn correct(&self, words: &mut [u64], was: f64, is: f64) {
+        let distance = self.distance();
+        for layout in self.all.iter().filter(|layout| layout.kind == Kind::Sum && Some(layout.input) == distance) {
+            sum::replace(&mut words[layout.at..layout.at + sum::WORDS], was, is);
+        }
     }
 
     fn input(&mut self, name: Option<String>) -> usize {

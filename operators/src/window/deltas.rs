@@ -3,12 +3,14 @@
 
 use super::WindowPlan;
 use super::config::Shape;
+use super::distance::{Behind, Counted, Paths};
 use super::inputs::Inputs;
 use super::key::{Key, RowKeys};
 use super::open::{ALL, Span};
 use super::own::Own;
 use super::rows::RowPlan;
 use super::widths::Widths;
+use crate::fix::Fix;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -96,6 +98,8 @@ pub struct InDeltas {
     keys: RowKeys,
     /// Of sessions.
     own: Option<Own>,
+    /// If distance is asked for.
+    paths: Option<Paths>,
     /// Keys that the merger has been told.
     keys_told: usize,
     /// The merger has not been told yet that keys have new numbers.
@@ -119,6 +123,7 @@ impl InDeltas {
             inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
             own: matches!(of.config.shape, Shape::Session { .. }).then(|| Own::new(&of.config)),
+            paths: of.paths(),
             keys_told: 0,
             anew: false,
             recent: Vec::new(),
@@ -132,8 +137,10 @@ impl InDeltas {
     fn start_anew(&mut self) {
         let mut used = vec![false; self.keys.keys.len()];
         self.own.iter().for_each(|own| own.mark(&mut used));
+        self.paths.iter().for_each(|paths| paths.mark(&mut used));
         let new = self.keys.keys.compact(&used);
         self.own.iter_mut().for_each(|own| own.renumber(&new));
+        self.paths.iter_mut().for_each(|paths| paths.renumber(&new));
         self.keys.forget();
         self.recent.clear();
         (self.keys_told, self.anew) = (0, true);
@@ -145,6 +152,24 @@ impl InDeltas {
         if self.batch == 0 {
             self.recent.fill(Recent::NONE);
             self.batch = 1;
+        }
+    }
+
+    /// A late frame has changed the way to the one behind it.
+    #[cold]
+    fn correct(&mut self, lane: usize, behind: &Behind, watermark: i64, deltas: &mut Deltas) {
+        let plan = self.plan.clone();
+        for key in &behind.counted {
+            let span = plan.widths.span(behind.time);
+            let span = match plan.widths.refused_at(span) <= watermark {
+                true => rest(&plan.widths, self.own.as_ref(), lane, span, *key, watermark),
+                false => Some(span),
+            };
+            if let Some(span) = span {
+                let row = deltas.row(&mut self.recent[*key as usize], self.batch, span, *key, &plan);
+                let at = row as usize * plan.layouts.width();
+                plan.layouts.correct(&mut deltas.words[at..at + plan.layouts.width()], behind.was, behind.is);
+            }
         }
     }
 
@@ -173,6 +198,8 @@ impl Operator for InDeltas {
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
         self.next_batch();
         let mut deltas = Deltas::default();
+        let distance = layouts.distance().unwrap_or_default();
+        self.paths.iter_mut().for_each(|paths| paths.reach(self.vehicles.len()));
         let mut too_late = 0;
         // Of the row before: most rows are in the same window.
         let mut span = Span { end: i64::MIN, ..Recent::NONE.span };
@@ -182,10 +209,18 @@ impl Operator for InDeltas {
             }
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
             let watermark = widths.watermark(frames.lane_clock[row]);
+            let lane = usize::from(frames.lane.values()[row]);
+            let place = self.paths.as_mut().map(|paths| {
+                let (fix, is_late) = (Fix::of(&frames, row), frames.late.value(row));
+                paths.take(frames.slots()[row], fix, is_late, widths.horizon(watermark))
+            });
+            if let Some(place) = &place {
+                self.inputs.set(distance, row, place.metres);
+            }
+            let mut counted = Counted::new();
             let is_late = widths.refused_at(span) <= watermark;
             for key in keys {
                 let mut span = span;
-                let lane = usize::from(frames.lane.values()[row]);
                 if is_late {
                     let rest = rest(widths, self.own.as_ref(), lane, span, *key, watermark);
                     too_late += u64::from(!widths.is_whole(rest));
@@ -203,6 +238,17 @@ impl Operator for InDeltas {
                     let item = |(sketch, item)| Item { row: at_row, sketch: sketch as u32, item };
                     deltas.items.extend(self.inputs.items(row).map(item));
                 }
+                if place.is_some() {
+                    counted.push(*key);
+                }
+            }
+            if let Some(place) = &place {
+                if let Some(paths) = &mut self.paths {
+                    paths.count(frames.slots()[row], place, counted);
+                }
+                if let Some(behind) = &place.behind {
+                    self.correct(lane, behind, watermark, &mut deltas);
+                }
             }
         }
         effects.count(&self.too_late, too_late);
@@ -217,13 +263,14 @@ impl Operator for InDeltas {
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
-        self.inputs.snapshot(state);
+        self.paths.iter().for_each(|paths| paths.snapshot(&self.vehicles, &self.keys.keys, state));
         self.own.iter().for_each(|own| own.snapshot(&self.keys.keys, state));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
         self.own.iter_mut().try_for_each(|own| own.restore(&mut self.keys.keys, state))?;
-        self.inputs.restore(state)
+        let (keys, columns) = (&mut self.keys.keys, self.plan.key_columns());
+        self.paths.iter_mut().try_for_each(|paths| paths.restore(&self.vehicles, keys, columns, state))
     }
 }
 

@@ -2,20 +2,18 @@
 
 use super::cells::{Layouts, Source};
 use super::key::VEHICLE;
-use crate::fix::{Fix, Newest};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt32Type};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::hash_of;
 use rhumb_engine::sketch::bucket;
-use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
 /// The inputs of a shard, gathered batch by batch.
 pub struct Inputs {
-    /// `None` is the distance from the vehicle's frame before.
+    /// `None` is the distance from the vehicle's frame before, which `set` says.
     names: Vec<Option<String>>,
     /// By input and row; NaN for null. Their memory is used again.
     values: Vec<Vec<f64>>,
@@ -24,8 +22,6 @@ pub struct Inputs {
     hashes: Vec<Vec<u64>>,
     sketches: Vec<Source>,
     vehicles: Arc<Vehicles>,
-    /// Empty unless distance is asked for.
-    newest: Newest,
 }
 
 impl Inputs {
@@ -37,7 +33,6 @@ impl Inputs {
             hashes: vec![Vec::new(); layouts.hashed.len()],
             sketches: layouts.sketches.clone(),
             vehicles,
-            newest: Newest::default(),
         }
     }
 
@@ -45,11 +40,7 @@ impl Inputs {
         for (name, values) in self.names.iter().zip(&mut self.values) {
             values.clear();
             match name.as_deref().map(|name| frames.column(name)) {
-                None => {
-                    self.newest.reach(self.vehicles.len());
-                    values.extend((0..frames.len()).map(|row| distance_m(&mut self.newest, frames, row)));
-                }
-                Some(None) => values.resize(frames.len(), f64::NAN),
+                None | Some(None) => values.resize(frames.len(), f64::NAN),
                 Some(Some(array)) => floats(&array, values),
             }
         }
@@ -81,21 +72,10 @@ impl Inputs {
         self.values[input][row]
     }
 
-    pub fn snapshot(&self, state: &mut StateWriter) {
-        self.newest.snapshot("before", &self.vehicles, state);
+    /// Says how far a row is from the frame before, which is known frame by frame only.
+    pub fn set(&mut self, input: usize, row: usize, value: f64) {
+        self.values[input][row] = value;
     }
-
-    pub fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
-        self.newest.restore("before", &self.vehicles, state)
-    }
-}
-
-fn distance_m(newest: &mut Newest, frames: &FrameBatch, row: usize) -> f64 {
-    if frames.late.value(row) {
-        return f64::NAN;
-    }
-    let now = Fix::of(frames, row);
-    newest.replace(frames.slots()[row], now).map_or(f64::NAN, |before| before.distance_m(&now))
 }
 
 fn floats(array: &ArrayRef, into: &mut Vec<f64>) {

@@ -265,6 +265,7 @@ mod tests {
             key: vec!["trip_id".to_owned()],
             aggregates: vec![("n".to_owned(), Aggregate::Count)],
             lateness_us: 5,
+            path_keep: 16,
             empty_zones: Vec::new(),
         };
         let mut merger = WindowMerger::new(Arc::new(RowPlan::new(&config, &[])), 0, false);

@@ -9,6 +9,7 @@
 mod cells;
 mod config;
 mod deltas;
+mod distance;
 mod group;
 mod in_shard;
 mod inputs;
@@ -27,6 +28,7 @@ pub use config::{Aggregate, AggregateError, Shape, WindowConfig};
 
 use arrow::datatypes::FieldRef;
 use deltas::InDeltas;
+use distance::Paths;
 use in_shard::InShard;
 use key::{Key, VEHICLE, Value, ZONE};
 use merge::WindowMerger;
@@ -65,6 +67,11 @@ impl WindowPlan {
     /// Every frame of a vehicle is in the vehicle's lane, so that nothing is left to put together.
     fn closes_in_shard(&self) -> bool {
         self.config.key.iter().any(|column| column == VEHICLE)
+    }
+
+    /// The paths that `distance` needs.
+    fn paths(&self) -> Option<Paths> {
+        self.rows.layouts.distance().map(|_| Paths::new(self.config.path_keep))
     }
 
     /// Name of the counter of frames that came too late.

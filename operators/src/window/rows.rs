@@ -78,6 +78,11 @@ impl RowPlan {
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         RowPlan { schema, layouts, widths, keys: config.key.len() }
     }
+
+    /// How many values a key has.
+    pub fn key_columns(&self) -> usize {
+        self.keys
+    }
 }
 
 fn merge_word(aggregate: &Aggregate) -> &'static str {

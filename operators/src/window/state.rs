@@ -232,7 +232,7 @@ pub fn read_filled(state: &StateReader) -> Result<Option<[i64; 3]>, StateError> 
 }
 
 /// Kind, then length and bytes, value by value.
-fn encode(key: &Key) -> Vec<u8> {
+pub fn encode(key: &Key) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in key {
         let (kind, data): (u8, &[u8]) = match value {
@@ -250,7 +250,8 @@ fn encode(key: &Key) -> Vec<u8> {
     bytes
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Key> {
+/// The values of a key, or of several, as they were encoded.
+pub fn decode(mut bytes: &[u8]) -> Option<Key> {
     let mut key = Vec::new();
     while let Some((kind, rest)) = bytes.split_first() {
         let (len, rest) = rest.split_first_chunk::<4>()?;

@@ -34,6 +34,15 @@ pub fn add(words: &mut [u64], value: f64) {
     }
 }
 
+/// Puts a value in the place of one that was added before; NaN for none.
+pub fn replace(words: &mut [u64], was: f64, is: f64) {
+    add(words, is);
+    if !was.is_nan() {
+        add(words, -was);
+        words[3] -= 2;
+    }
+}
+
 #[inline]
 fn add_fixed(words: &mut [u64], value: i128) {
     let (sum, carry) = low(words).overflowing_add(value as u128);
@@ -107,6 +116,19 @@ mod tests {
             assert_eq!(count(&sum(values)), values.len() as u64);
         }
         assert!(total(&sum(&[f64::INFINITY, f64::NEG_INFINITY])).is_nan());
+    }
+
+    #[test]
+    fn a_value_in_the_place_of_another_leaves_nothing_of_it() {
+        let mut words = sum(&[0.1, 0.7]);
+        replace(&mut words, 0.7, 0.3);
+        assert_eq!(words, sum(&[0.1, 0.3]));
+        replace(&mut words, f64::NAN, 0.9);
+        assert_eq!(words, sum(&[0.1, 0.3, 0.9]));
+        let mut apart = EMPTY;
+        replace(&mut apart, 0.9, 0.2);
+        merge(&mut words, &apart);
+        assert_eq!(words, sum(&[0.1, 0.3, 0.2]));
     }
 
     proptest! {

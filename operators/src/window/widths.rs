@@ -48,6 +48,14 @@ impl Widths {
         (from <= span.start).then_some(Span { from, ..span })
     }
 
+    /// Windows of fixed width take no more frames that are not newer than this.
+    pub fn horizon(&self, watermark: i64) -> i64 {
+        match self.shape {
+            Shape::Fixed { size_us, .. } => watermark.saturating_sub(self.lateness_us).saturating_sub(size_us),
+            Shape::Session { .. } => i64::MIN,
+        }
+    }
+
     /// Whether no window refuses frames that are counted there.
     pub fn is_whole(&self, span: Option<Span>) -> bool {
         span.is_some_and(|span| span.from == ALL)

@@ -109,6 +109,7 @@ impl Check {
             key,
             aggregates: read?,
             lateness_us: self.engine.lateness_us,
+            path_keep: self.engine.path_keep,
             empty_zones: Vec::new(),
         };
         Some((config, empty))
