@@ -557,10 +557,21 @@ fn a_session_that_a_late_frame_begins_is_told_under_its_new_start() {
 
 #[test]
 fn windows_without_frames_are_told_for_known_zones_when_asked() {
+    check_empty(30, 990);
+}
+
+#[test]
+fn windows_that_overlap_are_told_once_without_frames_too() {
+    check_empty(90, 930);
+}
+
+/// Windows so wide, of which `first` is the first that has a frame.
+fn check_empty(size: i64, first: i64) {
     let zones: Vec<String> = ZONES.iter().map(|zone| zone.0.to_owned()).collect();
-    let config = WindowConfig { empty_zones: zones, ..config(SHAPES[0], &["zone_id"]) };
+    let config = WindowConfig { empty_zones: zones, ..config(Some((size, 30)), &["zone_id"]) };
     // In zone a only; nothing from 1020 to 1080. The last is in no zone: time goes on without frames in zones.
-    let mut frames: Vec<Drawn> = [1_000, 1_095, 1_200].into_iter().map(|time_s| frame(0, time_s)).collect();
+    let in_zone = [1_000, 1_095, 1_200];
+    let mut frames: Vec<Drawn> = in_zone.into_iter().map(|time_s| frame(0, time_s)).collect();
     frames.extend([1_250, 1_300, 1_350, 1_400].map(|time_s| Drawn { lat: -1, ..frame(0, time_s) }));
     for restart in [None, Some(0), Some(1), Some(3)] {
         let mut engine = Engine::new(&config, 1);
@@ -578,8 +589,11 @@ fn windows_without_frames_are_told_for_known_zones_when_asked() {
             counts.push((row.start, key, row.numbers["v0"].expect("a count")));
         }
         counts.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let starts: Vec<i64> = (0..13).map(|n| 990 + 30 * n).collect();
-        let frames = |start: i64, zone: &str| f64::from(zone == "a" && [990, 1_080, 1_200].contains(&start));
+        let starts: Vec<i64> = (0..13).map(|n| first + 30 * n).collect();
+        let frames = |start: i64, zone: &str| {
+            let of_window = in_zone.iter().filter(|time| (start..start + size).contains(*time)).count();
+            if zone == "a" { of_window as f64 } else { 0.0 }
+        };
         let expected: Vec<(i64, String, f64)> = starts
             .iter()
             .flat_map(|start| ["a", "b", "c"].map(|zone| (*start, zone.to_owned(), frames(*start, zone))))

@@ -99,9 +99,12 @@ impl WindowMerger {
         let Some(panes) = self.parts[0].open.panes().filter(|_| !self.known.is_empty()) else { return };
         let known: Vec<u32> = self.known.iter().map(|key| self.keys.number(key)).collect();
         let starts: Vec<i64> = panes.starts().collect();
-        let begun = starts.first().map(|first| Filled { from: *first, to: *first, last: *first });
+        // Frames are in windows that start so much before their pane.
+        let before_us = size_us - every_us;
+        let begun = starts.first().map(|first| first - before_us);
+        let begun = begun.map(|first| Filled { from: first, to: first, last: first });
         let Some(mut filled) = self.filled.or(begun) else { return };
-        let first = starts.first().copied().unwrap_or(filled.from);
+        let first = begun.map_or(filled.from, |begun| begun.from);
         let closed_to = match watermark {
             i64::MAX => starts.last().map_or(filled.to, |last| last + every_us),
             i64::MIN => return,
@@ -110,15 +113,15 @@ impl WindowMerger {
         let mut fill = |from: i64, to: i64, mut last: i64| {
             let mut start = from;
             while start < to {
-                if starts.binary_search(&start).is_ok() {
+                let next = starts.get(starts.partition_point(|known| *known < start));
+                if next.is_some_and(|next| *next < start + size_us) {
                     last = start;
                 } else if start - last > EMPTY_WINDOWS_MAX * every_us {
-                    let next = starts.partition_point(|known| *known < start);
-                    start = starts.get(next).map_or(to, |next| (*next).min(to));
+                    start = next.map_or(to, |next| (*next - before_us).min(to));
                     continue;
                 }
                 for key in &known {
-                    panes.cells(start, *key, &self.plan.layouts);
+                    panes.expect(start, *key, &self.plan.layouts);
                 }
                 start += every_us;
             }

@@ -37,6 +37,8 @@ struct Pane {
     /// The most of its rows' `changed`, and the result that its window was last looked at for.
     changed: u32,
     looked: u32,
+    /// Its window has rows that are to be told though they have no frames.
+    expects: bool,
 }
 
 impl Pane {
@@ -53,6 +55,7 @@ impl Pane {
             sketches: Vec::new(),
             changed: 0,
             looked: 0,
+            expects: false,
         }
     }
 
@@ -153,7 +156,7 @@ impl Pane {
         self.dirty.clear();
         self.words.clear();
         self.sketches.clear();
-        (self.changed, self.looked) = (0, 0);
+        (self.changed, self.looked, self.expects) = (0, 0, false);
     }
 
     fn renumber(&mut self, new: &[u32]) {
@@ -221,9 +224,20 @@ impl Panes {
         at
     }
 
-    /// Starts of all panes, in order.
+    /// Starts of all panes that have frames, in order.
     pub fn starts(&self) -> impl Iterator<Item = i64> {
-        self.panes.iter().map(|pane| pane.start)
+        self.panes.iter().filter(|pane| pane.changed > 0).map(|pane| pane.start)
+    }
+
+    /// The window that starts at `start` is to be told of a key, too, if it has no frames of it.
+    pub fn expect(&mut self, start: i64, key: u32, layouts: &Layouts) {
+        let at = self.pane(start, ALL);
+        let pane = &mut self.panes[at];
+        let row = pane.row(key, layouts);
+        if pane.histories[row] == History::default() {
+            pane.dirty.push(row as u32);
+            pane.expects = true;
+        }
     }
 
     /// Tells of every group that is due and has changed, window by window, and lets go of panes whose windows take no
@@ -295,16 +309,18 @@ impl Panes {
         let is_new = (first.start, first.from) != (start, ALL);
         let looked = if is_new { 0 } else { first.looked };
         let takes = |pane: &Pane| pane.from <= start;
-        if self.panes[range.clone()].iter().filter(|pane| takes(pane)).all(|pane| pane.changed <= looked) {
+        let expects = !is_new && first.expects;
+        if !expects && self.panes[range.clone()].iter().filter(|pane| takes(pane)).all(|pane| pane.changed <= looked) {
             return;
         }
         let home = self.find(start, ALL);
         let range = home..range.end + usize::from(is_new);
         let mut rows: Vec<(u32, usize, usize)> = Vec::new();
         for pane in range.filter(|pane| takes(&self.panes[*pane])) {
+            let is_told = |of: &History| of.changed > 0 || expects && pane == home && of.told == 0;
             let histories = self.panes[pane].histories.iter().enumerate();
             rows.extend(
-                histories.filter(|(_, h)| h.changed > 0).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
+                histories.filter(|(_, of)| is_told(of)).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
             );
         }
         rows.sort_unstable();
@@ -312,7 +328,7 @@ impl Panes {
             let key = of_key[0].0;
             let changed = of_key.iter().map(|(_, pane, row)| self.panes[*pane].histories[*row].changed).max();
             let told = self.panes[home].find(key).map_or(0, |row| self.panes[home].histories[row].told);
-            if changed.unwrap_or_default() <= told {
+            if told > 0 && changed.unwrap_or_default() <= told {
                 continue;
             }
             let mut sums = Sums::empty(layouts);
@@ -326,7 +342,7 @@ impl Panes {
             tell(Group { words: &sums.words, sketches: &sums.sketches, ..group });
             home.histories[row].tell(self.results);
         }
-        self.panes[home].looked = self.results;
+        (self.panes[home].looked, self.panes[home].expects) = (self.results, false);
     }
 
     pub fn groups(&self, layouts: &Layouts) -> impl Iterator<Item = Group<'_>> {

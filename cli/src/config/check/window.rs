@@ -58,12 +58,13 @@ impl Check {
                 component,
                 "empty: a session without frames is none; remove it, or write every instead of gap",
             );
-        } else if empty && key.as_ref().is_some_and(|key| key.len() != 1 || key[0].value != "zone_id") {
-            self.error(
-                &empty_at,
-                component,
-                "empty: only zones are known before their frames; write key = [\"zone_id\"], or remove empty",
+        } else if let Some(other) = key.iter().flatten().find(|column| column.value != "zone_id").filter(|_| empty) {
+            let what = format!(
+                "empty: which values of \"{}\" a window without frames should have nobody knows, as the zones are known; \
+                 write key = [\"zone_id\"], or remove empty",
+                other.value
             );
+            self.error(&empty_at, component, what);
         }
         let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().collect();
         for At { value, at } in key.iter().flatten() {

@@ -374,7 +374,7 @@ const WINDOW: Section = Section {
             Kind::Flag,
             "false",
             "true",
-            "Tells of windows without frames, too, for every zone. With `every` and `key = [\"zone_id\"]`.",
+            "Tells of windows without frames, too, for every zone. With `every`, with or without `size`, and `key = [\"zone_id\"]`.",
         ),
         Field::required(
             "key",
