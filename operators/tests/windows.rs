@@ -2,9 +2,11 @@
 //! accepted for it, whatever the batches, shards, barriers and restarts.
 
 mod chains;
+mod windows_by_definition;
+mod windows_in_order;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use arrow::datatypes::{DataType, FieldRef, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use chains::Chains;
 use expect_test::expect;
 use proptest::prelude::*;
@@ -20,6 +22,7 @@ use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use windows_by_definition::by_definition;
 
 const LATENESS_S: i64 = 20;
 const GAP_S: i64 = 25;
@@ -128,6 +131,7 @@ impl Engine {
                 lat: (f64::from(drawn.lat) + 0.5) * 0.001,
                 lon: (f64::from(drawn.lon) + 0.5) * 0.001,
                 speed_mps: drawn.speed.map(f32::from),
+                satellites: drawn.speed.map(i16::from),
                 ..Frame::default()
             };
             self.chains.push(0, &frame);
@@ -304,139 +308,6 @@ fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
         .expect("a key")
 }
 
-/// A frame, and the end that windows have passed which take it no more.
-type Taken<'a> = (&'a Drawn, i64);
-
-/// The fold of the frames of each window and key, of those that are not too late for it, and how many keys of frames
-/// there were that some window refused.
-fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (BTreeMap<Place, String>, u64) {
-    let mut clocks: HashMap<Lane, (i64, Option<i64>)> = HashMap::new();
-    let mut by_key: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
-    let mut sittings: HashMap<(Lane, String), Vec<Sitting>> = HashMap::new();
-    let mut too_late = 0;
-    for frame in frames {
-        let lane = Lane::of_hash(hash_of(VEHICLES[frame.vehicle].0.as_bytes()));
-        let clock = clock_after(clocks.get(&lane).copied(), frame.time_s);
-        clocks.insert(lane, clock);
-        let ended = clock.0 - 2 * LATENESS_S;
-        for of_key in keys_of(frame, key) {
-            let is_taken = match shape {
-                Some((_, every)) => frame.time_s / every * every + every > ended,
-                None => {
-                    let of_lane = sittings.entry((lane, of_key.clone())).or_default();
-                    take_sitting(of_lane, frame.time_s, ended, key.contains(&"vehicle_id"))
-                }
-            };
-            too_late += u64::from(!is_taken);
-            if is_taken || shape.is_some() {
-                by_key.entry(of_key).or_default().push((frame, ended));
-            }
-        }
-    }
-    let mut folded = BTreeMap::new();
-    for (key, frames) in &mut by_key {
-        frames.sort_by_key(|(frame, _)| frame.time_s);
-        for (start, end, of_window) in windows(frames, shape) {
-            folded.insert((start, key.clone()), fold(end, &of_window));
-        }
-    }
-    (folded, too_late)
-}
-
-/// A session as a lane's own frames make it.
-struct Sitting {
-    start: i64,
-    last: i64,
-    /// What begins it earlier is not before this.
-    from: i64,
-}
-
-/// Takes a frame into a lane's sessions of a key, if it is not too late for all of them. Keyed by vehicle, a late frame
-/// may begin an open session earlier.
-fn take_sitting(all: &mut Vec<Sitting>, time: i64, ended: i64, is_of_vehicle: bool) -> bool {
-    while all.first().is_some_and(|first| first.last + 2 * GAP_S <= ended) {
-        let gone = all.remove(0);
-        all.iter_mut().take(1).for_each(|next| next.from = next.from.max(gone.last + GAP_S + 1));
-    }
-    let open = all.iter().find(|session| session.last >= time && session.last + GAP_S > ended);
-    let joins = |session: &Sitting| {
-        session.start <= time || is_of_vehicle && session.start <= time + GAP_S && session.from <= time
-    };
-    if time + GAP_S <= ended && !open.is_some_and(joins) {
-        return false;
-    }
-    let touches = |session: &Sitting| session.start - GAP_S <= time && time <= session.last + GAP_S;
-    let at = all.iter().take_while(|session| session.last + GAP_S < time).count();
-    let mut joined = Sitting { start: time, last: time, from: ended - GAP_S + 1 };
-    while all.get(at).is_some_and(touches) {
-        let session = all.remove(at);
-        if joined.start == time && joined.last == time {
-            joined.from = session.from;
-        }
-        joined = Sitting { start: joined.start.min(session.start), last: joined.last.max(session.last), ..joined };
-    }
-    all.insert(at, joined);
-    true
-}
-
-/// A lane's clock after a frame, with the time of the frame before if that was a long step ahead: two such frames that
-/// agree are believed, one alone is not.
-fn clock_after(before: Option<(i64, Option<i64>)>, time: i64) -> (i64, Option<i64>) {
-    let step_max = LATENESS_S.max(60);
-    match before {
-        None => (time, None),
-        Some((now, _)) if time <= now + step_max => (now.max(time), None),
-        Some((now, None)) => (now, Some(time)),
-        Some((_, Some(held))) if (held - time).abs() <= step_max => (held.max(time), None),
-        // Of two that do not agree the nearer one is believed.
-        Some((now, Some(held))) => (now.max(held.min(time)), Some(held.max(time))),
-    }
-}
-
-/// The windows of a key's frames, which are in order of time.
-fn windows<'a>(frames: &[Taken<'a>], shape: Option<(i64, i64)>) -> Vec<(i64, i64, Vec<&'a Drawn>)> {
-    let Some((size, every)) = shape else {
-        let sessions = frames.chunk_by(|a, b| b.0.time_s - a.0.time_s <= GAP_S);
-        let session = |of: &[Taken<'a>]| {
-            (of[0].0.time_s, of[of.len() - 1].0.time_s + GAP_S, of.iter().map(|(frame, _)| *frame).collect())
-        };
-        return sessions.map(session).collect();
-    };
-    let (first, last) = (frames[0].0.time_s, frames[frames.len() - 1].0.time_s);
-    let starts = (first - size) / every..=last / every;
-    let window = |n: i64| {
-        let (start, end) = (n * every, n * every + size);
-        let holds = |(frame, ended): &&Taken| (start..end).contains(&frame.time_s) && end > *ended;
-        (start, end, frames.iter().filter(holds).map(|(frame, _)| *frame).collect())
-    };
-    starts.map(window).filter(|(_, _, frames): &(_, _, Vec<&Drawn>)| !frames.is_empty()).collect()
-}
-
-fn fold(end: i64, frames: &[&Drawn]) -> String {
-    let mut speeds: Vec<f64> = frames.iter().filter_map(|frame| frame.speed).map(f64::from).collect();
-    speeds.sort_by(f64::total_cmp);
-    // Speeds are small whole numbers, so that rounding takes a quantile's error away.
-    let quantile = |share: f64| {
-        let rank = (share * speeds.len() as f64).ceil() as usize;
-        text(rank.checked_sub(1).and_then(|at| speeds.get(at)).copied())
-    };
-    let lat = |frame: &&Drawn| (frame.time_s, frame.lat);
-    let degrees = |found: Option<(i64, i32)>| text(found.map(|(_, lat)| (f64::from(lat) + 0.5) * 0.001));
-    [
-        end.to_string(),
-        frames.len().to_string(),
-        text(speeds.first().copied()),
-        text(speeds.last().copied()),
-        text(speeds.iter().copied().reduce(|a, b| a + b)),
-        degrees(frames.iter().map(lat).min()),
-        degrees(frames.iter().map(lat).max()),
-        quantile(0.7),
-        frames.iter().map(|frame| frame.vehicle).collect::<BTreeSet<_>>().len().to_string(),
-        quantile(0.2),
-    ]
-    .join(" ")
-}
-
 /// How the frames come: shards, frames a batch, and after which batch it goes on with how many shards.
 type Run = (usize, usize, Option<(usize, usize)>);
 
@@ -600,103 +471,6 @@ fn check_empty(size: i64, first: i64) {
             .collect();
         assert_eq!(counts, expected, "{restart:?}");
     }
-}
-
-/// Frames in order of time as (vehicle, second, lat, lon), each with the second at which it arrives.
-type Arriving = (Drawn, i64);
-
-/// No frame is more than `LATENESS_S` late, and no vehicle so long silent that one frame is not believed.
-fn arriving() -> impl Strategy<Value = Vec<Arriving>> {
-    let one = (0..4usize, 0i64..16, -1i32..7, -1i32..10, 0..=LATENESS_S, 0..3u8);
-    prop::collection::vec(one, 1..120).prop_map(|all| {
-        let mut now = [1_000; 4];
-        // Every lane is known from the start: what is first heard of later is told in parts.
-        let mut frames: Vec<Arriving> = (0..4).map(|vehicle| (frame(vehicle, 1_000), 1_000)).collect();
-        for (vehicle, step, lat, lon, delay, is_late) in all {
-            now[vehicle] += step;
-            let drawn = Drawn { vehicle, time_s: now[vehicle], lat, lon, speed: None };
-            frames.push((drawn, now[vehicle] + delay * i64::from(is_late == 0)));
-        }
-        frames
-    })
-}
-
-/// Window's start and key with its frames and the bits of its metres.
-fn distances(
-    config: &WindowConfig,
-    frames: &[Drawn],
-    (shards, cut, restart): Run,
-) -> BTreeMap<Place, (i64, Option<u64>)> {
-    let mut engine = Engine::new(config, shards);
-    for (n, batch) in frames.chunks(cut).enumerate() {
-        engine.batch(batch);
-        engine.barrier();
-        match restart {
-            Some((at, shards)) if at == n => engine = engine.restart(shards),
-            _ => {}
-        }
-    }
-    let (rows, too_late) = engine.end();
-    assert_eq!(too_late, 0);
-    let mut newest: BTreeMap<Place, (i32, Row)> = BTreeMap::new();
-    for (key, _, revision, row) in rows.iter().flat_map(|batch| read(batch, config.key.len())) {
-        let place = (row.start, key);
-        if newest.get(&place).is_none_or(|(before, _)| *before < revision) {
-            newest.insert(place, (revision, row));
-        }
-    }
-    let kept = newest.into_iter().filter(|(_, (_, row))| !row.retracted);
-    kept.map(|(place, (_, row))| {
-        let count = row.numbers["v0"].expect("a count") as i64;
-        (place, (count, row.numbers["v1"].map(f64::to_bits)))
-    })
-    .collect()
-}
-
-fn of_distance(shape: Option<(i64, i64)>, key: &[&str]) -> WindowConfig {
-    let aggregates = [("v0", Aggregate::Count), ("v1", Aggregate::Distance)];
-    WindowConfig {
-        aggregates: aggregates.map(|(name, aggregate)| (name.to_owned(), aggregate)).into(),
-        path_keep: 64,
-        ..config(shape, key)
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
-    #[test]
-    fn distance_does_not_depend_on_the_order_of_arrival(
-        mut frames in arriving(), shape in 0..SHAPES.len(), key in 0..KEYS.len(), shards in 1usize..4, cut in 1usize..40,
-        restart in prop::option::of((0usize..8, 1usize..4)),
-    ) {
-        let config = of_distance(SHAPES[shape], KEYS[key]);
-        let drawn = |frames: &[Arriving]| frames.iter().map(|(drawn, _)| drawn.clone()).collect::<Vec<_>>();
-        frames.sort_by_key(|(drawn, _)| drawn.time_s);
-        let in_order = distances(&config, &drawn(&frames), (1, 1_000, None));
-        frames.sort_by_key(|(_, arrival)| *arrival);
-        prop_assert_eq!(distances(&config, &drawn(&frames), (shards, cut, restart)), in_order);
-    }
-}
-
-#[test]
-fn late_frame_corrects_the_distance_of_the_frame_behind_it_in_that_ones_zones() {
-    // From zone a to zone c by way of no zone; the late frame is in a and b.
-    let at = |time_s, lat, lon| Drawn { lat, lon, ..frame(0, time_s) };
-    let frames = [at(1_000, 0, 0), at(1_031, 0, 7), at(1_062, 0, 8), at(1_029, 2, 3), at(1_063, 0, 8)];
-    let config = of_distance(SHAPES[0], &["zone_id"]);
-    let metres: Vec<(i64, String, Option<f64>)> = distances(&config, &frames, (1, 1, None))
-        .into_iter()
-        .map(|((start, zone), (_, metres))| (start, zone, metres.map(|bits| f64::from_bits(bits).round())))
-        .collect();
-    let expected = [
-        (990, "a", None),
-        (1_020, "a", Some(401.0)),
-        (1_020, "b", Some(401.0)),
-        (1_020, "c", Some(497.0)),
-        (1_050, "c", Some(111.0)),
-    ];
-    assert_eq!(metres, expected.map(|(start, zone, metres)| (start, zone.to_owned(), metres)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::key::{Key, RowKeys};
 use super::open::{ALL, Span};
 use super::own::Own;
 use super::rows::RowPlan;
+use super::side::Text;
 use super::widths::Widths;
 use crate::fix::Fix;
 use rhumb_engine::effects::{Effects, Partial};
@@ -36,13 +37,15 @@ pub struct Deltas {
     pub words: Vec<u64>,
     /// What sketches are to take.
     pub items: Vec<Item>,
+    /// Texts of all rows, one after the other, as `Layouts::picks` has them.
+    pub texts: Vec<Text>,
 }
 
 /// Something for a sketch.
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
     pub row: u32,
-    pub sketch: u32,
+    pub side: u32,
     pub item: u64,
 }
 
@@ -79,6 +82,7 @@ impl Deltas {
             self.spans.push(span);
             self.keys.push(key);
             self.words.extend_from_slice(&plan.layouts.empty);
+            self.texts.extend(plan.layouts.picks().map(|(_, _, pick)| Text::new(pick)));
         } else if let Shape::Session { .. } = plan.widths.shape {
             recent.span = plan.widths.span_of(recent.span.start.min(span.start), recent.span.last.max(span.last));
             self.spans[recent.row as usize] = recent.span;
@@ -193,7 +197,7 @@ impl Operator for InDeltas {
         let plan = self.plan.clone();
         let (layouts, widths) = (&plan.layouts, &plan.widths);
         let is_fixed = self.own.is_none();
-        let sketched = !layouts.sketches.is_empty();
+        let (sketched, picks) = (!layouts.sides.is_empty(), layouts.picks().count());
         self.inputs.gather(&frames);
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
         self.next_batch();
@@ -204,7 +208,8 @@ impl Operator for InDeltas {
         // Of the row before: most rows are in the same window.
         let mut span = Span { end: i64::MIN, ..Recent::NONE.span };
         for (row, time) in frames.times().iter().enumerate() {
-            if !is_fixed || !(span.start <= *time && *time < span.end) {
+            let is_same = is_fixed && span.start <= *time && *time < span.end;
+            if !is_same {
                 span = widths.span(*time);
             }
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
@@ -233,10 +238,15 @@ impl Operator for InDeltas {
                 let at_row = deltas.row(&mut self.recent[*key as usize], self.batch, span, *key, &plan);
                 let at = at_row as usize * layouts.width();
                 let words = &mut deltas.words[at..at + layouts.width()];
-                layouts.add(words, *time, |input| self.inputs.value(input, row));
+                let (value, whole) = (|input| self.inputs.value(input, row), |input| self.inputs.whole(input, row));
+                layouts.add(words, *time, value, whole);
                 if sketched {
-                    let item = |(sketch, item)| Item { row: at_row, sketch: sketch as u32, item };
+                    let item = |(side, item)| Item { row: at_row, side: side as u32, item };
                     deltas.items.extend(self.inputs.items(row).map(item));
+                    let texts = &mut deltas.texts[at_row as usize * picks..];
+                    for (text, (_, column, _)) in texts.iter_mut().zip(layouts.picks()) {
+                        self.inputs.text(column, row).into_iter().for_each(|value| text.add(*time, value));
+                    }
                 }
                 if place.is_some() {
                     counted.push(*key);

@@ -153,8 +153,10 @@ impl Operator for InShard {
                     span = rest;
                 }
                 let cells = self.lanes[lane].cells(span, *key, watermark, &plan);
-                plan.layouts.add(cells.words, time, |input| self.inputs.value(input, row));
-                self.inputs.items(row).for_each(|(sketch, item)| cells.sketches[sketch].add(item));
+                let (value, whole) = (|input| self.inputs.value(input, row), |input| self.inputs.whole(input, row));
+                plan.layouts.add(cells.words, time, value, whole);
+                self.inputs.items(row).for_each(|(side, item)| cells.sides[side].add(item));
+                self.inputs.texts(row).for_each(|(side, text)| cells.sides[side].add_text(time, text));
                 if place.is_some() {
                     counted.push(*key);
                 }

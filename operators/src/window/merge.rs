@@ -162,7 +162,7 @@ impl Merger for WindowMerger {
         }
         numbers.extend(deltas.new_keys.iter().map(|key| self.keys.number(key)));
         let plan = self.plan.clone();
-        let width = plan.layouts.width();
+        let (width, picks) = (plan.layouts.width(), plan.layouts.picks().count());
         let mut parts = Vec::new();
         for (row, span) in deltas.spans.iter().enumerate() {
             let refused_at = plan.widths.refused_at(*span);
@@ -171,15 +171,18 @@ impl Merger for WindowMerger {
             // Results are told at barriers only, so that when they are due does not matter here.
             let cells = self.parts[part].open.cells(*span, key, i64::MIN, &plan);
             plan.layouts.merge(cells.words, &deltas.words[row * width..(row + 1) * width]);
+            for (text, (side, _, _)) in deltas.texts[row * picks..].iter().zip(plan.layouts.picks()) {
+                cells.sides[side].merge_text(text);
+            }
             if !deltas.items.is_empty() {
                 parts.push(part);
             }
         }
-        for Item { row, sketch, item } in deltas.items {
+        for Item { row, side, item } in deltas.items {
             let row = row as usize;
             let key = self.numbers[deltas.shard][deltas.keys[row] as usize];
             let cells = self.parts[parts[row]].open.holding(deltas.spans[row], key, &plan);
-            cells.expect("its row was added").sketches[sketch as usize].add(item);
+            cells.expect("its row was added").sides[side as usize].add(item);
         }
     }
 
@@ -246,7 +249,7 @@ mod tests {
         let new_keys = new.map(key).collect();
         let spans = vec![Span { start, last: start, end: start + 10, from: ALL }; keys.len()];
         let words = vec![1; keys.len()];
-        Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new() })
+        Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new(), texts: Vec::new() })
     }
 
     fn counts(fired: &[RecordBatch]) -> Vec<(String, i64)> {

@@ -20,8 +20,10 @@ mod own;
 mod panes;
 mod rows;
 mod sessions;
+mod side;
 mod state;
 mod sum;
+mod values;
 mod widths;
 
 pub use config::{Aggregate, AggregateError, Shape, WindowConfig};
@@ -36,6 +38,7 @@ use rhumb_engine::definition::Definition;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
 use rows::RowPlan;
 use std::sync::Arc;
+use values::Of;
 
 /// Which engine merges: with several instances each writes its own part. There is one.
 const PART: i32 = 0;
@@ -86,7 +89,14 @@ impl OperatorPlan for WindowPlan {
     }
 
     fn definition(&self) -> Definition {
-        self.config.definition()
+        let mut definition = self.config.definition();
+        let values = self.config.aggregates.iter().zip(&self.rows.layouts.all);
+        let values = values.filter(|(_, layout)| layout.of != Of::Fractions);
+        let values: Vec<String> = values.map(|((name, _), layout)| format!("{name} of {}", layout.of.name())).collect();
+        if !values.is_empty() {
+            definition.insert("values".to_owned(), values.join(", "));
+        }
+        definition
     }
 
     fn tables(&self) -> Vec<TablePlan> {

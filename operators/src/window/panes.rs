@@ -6,7 +6,7 @@ use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
 use super::key::{Numbered, UNKNOWN};
 use super::open::ALL;
-use rhumb_engine::sketch::Sketch;
+use super::side::Side;
 
 /// Empty panes that are kept for their memory.
 const SPARES_MAX: usize = 4;
@@ -33,7 +33,7 @@ struct Pane {
     dirty: Vec<u32>,
     /// Of all rows, one after the other.
     words: Vec<u64>,
-    sketches: Vec<Sketch>,
+    sides: Vec<Side>,
     /// The most of its rows' `changed`, and the result that its window was last looked at for.
     changed: u32,
     looked: u32,
@@ -52,7 +52,7 @@ impl Pane {
             histories: Vec::new(),
             dirty: Vec::new(),
             words: Vec::new(),
-            sketches: Vec::new(),
+            sides: Vec::new(),
             changed: 0,
             looked: 0,
             expects: false,
@@ -87,7 +87,7 @@ impl Pane {
             self.keys.push(key);
             self.histories.push(History::default());
             self.words.extend_from_slice(&layouts.empty);
-            self.sketches.extend_from_slice(&layouts.empty_sketches);
+            self.sides.extend_from_slice(&layouts.empty_sides);
         }
         row as usize
     }
@@ -109,16 +109,16 @@ impl Pane {
         &self.words[row * layouts.width()..(row + 1) * layouts.width()]
     }
 
-    fn sketches(&self, row: usize, layouts: &Layouts) -> &[Sketch] {
-        let width = layouts.empty_sketches.len();
-        &self.sketches[row * width..(row + 1) * width]
+    fn sides(&self, row: usize, layouts: &Layouts) -> &[Side] {
+        let width = layouts.empty_sides.len();
+        &self.sides[row * width..(row + 1) * width]
     }
 
     fn cells(&mut self, row: usize, layouts: &Layouts) -> Cells<'_> {
-        let (words, sketches) = (layouts.width(), layouts.empty_sketches.len());
+        let (words, sides) = (layouts.width(), layouts.empty_sides.len());
         Cells {
             words: &mut self.words[row * words..(row + 1) * words],
-            sketches: &mut self.sketches[row * sketches..(row + 1) * sketches],
+            sides: &mut self.sides[row * sides..(row + 1) * sides],
         }
     }
 
@@ -130,7 +130,7 @@ impl Pane {
             from: self.from,
             history: &self.histories[row],
             words: self.words(row, layouts),
-            sketches: self.sketches(row, layouts),
+            sides: self.sides(row, layouts),
             retracted: false,
         }
     }
@@ -155,7 +155,7 @@ impl Pane {
         self.histories.clear();
         self.dirty.clear();
         self.words.clear();
-        self.sketches.clear();
+        self.sides.clear();
         (self.changed, self.looked, self.expects) = (0, 0, false);
     }
 
@@ -334,12 +334,12 @@ impl Panes {
             let mut sums = Sums::empty(layouts);
             for (_, pane, row) in of_key {
                 let pane = &self.panes[*pane];
-                sums.merge(layouts, pane.words(*row, layouts), pane.sketches(*row, layouts));
+                sums.merge(layouts, pane.words(*row, layouts), pane.sides(*row, layouts));
             }
             let home = &mut self.panes[home];
             let row = home.row(key, layouts);
             let group = home.group(row, self.size_us, layouts);
-            tell(Group { words: &sums.words, sketches: &sums.sketches, ..group });
+            tell(Group { words: &sums.words, sides: &sums.sides, ..group });
             home.histories[row].tell(self.results);
         }
         (self.panes[home].looked, self.panes[home].expects) = (self.results, false);
@@ -357,7 +357,7 @@ impl Panes {
         let row = pane.row(group.key, layouts);
         let cells = pane.cells(row, layouts);
         cells.words.copy_from_slice(group.words);
-        cells.sketches.clone_from_slice(group.sketches);
+        cells.sides.clone_from_slice(group.sides);
         pane.histories[row] = group.history.clone();
         if group.history.is_dirty() {
             pane.dirty.push(row as u32);

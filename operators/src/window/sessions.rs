@@ -54,7 +54,7 @@ impl Sessions {
             session.last = session.last.max(other.last);
             session.history.told = session.history.told.max(other.history.told);
             session.history.starts.extend(other.history.starts);
-            session.sums.merge(layouts, &other.sums.words, &other.sums.sketches);
+            session.sums.merge(layouts, &other.sums.words, &other.sums.sides);
         }
         session.start = session.start.min(start);
         session.last = session.last.max(last);
@@ -62,7 +62,7 @@ impl Sessions {
         (session.sums.cells(), session.last.saturating_add(gap_us))
     }
 
-    /// The sketches of the session that holds a time.
+    /// What the session keeps that holds a time.
     pub fn holding(&mut self, time: i64, key: u32) -> Option<Cells<'_>> {
         let of_key = self.by_key.get_mut(&key)?;
         let at = of_key.partition_point(|session| session.last < time);
@@ -124,7 +124,7 @@ impl Sessions {
 
     /// Puts a restored group where it was.
     pub fn put_back(&mut self, group: Group) {
-        let sums = Sums { words: group.words.to_vec(), sketches: group.sketches.to_vec() };
+        let sums = Sums { words: group.words.to_vec(), sides: group.sides.to_vec() };
         let (start, last, from) = (group.start, group.end.saturating_sub(self.gap_us), group.from);
         let of_key = self.by_key.entry(group.key).or_default();
         let at = of_key.partition_point(|session| session.start < start);
@@ -156,7 +156,7 @@ impl Session {
             from: self.from,
             history: &self.history,
             words: &self.sums.words,
-            sketches: &self.sums.sketches,
+            sides: &self.sums.sides,
             retracted: false,
         }
     }

@@ -34,6 +34,22 @@ pub fn add(words: &mut [u64], value: f64) {
     }
 }
 
+/// Adds a whole number.
+#[inline]
+pub fn add_whole(words: &mut [u64], value: i64) {
+    words[3] += 1;
+    add_fixed(words, i128::from(value) << 52);
+}
+
+/// The sum of whole numbers; the nearest there is, if it is beyond what 64 bits hold.
+pub fn total_whole(words: &[u64]) -> i64 {
+    let whole = low(words) as i128;
+    if (whole >> 127) as u64 != words[2] {
+        return if (words[2] as i64) < 0 { i64::MIN } else { i64::MAX };
+    }
+    (whole >> 52).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+}
+
 /// Puts a value in the place of one that was added before; NaN for none.
 pub fn replace(words: &mut [u64], was: f64, is: f64) {
     add(words, is);

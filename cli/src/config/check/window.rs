@@ -220,17 +220,23 @@ fn aggregate(text: &str, columns: &Columns) -> Result<Aggregate, String> {
         }
         other => other.to_string(),
     })?;
-    let numeric = |class| matches!(class, Class::Whole | Class::Fraction);
-    let any = |class| class != Class::List;
     let counts = matches!(aggregate, Aggregate::Distinct(_));
-    let names = || if counts { columns.names(any) } else { columns.names(numeric) };
+    let picks = matches!(aggregate, Aggregate::Min(_) | Aggregate::Max(_) | Aggregate::First(_) | Aggregate::Last(_));
+    let fits = |class| match class {
+        Class::List => false,
+        Class::Whole | Class::Fraction => true,
+        Class::Text | Class::Time => picks || counts,
+        Class::Flag => counts,
+    };
+    let names = || columns.names(fits);
     let Some(name) = aggregate.column() else { return Ok(aggregate) };
     match columns.class(name) {
         None => Err(format!("no column \"{name}\" here; {}", instead(name, names()))),
-        Some(class) if !counts && !numeric(class) => {
-            Err(format!("\"{name}\" is {}; write a column of numbers: {}", class.name(), listed(&names())))
+        Some(class) if fits(class) => Ok(aggregate),
+        Some(_) if counts => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
+        Some(class) => {
+            let takes = if picks { "numbers, texts or times" } else { "numbers" };
+            Err(format!("\"{name}\" is {}; write a column of {takes}: {}", class.name(), listed(&names())))
         }
-        Some(class) if !any(class) => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
-        Some(_) => Ok(aggregate),
     }
 }

@@ -386,7 +386,7 @@ const WINDOW: Section = Section {
             "aggregates",
             Kind::Pairs,
             "{ frames = \"count\", speed_avg = \"avg(speed_mps)\" }",
-            "Column of the table = `count`, `distance` (metres driven), `min`, `max`, `avg`, `sum`, `first`, `last`, `median`, `p1` to `p99` of a column, as in `\"avg(speed_mps)\"`, `quantile(speed_mps, 0.999)`, or `count_distinct(vehicle_id)`.",
+            "Column of the table = `count`, `distance` (metres driven), `avg`, `sum`, `median`, `p1` to `p99` of a column of numbers, `min`, `max`, `first`, `last` of one of numbers, texts or times, as in `\"avg(speed_mps)\"`, `quantile(speed_mps, 0.999)`, or `count_distinct(vehicle_id)`.",
         ),
     ],
     later: &["slide", "session_gap"],
