@@ -57,7 +57,6 @@ struct Shared {
     name: String,
     zones: Arc<Zones>,
     rules: RulesByZone,
-    accuracies_m: Vec<f32>,
     told: Arc<AlertZones>,
     /// By kind.
     tells: [bool; AlertKind::ALL.len()],
@@ -80,18 +79,14 @@ impl GeofencePlan {
             attributes: Arc::new(StringArray::from_iter_values(attributes)),
             version: 1,
         };
-        let mut accuracies_m: Vec<f32> =
-            config.rules.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
-        accuracies_m.sort_unstable_by(f32::total_cmp);
-        accuracies_m.dedup();
         let mut tells = [false; AlertKind::ALL.len()];
         config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
-        let marked = !accuracies_m.is_empty() || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
+        let by_accuracy = !config.rules.accuracies_m().is_empty();
+        let marked = by_accuracy || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
         let shared = Shared {
             name: name.clone(),
             zones: config.zones,
             rules: config.rules,
-            accuracies_m,
             told: Arc::new(told),
             tells,
             marked,
@@ -145,7 +140,6 @@ impl Shared {
         Machine {
             zones: &self.zones,
             rules: &self.rules,
-            accuracies_m: &self.accuracies_m,
             crosses: self.tells[AlertKind::Cross as usize],
             vehicle,
             group,
@@ -380,10 +374,11 @@ impl<'a> Marked<'a> {
         fn of(column: &Option<Float32Array>, on: bool) -> Option<&Float32Array> {
             column.as_ref().filter(|_| on)
         }
+        let accuracies_m = shared.rules.accuracies_m();
         Marked {
-            accuracy_m: of(&frames.accuracy_m, !shared.accuracies_m.is_empty()),
+            accuracy_m: of(&frames.accuracy_m, !accuracies_m.is_empty()),
             speed_mps: of(&frames.speed_mps, shared.marked),
-            trusted_m: shared.accuracies_m.first().copied().unwrap_or(f32::INFINITY),
+            trusted_m: accuracies_m.first().copied().unwrap_or(f32::INFINITY),
         }
     }
 

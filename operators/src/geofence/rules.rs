@@ -94,6 +94,8 @@ pub struct RulesByZone {
     dwells: bool,
     /// Some zone looks at frames whose zones are those of the frame before: at the time or at the speed.
     watches: bool,
+    /// The different `accuracy_max_m`, ascending, without infinity.
+    accuracies_m: Arc<[f32]>,
 }
 
 impl RulesByZone {
@@ -111,6 +113,10 @@ impl RulesByZone {
 
     pub fn watches(&self) -> bool {
         self.watches
+    }
+
+    pub fn accuracies_m(&self) -> &[f32] {
+        &self.accuracies_m
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &ZoneRules> {
@@ -140,7 +146,12 @@ impl FromIterator<ZoneRules> for RulesByZone {
         let of = rules.into_iter().map(place).collect();
         let dwells = different.iter().any(|rules| rules.dwell_us.is_some());
         let watches = |rules: &ZoneRules| rules.speed_limit_mps.is_some() || !rules.schedule.is_always();
-        RulesByZone { of, dwells, watches: dwells || different.iter().any(watches), different: different.into() }
+        let watches = dwells || different.iter().any(watches);
+        let mut accuracies_m: Vec<f32> =
+            different.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
+        accuracies_m.sort_unstable_by(f32::total_cmp);
+        accuracies_m.dedup();
+        RulesByZone { of, dwells, watches, accuracies_m: accuracies_m.into(), different: different.into() }
     }
 }
 
