@@ -183,6 +183,18 @@ pub(crate) fn orientation(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> f64 {
     orient2d(coord(a), coord(b), coord(p))
 }
 
+/// Whether two orientations are of the same side of a line, and neither is on it.
+#[inline]
+pub(crate) fn same_side(p: f64, q: f64) -> bool {
+    (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0)
+}
+
+/// Whether two edges whose boxes meet touch or cross.
+#[inline]
+pub(crate) fn edges_meet((a, b): ([f64; 2], [f64; 2]), (c, d): ([f64; 2], [f64; 2])) -> bool {
+    !same_side(orientation(c, d, a), orientation(c, d, b)) && !same_side(orientation(a, b, c), orientation(a, b, d))
+}
+
 /// Whether an edge that passes from one side of the longitude of `p` to the other does so above `p`, where `p` stands
 /// for the point that `Ring::winding` takes.
 pub(crate) fn passes_above(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> bool {
