@@ -4,8 +4,7 @@ use super::mistake::Location;
 use super::rows::Row;
 use super::typed::Table;
 use rhumb_connectors::file::Speed;
-use rhumb_engine::time::DURATIONS;
-pub use rhumb_engine::time::duration_text;
+pub use rhumb_engine::time::{duration, duration_text};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -70,13 +69,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
-pub fn duration(text: &str) -> Option<i64> {
-    let (number, unit) = split(text)?;
-    let of = DURATIONS.iter().find(|(name, _)| *name == unit)?.1;
-    number.parse::<i64>().ok()?.checked_mul(of)
-}
-
 /// Bytes in `"512B"`, `"64KiB"`, `"8MiB"`, `"1GiB"`.
 pub fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
@@ -99,18 +91,6 @@ pub fn bytes_text(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_a_whole_number_and_a_unit() {
-        for (text, us) in [("500ms", 500_000), ("10s", 10 * SECOND), ("5m", 5 * MINUTE), ("2h", 2 * HOUR), ("1d", DAY)]
-        {
-            assert_eq!(duration(text), Some(us));
-            assert_eq!(duration_text(us), text);
-        }
-        for text in ["", "10", "s", "-1s", "1.5h", "10 s", "5min", "99999999999999d"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn sizes_are_a_whole_number_and_a_unit() {

@@ -3,6 +3,7 @@
 use super::schedule::{self, Schedule};
 use glob::Pattern;
 use jiff::tz::TimeZone;
+use rhumb_engine::time::duration;
 use rhumb_geofence::Zone;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -230,20 +231,6 @@ impl Properties<'_> {
             None => self.refuse(name, "hours such as \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\""),
         }
     }
-}
-
-/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
-pub fn duration(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
-    let of = match &text[digits..] {
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => 86_400_000_000,
-        _ => return None,
-    };
-    text[..digits].parse::<i64>().ok()?.checked_mul(of)
 }
 
 /// Metres a second in `"50 km/h"`, `"30 mph"`, `"14 m/s"`, `"20 knots"`.
