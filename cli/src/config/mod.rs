@@ -17,7 +17,7 @@ mod typed;
 mod value;
 
 pub use document::document;
-pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, ValueKind, Want};
+pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, Want};
 pub use explain::{explain, zone_rules};
 pub use flood::{and_more, capped};
 pub use means::*;
@@ -25,7 +25,7 @@ pub use mistake::{Location, Mistake, Severity};
 pub use place::{Place, PlaceZones, place};
 pub use ready::ready;
 pub use typed::Env;
-pub use value::Secret;
+pub use value::{Secret, ValueKind};
 
 use mistake::{Mistakes, Text};
 use std::path::Path;

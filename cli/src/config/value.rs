@@ -3,6 +3,7 @@
 use super::mistake::Location;
 use super::rows::Row;
 use super::typed::Table;
+use arrow::datatypes::DataType;
 use rhumb_connectors::file::Speed;
 pub use rhumb_engine::time::{duration, duration_text};
 use std::fmt;
@@ -50,6 +51,51 @@ pub enum Value {
     Named(Vec<(At<String>, Table)>),
     Rows(Vec<Row>),
     RowsOf(Vec<(At<String>, Vec<Row>)>),
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    Text,
+    Whole,
+    Fraction,
+    Flag,
+    Time,
+    List,
+}
+
+impl ValueKind {
+    pub fn of(data_type: &DataType) -> ValueKind {
+        match data_type {
+            DataType::Boolean => ValueKind::Flag,
+            DataType::Timestamp(..) | DataType::Date32 => ValueKind::Time,
+            DataType::List(_) => ValueKind::List,
+            other if other.is_floating() => ValueKind::Fraction,
+            other if other.is_integer() => ValueKind::Whole,
+            _ => ValueKind::Text,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueKind::Text => "a text",
+            ValueKind::Whole => "a whole number",
+            ValueKind::Fraction => "a number with fractions",
+            ValueKind::Flag => "true or false",
+            ValueKind::Time => "a time",
+            ValueKind::List => "a list",
+        }
+    }
+
+    /// What one may write for it.
+    pub fn expected(self) -> &'static str {
+        match self {
+            ValueKind::Fraction => "a number",
+            ValueKind::Time => "a time such as \"2024-03-08T07:00:00Z\" or \"+1m30s\"",
+            ValueKind::List => "a list such as \"depot;yard\"",
+            other => other.name(),
+        }
+    }
 }
 
 /// What the input calls a field of the frame, and the unit it has there.

@@ -1,10 +1,10 @@
 //! `[operator.geofence]`.
 
 use super::Check;
-use super::chain::{Class, Columns};
+use super::chain::Columns;
 use crate::config::mistake::{Location, Severity, Text, listed};
 use crate::config::typed::Table;
-use crate::config::value::At;
+use crate::config::value::{At, ValueKind};
 use rhumb_engine::alert::AlertKind;
 use rhumb_engine::frame::zone_ids_column;
 use rhumb_geofence::{What, ZoneOptions, Zones};
@@ -51,14 +51,14 @@ impl Check {
     /// `Some(None)`: it was typed, and is wrong.
     fn group_column(&mut self, table: &mut Table, component: &str, columns: &Columns) -> Option<Option<String>> {
         let column = table.take::<String>("group_column")?;
-        match columns.class(&column.value) {
-            Some(Class::Text) => return Some(Some(column.value)),
-            Some(class) => {
-                let what = format!("group_column: \"{}\" is {}; write one of texts", column.value, class.name());
+        match columns.kind(&column.value) {
+            Some(ValueKind::Text) => return Some(Some(column.value)),
+            Some(kind) => {
+                let what = format!("group_column: \"{}\" is {}; write one of texts", column.value, kind.name());
                 self.error(&column.at, component, what);
             }
             None => {
-                let names = columns.names(|class| class == Class::Text);
+                let names = columns.names(|kind| kind == ValueKind::Text);
                 let what = format!(
                     "group_column: frames have no column \"{}\" here; those of texts are {}",
                     column.value,
