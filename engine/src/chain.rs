@@ -9,7 +9,7 @@ use crate::message::{Output, Tick};
 use crate::operator::{Operator, OperatorPlan, ShardContext};
 use crate::state::{StateError, StateReader, StateTable, StateWriter};
 use crate::time::EventTime;
-use crate::timeline::{self, Timeline};
+use crate::timeline::{self, Resumed, Timeline};
 use std::sync::Arc;
 
 /// The operators of a shard in their order, the timeline in its place among them.
@@ -48,12 +48,12 @@ impl Chain {
         self.index
     }
 
-    /// `state` holds rows of this shard's lanes only.
-    pub fn restore(&mut self, state: &[StateTable]) -> Result<(), StateError> {
+    /// `state` holds rows of this shard's lanes only; `readers` are those of this run, in their order.
+    pub fn restore(&mut self, state: &[StateTable], readers: &[Resumed]) -> Result<(), StateError> {
         for (name, operator) in self.accepting.iter_mut().chain(&mut self.following) {
             operator.restore(&StateReader::new(state, name))?;
         }
-        self.timeline.restore(&StateReader::new(state, timeline::NAME))?;
+        self.timeline.resume(&StateReader::new(state, timeline::NAME), readers)?;
         self.current.restore(&StateReader::new(state, current::NAME))
     }
 

@@ -6,15 +6,19 @@ use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::chain::Chain;
 use rhumb_engine::current::CurrentShard;
 use rhumb_engine::frame::{Frame, Origin};
-use rhumb_engine::message::Output;
+use rhumb_engine::message::{Output, Tick};
 use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
 use rhumb_engine::state::{StateReader, StateTable, StateWriter, decode, encode, of_lanes};
 use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_engine::timeline::Resumed;
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
 /// When all frames were received: so long after that their times of receipt say nothing of their clocks.
 const RECEIVED: EventTime = EventTime(100_000 * SECOND_US);
+
+const SOURCE: &str = "test";
+const IDLE_AFTER_US: i64 = 20 * SECOND_US;
 
 pub struct Chains {
     plans: Vec<Arc<dyn OperatorPlan>>,
@@ -35,9 +39,9 @@ impl Chains {
         let chain = |shard: usize| {
             let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
             let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
-            Chain::new(&plans, &context, current, 3600 * SECOND_US, lateness_us)
+            Chain::new(&plans, &context, current, IDLE_AFTER_US, lateness_us)
         };
-        let origin = Origin { source: "test".into(), partition: "0".into() };
+        let origin = Origin { source: SOURCE.into(), partition: "0".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: 0 };
         Chains {
             chains: (0..shards).map(chain).collect(),
@@ -59,6 +63,14 @@ impl Chains {
     pub fn process(&mut self) -> Vec<Output> {
         let deliveries = self.builder.finish().into_iter();
         let outputs = deliveries.zip(&mut self.chains).map(|(delivery, chain)| chain.process(delivery, 0)).collect();
+        self.merged(outputs)
+    }
+
+    /// The reader's clock has come so far.
+    pub fn tick(&mut self, now: EventTime) -> Vec<Output> {
+        let tick = Tick { reader: 0, now };
+        let ticked = self.chains.iter_mut().enumerate();
+        let outputs = ticked.map(|(shard, chain)| Output::of_effects(shard, chain.tick(tick))).collect();
         self.merged(outputs)
     }
 
@@ -101,7 +113,8 @@ impl Chains {
         let mut next = Chains::new(self.plans, self.lateness_us, shards);
         for (shard, chain) in next.chains.iter_mut().enumerate() {
             let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
-            chain.restore(&own).expect("its own state");
+            let reader = Resumed { source: SOURCE.into(), now: None };
+            chain.restore(&own, &[reader]).expect("its own state");
         }
         for (name, merger) in &mut next.mergers {
             merger.restore(&StateReader::new(&of_mergers, name)).expect("its own state");
