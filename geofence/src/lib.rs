@@ -36,6 +36,7 @@ mod prefetch;
 mod problem;
 mod ring;
 mod runs;
+mod swapped;
 mod zone;
 mod zones;
 

@@ -165,6 +165,23 @@ impl std::ops::Index<usize> for RulesByZone {
     }
 }
 
+/// Properties of a zone that set something, as `of_zone` reads them; all others are the zone's own.
+pub const SETTINGS: [&str; 13] = [
+    "accuracy_max_m",
+    "confirm_for",
+    "confirm_frames",
+    "dwell",
+    "exit_buffer_m",
+    "groups",
+    "schedule",
+    "speed_limit",
+    "speed_limit_for",
+    "time_zone",
+    "valid_from",
+    "valid_until",
+    "vehicles",
+];
+
 /// Farther than this the distance to a border is not measured well.
 pub const EXIT_BUFFER_MAX_M: f64 = 10_000.0;
 pub const CONFIRM_FRAMES_MAX: f64 = 1_000.0;

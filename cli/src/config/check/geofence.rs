@@ -2,6 +2,8 @@
 
 use super::Check;
 use super::chain::Columns;
+use crate::config::flood::{and_more, capped};
+use crate::config::misspelt::misspelt_settings;
 use crate::config::mistake::{Location, Severity, Text, listed};
 use crate::config::typed::Table;
 use crate::config::value::{At, ValueKind};
@@ -31,7 +33,12 @@ impl Check {
         let path_keep = table.get::<i64>("path_keep").map_or(self.engine.path_keep, |n| n as usize);
         let defaults = self.rules(table, component);
         let (zones, text, path) = self.zones_of(table, component)?;
-        let rules = self.rules_of_zones(&zones, &text, &defaults?, component)?;
+        let rules = self.rules_of_zones(&zones, &text, &defaults?, component);
+        for ((zone, what), more) in capped(misspelt_settings(&zones), |(_, what)| what.clone()) {
+            let told = format!("feature {zone} (id {:?}): {what}{}", zones.id(zone as u32), and_more(more));
+            self.mistakes.warning(&place_of(&zones, zone, &text), component, told);
+        }
+        let rules = rules?;
         self.watched(&alerts, &kinds, &places, &rules, component);
         if group_column.is_none()
             && let Some(zone) = rules.iter().position(|rules| !rules.groups.is_empty())
@@ -137,14 +144,19 @@ impl Check {
 
     /// The zones that the section names, with their text and its path.
     pub(super) fn zones_of(&mut self, table: &mut Table, component: &str) -> Option<(Zones, Arc<Text>, PathBuf)> {
-        let options = ZoneOptions { id_property: table.get("id_property") };
-        let path = table.take::<PathBuf>("zones")?;
+        let (path, options) = typed_zones(table);
+        let path = path?;
         let (zones, text) = self.zones(&path, &options, component)?;
         Some((zones, text, path.value))
     }
 
     /// What is wrong in the file of zones is told with the place in that file.
-    fn zones(&mut self, path: &At<PathBuf>, options: &ZoneOptions, component: &str) -> Option<(Zones, Arc<Text>)> {
+    pub(super) fn zones(
+        &mut self,
+        path: &At<PathBuf>,
+        options: &ZoneOptions,
+        component: &str,
+    ) -> Option<(Zones, Arc<Text>)> {
         let text = self.read(path, "zones", component)?;
         let (zones, problems) = match Zones::from_geojson(&text.content, options) {
             Ok((zones, problems)) => (Some(zones), problems),
@@ -223,6 +235,12 @@ impl Check {
             }
         }
     }
+}
+
+/// Where a geofence's zones are, and how they are to be read.
+pub(super) fn typed_zones(table: &mut Table) -> (Option<At<PathBuf>>, ZoneOptions) {
+    let options = ZoneOptions { id_property: table.get("id_property") };
+    (table.take::<PathBuf>("zones"), options)
 }
 
 fn place_of(zones: &Zones, zone: usize, text: &Arc<Text>) -> Location {
