@@ -21,6 +21,7 @@ use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
 pub use file::{reason, text};
+use rhumb_geofence::Zones;
 use rhumb_operators::window::WindowConfig;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -83,12 +84,18 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
     let geofence = operators.into_iter().find_map(|member| {
         member.kind.filter(|kind| kind.section.key() == "geofence").map(|table| (table, member.component))
     });
-    let zones = match geofence.map(|(mut table, component)| check.zones_of(&mut table, &component)) {
-        None => PlaceZones::None,
-        Some(Some((zones, ..))) => PlaceZones::Read(Box::new(zones)),
-        Some(None) => PlaceZones::Wrong(check.mistakes.sorted("")),
-    };
+    let zones = geofence.and_then(|(mut table, component)| {
+        let (path, options) = geofence::typed_zones(&mut table);
+        Some(PlaceZones { path: path?, options, component, engine: check.engine.clone() })
+    });
     Ok(Place { data, offline_after_us, zones })
+}
+
+/// The zones of a place, or why they cannot be read.
+pub fn zones(of: &PlaceZones) -> Result<Zones, Mistakes> {
+    let mut check = Check { mistakes: Mistakes::default(), pipeline: String::new(), engine: of.engine.clone() };
+    let zones = check.zones(&of.path, &of.options, &of.component);
+    zones.map(|(zones, _)| zones).ok_or(check.mistakes)
 }
 
 fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
