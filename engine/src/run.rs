@@ -6,10 +6,12 @@ use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
 use crate::definition::{self, Definitions};
 use crate::frame::{Origin, core_columns};
+use crate::lock::lock;
 use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
 use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Reader, ReaderEvent};
+use crate::reference::{Followed, InForce, Start};
 use crate::shard::Shard;
 use crate::sink::{SinkContext, SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
@@ -21,11 +23,10 @@ use crate::totals::Totals;
 use crate::vehicle::{VehicleLimit, Vehicles};
 pub use crate::writer::Undecodable;
 use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
-use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -123,6 +124,8 @@ pub struct Summary {
     pub undecodable: BTreeMap<String, Undecodable>,
     pub vehicles: usize,
     pub elapsed: Duration,
+    /// By operator: which version of its file is in force in the end.
+    pub versions: BTreeMap<String, InForce>,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
 }
@@ -137,6 +140,7 @@ pub struct Running {
     committed: Receiver<u64>,
     epoch: u64,
     settings: Settings,
+    references: Followed,
     readers: usize,
     ended: usize,
     current: CurrentTable,
@@ -144,29 +148,6 @@ pub struct Running {
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
     lock: File,
-}
-
-/// File in the data folder that a running engine holds locked; its content is the engine's process id.
-const LOCK: &str = "lock";
-
-/// One engine a data folder: a second one started by mistake would take over from the first.
-fn lock(data: &Path) -> Result<File, RunError> {
-    let path = data.join(LOCK);
-    let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            // Who it is only helps the reader of the message.
-            let _ = file.read_to_string(&mut by);
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
-    }
 }
 
 /// What operators are defined by; an error if the data folder was written by others of the same names.
@@ -210,7 +191,8 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     for (plan, rollover) in &pipeline.sources {
         sources.extend(plan.open(clock.clone())?.into_iter().map(|source| (plan.clone(), *rollover, source)));
     }
-    let manifests = Manifests::claim(store, &pipeline.name)?;
+    let mut references = Start::of(&pipeline.operators);
+    let manifests = Manifests::claim_with(store, &pipeline.name, |store, claim| references.take_up(store, claim))?;
     let last = manifests.last().clone();
     let state = manifests.state()?;
 
@@ -294,11 +276,17 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             settings.idle_after_us,
             settings.lateness_us,
         );
+        references.of_state().for_each(|change| drop(chain.change(change)));
         chain.restore(&of_lanes(&state, |lane| lane.shard(settings.shards) == shard)?)?;
         let readers = channels.iter().map(|shards: &Vec<(Sender<_>, Receiver<_>)>| shards[shard].1.clone()).collect();
-        let shard_thread = Shard { chain, readers, writer };
+        let shard_thread = Shard { chain, readers, writer, begin: references.after_state() };
         let name = format!("rhumb-shard-{shard}");
         threads.push(threads::spawn(name, exited.clone(), move || shard_thread.run()).map_err(RunError::Thread)?);
+    }
+    let (references, watcher) = references.follow();
+    if let Some(watcher) = watcher {
+        let name = "rhumb-references".to_owned();
+        threads.push(threads::spawn(name, exited.clone(), move || watcher.run()).map_err(RunError::Thread)?);
     }
     let readers = sources.len();
     for (index, ((plan, rollover, source), shards)) in sources.into_iter().zip(channels).enumerate() {
@@ -330,6 +318,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         committed,
         epoch: last.epoch,
         settings,
+        references,
         readers,
         ended: 0,
         current,
@@ -392,7 +381,15 @@ impl Running {
                 },
                 recv(self.committed) -> epoch => {
                     under_way = false;
-                    if epoch.is_ok() { self.progress.epochs.fetch_add(1, Ordering::Relaxed); }
+                    if epoch.is_ok() {
+                        self.progress.epochs.fetch_add(1, Ordering::Relaxed);
+                        self.references.committed();
+                    }
+                },
+                recv(self.references.events) -> event => match event {
+                    Ok(event) => full |= self.references.hear(event),
+                    // It has gone, and `exits` says so.
+                    Err(_) => self.references.events = never(),
                 },
                 recv(self.exits) -> _ => break BarrierKind::Stop,
                 recv(stop) -> _ => break BarrierKind::Stop,
@@ -407,7 +404,7 @@ impl Running {
         // A barrier must reach every reader before the next is ordered.
         if under_way {
             select! {
-                recv(self.committed) -> _ => {}
+                recv(self.committed) -> epoch => if epoch.is_ok() { self.references.committed() },
                 recv(self.exits) -> _ => {}
             }
         }
@@ -417,12 +414,15 @@ impl Running {
 
     fn order(&mut self, kind: BarrierKind) {
         self.epoch += 1;
-        self.control.order(Barrier { epoch: self.epoch, kind });
+        // What waits at the end of a run is found by the next one.
+        let changes = if kind == BarrierKind::Epoch { self.references.take_waiting() } else { Arc::default() };
+        self.control.order(Barrier { epoch: self.epoch, kind, changes });
     }
 
     fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, started, current, events, exits, committed, lock, .. } = self;
+        let Running { threads, writer, started, current, events, exits, committed, references, lock, .. } = self;
+        let versions = references.end();
         let mut bug = None;
         for thread in threads {
             let name = thread.thread().name().unwrap_or("?").to_owned();
@@ -441,7 +441,8 @@ impl Running {
             (Some(thread), _) => Err(RunError::Bug(thread)),
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
             (None, Some(Written { totals, undecodable })) => {
-                Ok(Summary { totals, undecodable, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+                let (vehicles, elapsed) = (current.len(), started.elapsed());
+                Ok(Summary { totals, undecodable, vehicles, elapsed, versions, damaged })
             }
         }
     }
