@@ -105,7 +105,7 @@ fn zones_that_change_while_it_runs_and_between_runs_are_told_of_a_vehicle_that_s
     let (summary, _) = run.stop();
     let version = &summary["versions"]["geofence"];
     assert_eq!((&version["path"], &version["version"]), (&json!("zones.geojson"), &json!(2)), "{summary}");
-    assert!(version["refused"].as_str().is_some_and(|why| why.contains("zones.geojson:1:1")), "{summary}");
+    assert!(version["refused"].as_str().is_some_and(|why| why.contains("zones.geojson:1:2: ")), "{summary}");
     let first = ["enter,old,,1", "enter,wide,,1", "exit,old,zone_removed,2", "enter,new,zone_added,2"];
     assert_eq!(alerts(&site), first);
 
