@@ -36,12 +36,11 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
     let accuracy = prop::option::weighted(0.3, prop::sample::select(vec![5f32, 60.0]));
     let one = (0u8..7, 0i64..40, (-3i32..12, -3i32..12), accuracy);
     prop::collection::vec(one, 1..90).prop_map(|all| {
-        let of = |(n, (vehicle, jitter, at, accuracy_m)): (usize, (u8, i64, (i32, i32), Option<f32>))| {
-            let late_s = if jitter % 4 == 0 { 3 * jitter } else { 0 };
-            Drawn { vehicle, time_s: 1_000 + 5 * n as i64 - late_s, at, accuracy_m }
-        };
         let mut seen = HashSet::new();
-        let all = all.into_iter().enumerate().map(of);
+        let all = all.into_iter().zip(0..).map(|((vehicle, jitter, at, accuracy_m), n)| {
+            let late_s = if jitter % 4 == 0 { 3 * jitter } else { 0 };
+            Drawn { vehicle, time_s: 1_000 + 5 * n - late_s, at, accuracy_m }
+        });
         all.filter(|drawn| seen.insert((drawn.vehicle, drawn.time_s))).collect()
     })
 }

@@ -152,7 +152,8 @@ impl Transition {
         for zone in holding.iter().copied() {
             let is_new = self.before[zone as usize].is_none_or(|before| {
                 let is_same = self.next[before as usize].is_some_and(|next| next.same_shape && next.same_rules);
-                !is_same && !(is_in_force(old, before) && trusts(old, before) && is_among(held, before))
+                let counted = is_in_force(old, before) && trusts(old, before) && is_among(held, before);
+                !is_same && !counted
             });
             let is_in = changed.state.visit(zone).is_some() || changed.state.entering(zone).is_some();
             if is_new && !is_in && is_in_force(new, zone) && trusts(new, zone) {
