@@ -7,6 +7,7 @@ use crate::effects::Effects;
 use crate::lane::Lane;
 use crate::message::{Output, Tick};
 use crate::operator::{Operator, OperatorPlan, ShardContext};
+use crate::reference::Change;
 use crate::state::{StateError, StateReader, StateTable, StateWriter};
 use crate::time::EventTime;
 use crate::timeline::{self, Resumed, Timeline};
@@ -103,6 +104,19 @@ impl Chain {
             for (_, operator) in self.accepting.iter_mut().chain(&mut self.following) {
                 operator.advance(lane, EventTime::MAX, &mut effects);
             }
+        }
+        effects
+    }
+
+    /// A version of a reference is in force from here on. Comes before `restore`, too, with the one that the state was made
+    /// under.
+    pub fn change(&mut self, change: &Change) -> Effects {
+        let mut effects = Effects::default();
+        for (_, operator) in self.accepting.iter_mut().chain(&mut self.following) {
+            operator.change(change, &mut effects);
+        }
+        for moved in effects.zones_moved.drain(..) {
+            self.current.change_zones(&moved);
         }
         effects
     }

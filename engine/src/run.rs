@@ -11,12 +11,13 @@ use crate::message::{Barrier, BarrierKind, Output};
 use crate::operator::OperatorPlan;
 use crate::reader::ReaderEvent;
 use crate::sink::{SinkError, SinkPlan};
+use crate::reference::{Followed, InForce};
 use crate::source::{SourceError, SourcePlan};
 use crate::state::StateError;
 use crate::totals::Totals;
 pub use crate::writer::Undecodable;
 use crate::writer::{WriteError, Written};
-use crossbeam_channel::{Receiver, select, tick};
+use crossbeam_channel::{Receiver, never, select, tick};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
@@ -112,6 +113,8 @@ pub struct Summary {
     pub undecodable: BTreeMap<String, Undecodable>,
     pub vehicles: usize,
     pub elapsed: Duration,
+    /// By operator: which version of its file is in force in the end.
+    pub versions: BTreeMap<String, InForce>,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
 }
@@ -126,6 +129,7 @@ pub struct Running {
     committed: Receiver<u64>,
     epoch: u64,
     settings: Settings,
+    references: Followed,
     readers: usize,
     ended: usize,
     current: CurrentTable,
@@ -188,7 +192,15 @@ impl Running {
                 },
                 recv(self.committed) -> epoch => {
                     under_way = false;
-                    if epoch.is_ok() { self.progress.epochs.fetch_add(1, Ordering::Relaxed); }
+                    if epoch.is_ok() {
+                        self.progress.epochs.fetch_add(1, Ordering::Relaxed);
+                        self.references.committed();
+                    }
+                },
+                recv(self.references.events) -> event => match event {
+                    Ok(event) => full |= self.references.hear(event),
+                    // It has gone, and `exits` says so.
+                    Err(_) => self.references.events = never(),
                 },
                 recv(self.exits) -> _ => break BarrierKind::Stop,
                 recv(stop) -> _ => break BarrierKind::Stop,
@@ -203,7 +215,7 @@ impl Running {
         // A barrier must reach every reader before the next is ordered.
         if under_way {
             select! {
-                recv(self.committed) -> _ => {}
+                recv(self.committed) -> epoch => if epoch.is_ok() { self.references.committed() },
                 recv(self.exits) -> _ => {}
             }
         }
@@ -213,12 +225,15 @@ impl Running {
 
     fn order(&mut self, kind: BarrierKind) {
         self.epoch += 1;
-        self.control.order(Barrier { epoch: self.epoch, kind });
+        // What waits at the end of a run is found by the next one.
+        let changes = if kind == BarrierKind::Epoch { self.references.take_waiting() } else { Arc::default() };
+        self.control.order(Barrier { epoch: self.epoch, kind, changes });
     }
 
     fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, started, current, events, exits, committed, lock, .. } = self;
+        let Running { threads, writer, started, current, events, exits, committed, references, lock, .. } = self;
+        let versions = references.end();
         let mut bug = None;
         for thread in threads {
             let name = thread.thread().name().unwrap_or("?").to_owned();
@@ -237,7 +252,8 @@ impl Running {
             (Some(thread), _) => Err(RunError::Bug(thread)),
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
             (None, Some(Written { totals, undecodable })) => {
-                Ok(Summary { totals, undecodable, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+                let (vehicles, elapsed) = (current.len(), started.elapsed());
+                Ok(Summary { totals, undecodable, vehicles, elapsed, versions, damaged })
             }
         }
     }

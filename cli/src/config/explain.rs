@@ -178,7 +178,14 @@ fn explain_engine(engine: &EngineMeans, out: &mut Page) {
 fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
     out.line(1, format!("{number} {}", operator.name));
     for file in &operator.files {
-        out.field("file", file.display().to_string());
+        let changes = match &operator.reference {
+            Some(reference) if reference.path() == file => match reference.is_watched() {
+                true => ", watched: a change takes effect while it runs, between two epochs",
+                false => ": a change takes effect at the next start",
+            },
+            _ => "",
+        };
+        out.field("file", format!("{}{changes}", file.display()));
     }
     match &operator.kind {
         OperatorKind::Validate(config) => out.field("refuses", rules(config).join("; ")),

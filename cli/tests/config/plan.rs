@@ -122,7 +122,7 @@ fn plan_names_everything_and_no_secret() {
                         satellites, source, late
             columns out the same
           2 enrich
-            file        vehicles.csv
+            file        vehicles.csv, watched: a change takes effect while it runs, between two epochs
             table       2 vehicles
             columns in  vehicle_id, event_time, received_at, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop,
                         satellites, source, late
@@ -139,7 +139,7 @@ fn plan_names_everything_and_no_secret() {
                         satellites, source, late, fleet, distance_m, speed_kmh, is_fast
             columns out the same
           5 geofence
-            file        zones/city.geojson
+            file        zones/city.geojson, watched: a change takes effect while it runs, between two epochs
             zones       2
             alerts      enter, exit
             rules       of 2 zones: left 30 m outside, a change counts after 1 frames and 0s

@@ -7,9 +7,11 @@ use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
 use crate::definition::{self, Definitions};
 use crate::frame::{Origin, core_columns};
+use crate::lock::lock;
 use crate::manifest::{Chain as Manifests, Manifest, newest};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Reader, ReaderEvent, ToShard};
+use crate::reference::{self, Change};
 use crate::shard::{Shard, ToWriter};
 use crate::sink::{Sink, SinkContext};
 use crate::source::{Source, SourcePlan, Tempo};
@@ -22,9 +24,7 @@ use crate::vehicle::{VehicleLimit, Vehicles};
 use crate::writer::{TableMerger, Writer, merger_name};
 use arrow::datatypes::FieldRef;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::fs::File;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -32,8 +32,6 @@ use std::thread::JoinHandle;
 const CHANNEL_BATCHES: usize = 8;
 /// Events of readers and threads that may wait for the run to look at them.
 const EVENTS_MAX: usize = 1024;
-/// File in the data folder that a running engine holds locked; its content is the engine's process id.
-const LOCK: &str = "lock";
 
 /// Opens everything, restores the last committed state, and starts reading.
 pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
@@ -42,7 +40,8 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let definitions = unchanged_since_last(&store, pipeline)?;
     // Before the claim: a start that fails must not stop an engine that runs elsewhere.
     let mut sources = open_sources(pipeline, &clock)?;
-    let manifests = Manifests::claim(store, &pipeline.name)?;
+    let mut references = reference::Start::of(&pipeline.operators);
+    let manifests = Manifests::claim_with(store, &pipeline.name, |store, claim| references.take_up(store, claim))?;
     let last = manifests.last().clone();
     let state = manifests.state()?;
 
@@ -82,7 +81,12 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let current = CurrentTable::new(currents.clone());
     let (to_shards, from_readers) = channels(sources.len(), settings.shards);
     let start = Start { pipeline, clock, vehicles, exited, control, last: &last };
-    let mut threads = start.shards(&state, &sources, currents, from_readers, to_writer)?;
+    let chains = start.chains(&state, &sources, currents, &references)?;
+    let mut threads = start.shards(chains, from_readers, to_writer, &references.after_state())?;
+    let (references, watcher) = references.follow();
+    if let Some(watcher) = watcher {
+        threads.push(start.spawn("rhumb-references".to_owned(), move || watcher.run())?);
+    }
     let readers = sources.len();
     threads.extend(start.readers(sources, to_shards, &event_sender)?);
     Ok(Running {
@@ -94,6 +98,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         committed,
         epoch: last.epoch,
         settings,
+        references,
         readers,
         ended: 0,
         current,
@@ -122,15 +127,18 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// `from_readers` and `to_writer` are by shard.
-    fn shards(
+    fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+        threads::spawn(name, self.exited.clone(), run).map_err(RunError::Thread)
+    }
+
+    /// One for each shard, with the state that there is.
+    fn chains(
         &self,
         state: &[StateTable],
         sources: &[Opened],
         currents: Vec<Arc<CurrentShard>>,
-        from_readers: Vec<Vec<Receiver<ToShard>>>,
-        to_writer: Vec<Sender<ToWriter>>,
-    ) -> Result<Vec<JoinHandle<()>>, RunError> {
+        references: &reference::Start,
+    ) -> Result<Vec<Chain>, RunError> {
         let settings = &self.pipeline.settings;
         let now = EventTime(self.clock.now().0 / SECOND_US * SECOND_US);
         let resumed = |source: &Opened| Resumed {
@@ -138,16 +146,31 @@ impl Start<'_> {
             now: (source.plan.tempo() == Tempo::Live).then_some(now),
         };
         let resumed: Vec<Resumed> = sources.iter().map(resumed).collect();
-        let mut threads = Vec::new();
-        for (shard, ((readers, writer), current)) in from_readers.into_iter().zip(to_writer).zip(currents).enumerate() {
+        let mut chains = Vec::new();
+        for (shard, current) in currents.into_iter().enumerate() {
             let vehicles = self.vehicles[shard].clone();
             let context = ShardContext { shard, shards: settings.shards, vehicles };
             let operators = &self.pipeline.operators;
             let mut chain = Chain::new(operators, &context, current, settings.idle_after_us, settings.lateness_us);
+            references.of_state().for_each(|change| drop(chain.change(change)));
             chain.restore(&of_lanes(state, |lane| lane.shard(settings.shards) == shard)?, &resumed)?;
-            let runs = Shard { chain, readers, writer };
-            let name = format!("rhumb-shard-{shard}");
-            threads.push(threads::spawn(name, self.exited.clone(), move || runs.run()).map_err(RunError::Thread)?);
+            chains.push(chain);
+        }
+        Ok(chains)
+    }
+
+    /// All are by shard. `begin`: what came after the state that the chains have taken up.
+    fn shards(
+        &self,
+        chains: Vec<Chain>,
+        from_readers: Vec<Vec<Receiver<ToShard>>>,
+        to_writer: Vec<Sender<ToWriter>>,
+        begin: &Arc<[Change]>,
+    ) -> Result<Vec<JoinHandle<()>>, RunError> {
+        let mut threads = Vec::new();
+        for (shard, ((chain, readers), writer)) in chains.into_iter().zip(from_readers).zip(to_writer).enumerate() {
+            let runs = Shard { chain, readers, writer, begin: begin.clone() };
+            threads.push(self.spawn(format!("rhumb-shard-{shard}"), move || runs.run())?);
         }
         Ok(threads)
     }
@@ -176,8 +199,7 @@ impl Start<'_> {
                 events: events.clone(),
                 epoch: self.last.epoch,
             };
-            let name = format!("rhumb-reader-{index}");
-            threads.push(threads::spawn(name, self.exited.clone(), move || reader.run()).map_err(RunError::Thread)?);
+            threads.push(self.spawn(format!("rhumb-reader-{index}"), move || reader.run())?);
         }
         Ok(threads)
     }
@@ -205,26 +227,6 @@ fn open_data(pipeline: &Pipeline) -> Result<(Store, File), RunError> {
     std::fs::create_dir_all(&pipeline.data).map_err(failed("create it"))?;
     let store = Store::local(&pipeline.data).map_err(failed("open it"))?;
     Ok((store, lock(&pipeline.data)?))
-}
-
-/// One engine a data folder: a second one started by mistake would take over from the first.
-fn lock(data: &Path) -> Result<File, RunError> {
-    let path = data.join(LOCK);
-    let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            // Who it is only helps the reader of the message.
-            let _ = file.read_to_string(&mut by);
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
-    }
 }
 
 /// What operators are defined by; an error if the data folder was written by others of the same names.

@@ -61,6 +61,11 @@ impl VehicleTable {
         Ok(VehicleTable { rows, columns })
     }
 
+    /// The same vehicles with other columns.
+    pub(super) fn with_columns(self, columns: Vec<(FieldRef, ArrayRef)>) -> VehicleTable {
+        VehicleTable { columns, ..self }
+    }
+
     /// The row of a vehicle.
     pub fn row(&self, vehicle: &str) -> Option<u32> {
         self.rows.get(vehicle).copied()

@@ -29,7 +29,7 @@ pub struct Told {
 }
 
 impl Told {
-    fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
+    pub fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
         Told { kind, zone, at, since, reason: AlertReason::Moved, left: None, retracts: false }
     }
 
@@ -157,6 +157,8 @@ impl Machine<'_> {
             match left {
                 Some((at, reason)) => {
                     self.forget_leaving(state, visit.zone);
+                    // A visit that a change of zones began may be younger than the fix that shows its end.
+                    let at = Fix { time: at.time.max(visit.since), ..at };
                     self.end_dwell(&visit, at.time, way.from.unwrap_or(to.fix), told);
                     told.push(Told { reason, ..Told::new(AlertKind::Exit, visit.zone, at, visit.since) });
                 }

@@ -5,6 +5,7 @@
 //! can be put into the path and the stretch behind it run again (`late`).
 
 mod ahead;
+mod change;
 mod config;
 mod groups;
 mod late;
@@ -19,6 +20,7 @@ mod track;
 mod undo;
 pub mod why;
 
+pub use change::difference;
 pub use config::GeofenceConfig;
 pub use glob;
 pub use rules::{RulesByZone, ZoneRules};
@@ -37,6 +39,7 @@ use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::{FrameBatch, ZoneLists, zone_ids_column};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
+use rhumb_engine::reference::{Change, Content, Reference};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::{DAY_US, EventTime};
 use rhumb_engine::vehicle::{Slot, Vehicles};
@@ -50,10 +53,11 @@ use track::{Moment, Tracks};
 pub struct GeofencePlan {
     name: String,
     shared: Arc<Shared>,
+    reference: Option<Arc<dyn Reference>>,
 }
 
-/// What all shards share.
-struct Shared {
+/// What all shards share of one version of the zones.
+pub(crate) struct Shared {
     name: String,
     zones: Arc<Zones>,
     rules: RulesByZone,
@@ -66,9 +70,35 @@ struct Shared {
     group_column: Option<String>,
 }
 
+/// A version of the zones of the operator of this name, as `Change` has it.
+pub fn version(name: &str, config: GeofenceConfig, version: u32) -> Content {
+    Arc::new(Shared::new(name.to_owned(), config, version))
+}
+
 impl GeofencePlan {
     pub fn new(name: impl Into<String>, config: GeofenceConfig) -> GeofencePlan {
         let name = name.into();
+        GeofencePlan { shared: Arc::new(Shared::new(name.clone(), config, 1)), name, reference: None }
+    }
+
+    /// Its zones may change while it runs.
+    pub fn with_reference(self, reference: Arc<dyn Reference>) -> GeofencePlan {
+        GeofencePlan { reference: Some(reference), ..self }
+    }
+}
+
+impl Shared {
+    /// Of the content of a `Change`, if it is one of zones.
+    pub fn of(content: &Content) -> Option<Arc<Shared>> {
+        content.clone().downcast().ok()
+    }
+
+    /// By ordinal.
+    pub fn zone_ids(&self) -> impl Iterator<Item = &str> {
+        self.told.ids.iter().flatten()
+    }
+
+    fn new(name: String, config: GeofenceConfig, version: u32) -> Shared {
         assert_eq!(config.rules.len(), config.zones.len(), "one for each zone");
         let ids = || config.zones.iter().map(|zone| &zone.id);
         let attributes = config.zones.iter().map(|zone| serde_json::Value::from(zone.attributes.clone()).to_string());
@@ -77,14 +107,14 @@ impl GeofencePlan {
             hashes: ids().map(hash).collect(),
             ids: Arc::new(StringArray::from_iter_values(ids())),
             attributes: Arc::new(StringArray::from_iter_values(attributes)),
-            version: 1,
+            version: i64::from(version),
         };
         let mut tells = [false; AlertKind::ALL.len()];
         config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
         let by_accuracy = !config.rules.accuracies_m().is_empty();
         let marked = by_accuracy || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
-        let shared = Shared {
-            name: name.clone(),
+        Shared {
+            name,
             zones: config.zones,
             rules: config.rules,
             told: Arc::new(told),
@@ -92,8 +122,7 @@ impl GeofencePlan {
             marked,
             path_keep: config.path_keep,
             group_column: config.group_column,
-        };
-        GeofencePlan { name, shared: Arc::new(shared) }
+        }
     }
 }
 
@@ -104,6 +133,10 @@ impl OperatorPlan for GeofencePlan {
 
     fn columns(&self) -> Vec<FieldRef> {
         vec![zone_ids_column()]
+    }
+
+    fn reference(&self) -> Option<Arc<dyn Reference>> {
+        self.reference.clone()
     }
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
@@ -233,6 +266,14 @@ impl Operator for Geofence {
         }
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
+        }
+    }
+
+    fn change(&mut self, change: &Change, effects: &mut Effects) {
+        if *change.operator == *self.shared.name
+            && let Some(new) = Shared::of(&change.content)
+        {
+            self.take_version(new, effects);
         }
     }
 

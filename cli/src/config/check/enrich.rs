@@ -3,6 +3,7 @@
 use super::Check;
 use super::chain::Columns;
 use super::file::short;
+use super::reload::TableFile;
 use crate::config::typed::Table;
 use crate::config::value::At;
 use arrow::datatypes::{DataType, Field};
@@ -16,7 +17,7 @@ impl Check {
         table: &mut Table,
         component: &str,
         columns: &mut Columns,
-    ) -> Option<(EnrichConfig, Vec<PathBuf>)> {
+    ) -> Option<(EnrichConfig, Option<TableFile>)> {
         if !table.has("table") && !table.has("add") {
             self.error(
                 &table.at,
@@ -24,13 +25,16 @@ impl Check {
                 "adds nothing; write table = \"vehicles.csv\", or add = [\"distance_m\"], or both",
             );
         }
-        for field in ["key", "columns"].into_iter().filter(|field| table.has(field) && !table.has("table")) {
-            let what = format!("{field}: a column of the table, and no table is set; set it, or remove this");
+        for field in ["key", "columns", "watch"].into_iter().filter(|field| table.has(field) && !table.has("table")) {
+            let what = match field {
+                "watch" => "watch: a change of the table, and no table is set; set it, or remove this".to_owned(),
+                _ => format!("{field}: a column of the table, and no table is set; set it, or remove this"),
+            };
             self.error(&table.place(field), component, what);
         }
         let (table_at, table_file) = (table.place("table"), table.has("table"));
         let joined = self.vehicles(table, component);
-        for (field, _) in joined.iter().flat_map(|(joined, _)| joined.columns()) {
+        for (field, _) in joined.iter().flat_map(|joined| joined.planned.columns()) {
             if !columns.add(field.clone()) {
                 let what = format!(
                     "table: frames have a column \"{}\" already; name those of the table that you want in columns = [..], or rename it",
@@ -51,20 +55,24 @@ impl Check {
         if table_file && joined.is_none() {
             return None;
         }
-        let (table, files) = joined.map(|(table, file)| (Arc::new(table), file)).unzip();
-        Some((EnrichConfig { table, add }, files.into_iter().collect()))
+        Some((EnrichConfig { table: joined.as_ref().map(|file| file.planned.clone()), add }, joined))
     }
 
-    fn vehicles(&mut self, table: &mut Table, component: &str) -> Option<(VehicleTable, PathBuf)> {
+    fn vehicles(&mut self, table: &mut Table, component: &str) -> Option<TableFile> {
+        let is_watched = table.get("watch");
         let (key_at, columns_at) = (table.place("key"), table.place("columns"));
         let key = table.get::<String>("key");
         let only = table.get::<Vec<At<String>>>("columns");
         let path = table.take::<PathBuf>("table")?;
-        let file = self.open(&path, "table", component)?;
+        let bytes = self.read_bytes(&path, "table", component)?;
         let names: Option<Vec<String>> =
             only.as_ref().map(|only| only.iter().map(|column| column.value.clone()).collect());
-        match VehicleTable::from_csv(file, &key?, names.as_deref()) {
-            Ok(vehicles) => Some((vehicles, path.value)),
+        let key = key?;
+        match VehicleTable::from_csv(&bytes[..], &key, names.as_deref()) {
+            Ok(vehicles) => {
+                let (path, is_watched, planned) = (path.value, is_watched?, Arc::new(vehicles));
+                Some(TableFile { path, is_watched, bytes, key, planned })
+            }
             Err(cause) => {
                 let at = match &cause {
                     TableError::NoKey { .. } if table.has("key") => key_at,

@@ -2,6 +2,7 @@
 
 use super::Check;
 use super::chain::Columns;
+use super::reload::{ZonesFile, ZonesSettings};
 use crate::config::flood::{and_more, capped};
 use crate::config::misspelt::misspelt_settings;
 use crate::config::mistake::{Location, Severity, Text, listed};
@@ -22,7 +23,7 @@ impl Check {
         table: &mut Table,
         component: &str,
         columns: &mut Columns,
-    ) -> Option<(GeofenceConfig, PathBuf)> {
+    ) -> Option<(GeofenceConfig, ZonesFile)> {
         let group_column = self.group_column(table, component, columns);
         columns.add(zone_ids_column());
         let alerts = table.get::<Vec<At<String>>>("alerts").unwrap_or_default();
@@ -32,27 +33,61 @@ impl Check {
         let places = ["dwell", "speed_limit", "groups"].map(|name| table.has(name).then(|| table.place(name)));
         let path_keep = table.get::<i64>("path_keep").map_or(self.engine.path_keep, |n| n as usize);
         let defaults = self.rules(table, component);
-        let (zones, text, path) = self.zones_of(table, component)?;
-        let rules = self.rules_of_zones(&zones, &text, &defaults?, component);
+        let is_watched = table.get("watch");
+        let (zones, text, path, options) = self.zones_of(table, component)?;
+        let settings = ZonesSettings {
+            component: component.to_owned(),
+            options,
+            defaults: defaults?,
+            alerts,
+            kinds,
+            places,
+            path_keep,
+            group_column,
+        };
+        let config = self.geofence_of(&settings, zones, &text)?;
+        let file = ZonesFile {
+            path,
+            is_watched: is_watched?,
+            text,
+            settings,
+            planned: config.clone(),
+            engine: self.engine.clone(),
+        };
+        Some((config, file))
+    }
+
+    /// What the section means with these zones.
+    pub(super) fn geofence_of(
+        &mut self,
+        settings: &ZonesSettings,
+        zones: Zones,
+        text: &Arc<Text>,
+    ) -> Option<GeofenceConfig> {
+        let ZonesSettings { component, defaults, alerts, kinds, places, path_keep, group_column, .. } = settings;
+        let rules = self.rules_of_zones(&zones, text, defaults, component);
         for ((zone, what), more) in capped(misspelt_settings(&zones), |(_, what)| what.clone()) {
             let told = format!("feature {zone} (id {:?}): {what}{}", zones.id(zone as u32), and_more(more));
-            self.mistakes.warning(&place_of(&zones, zone, &text), component, told);
+            self.mistakes.warning(&place_of(&zones, zone, text), component, told);
         }
         let rules = rules?;
-        self.watched(&alerts, &kinds, &places, &rules, component);
+        self.watched(alerts, kinds, places, &rules, component);
         if group_column.is_none()
             && let Some(zone) = rules.iter().position(|rules| !rules.groups.is_empty())
         {
-            let at = places[2].clone().unwrap_or_else(|| place_of(&zones, zone, &text));
+            let at = places[2].clone().unwrap_or_else(|| place_of(&zones, zone, text));
             let what =
                 "groups: no column says which group a vehicle is of; set group_column to a column that enrich adds";
             self.error(&at, component, what);
         }
-        let (zones, rules) = (Arc::new(zones), rules.into());
-        let group_column = group_column.flatten();
-        let config =
-            GeofenceConfig { zones, rules, alerts: kinds, path_keep, group_column, pipeline: self.pipeline.clone() };
-        Some((config, path))
+        Some(GeofenceConfig {
+            zones: Arc::new(zones),
+            rules: rules.into(),
+            alerts: kinds.clone(),
+            path_keep: *path_keep,
+            group_column: group_column.clone().flatten(),
+            pipeline: self.pipeline.clone(),
+        })
     }
 
     /// `Some(None)`: it was typed, and is wrong.
@@ -142,22 +177,21 @@ impl Check {
         values
     }
 
-    /// The zones that the section names, with their text and its path.
-    pub(super) fn zones_of(&mut self, table: &mut Table, component: &str) -> Option<(Zones, Arc<Text>, PathBuf)> {
+    /// The zones that the section names, with their text, its path, and how it was read.
+    pub(super) fn zones_of(
+        &mut self,
+        table: &mut Table,
+        component: &str,
+    ) -> Option<(Zones, Arc<Text>, PathBuf, ZoneOptions)> {
         let (path, options) = typed_zones(table);
         let path = path?;
-        let (zones, text) = self.zones(&path, &options, component)?;
-        Some((zones, text, path.value))
+        let text = self.read(&path, "zones", component)?;
+        let zones = self.zones(&text, &options, component)?;
+        Some((zones, text, path.value, options))
     }
 
     /// What is wrong in the file of zones is told with the place in that file.
-    pub(super) fn zones(
-        &mut self,
-        path: &At<PathBuf>,
-        options: &ZoneOptions,
-        component: &str,
-    ) -> Option<(Zones, Arc<Text>)> {
-        let text = self.read(path, "zones", component)?;
+    pub(super) fn zones(&mut self, text: &Arc<Text>, options: &ZoneOptions, component: &str) -> Option<Zones> {
         let (zones, problems) = match Zones::from_geojson(&text.content, options) {
             Ok((zones, problems)) => (Some(zones), problems),
             Err(problems) => (None, problems),
@@ -170,11 +204,11 @@ impl Check {
                 // How a shape was taken is for `rhumb zones check`.
                 (rhumb_geofence::Severity::Note, _) => continue,
             };
-            let at = Location::of_line(&text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
+            let at = Location::of_line(text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
             let kind = format!("zones {:?}", std::mem::discriminant(&problem.what));
             self.mistakes.push_of_kind(severity, &at, component, problem.to_string(), kind);
         }
-        zones.map(|zones| (zones, text))
+        zones
     }
 
     /// One for each zone.

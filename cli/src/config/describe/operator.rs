@@ -30,6 +30,11 @@ const OFF: Words =
 const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
 const ALERTS: Words = Words::new("alert", &["enter", "exit", "dwell", "cross", "overspeed"], &["proximity"]);
 
+const WATCH_TABLE: &str = "Whether a change of the file takes effect while the pipeline runs, for frames after the next commit; \
+                           otherwise it does at the next start. Columns and their types stay those of the start.";
+const WATCH_ZONES: &str = "Whether a change of the file takes effect while the pipeline runs, between two commits \
+                           (`docs/ZONES.md`); otherwise it does at the next start.";
+
 const VALIDATE: Section = Section {
     header: "[operator.validate]",
     doc: "Refuses frames that cannot be true or are not wanted, and keeps each in the table `rejects` with its reason. \
@@ -119,6 +124,7 @@ const ENRICH: Section = Section {
             "\"vehicles.csv\"",
             "CSV file with a header line and one line a vehicle; `.gz` and `.zst` are unpacked. A vehicle that is not in it gets nulls.",
         ),
+        Field::default("watch", Kind::Flag, "true", "false", WATCH_TABLE),
         Field::default(
             "key",
             Kind::Text,
@@ -183,6 +189,7 @@ const GEOFENCE: Section = Section {
             "\"zones/city.geojson\"",
             "GeoJSON FeatureCollection of zones; `.gz` and `.zst` are unpacked.",
         ),
+        Field::default("watch", Kind::Flag, "true", "false", WATCH_ZONES),
         Field::default(
             "alerts",
             Kind::ManyOf(&ALERTS),
