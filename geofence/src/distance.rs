@@ -36,13 +36,13 @@ pub(crate) fn is_farther(shape: &Shape, at: Position, reach_m: f64) -> bool {
 
 /// Longitudes and latitudes as metres east and north of a place.
 #[derive(Clone, Copy)]
-struct Plane {
+pub(crate) struct Plane {
     origin: [f64; 2],
     scale: [f64; 2],
 }
 
 impl Plane {
-    fn at(at: Position) -> Plane {
+    pub fn at(at: Position) -> Plane {
         let east = METRES_PER_DEGREE * at.lat().to_radians().cos();
         Plane { origin: [at.lon(), at.lat()], scale: [east, METRES_PER_DEGREE] }
     }
@@ -56,6 +56,12 @@ impl Plane {
         let (min, max) = (self.metres(bounds.min), self.metres(bounds.max));
         let gap = |axis: usize| min[axis].max(-max[axis]).max(0.0);
         gap(0) * gap(0) + gap(1) * gap(1)
+    }
+
+    /// The same, where the box may lie on the other side of the antimeridian.
+    pub fn nearest_box_m2(&self, bounds: &Bounds) -> f64 {
+        let turned = |turn: f64| Plane { origin: [self.origin[0] + turn, self.origin[1]], ..*self }.box_m2(bounds);
+        turned(0.0).min(turned(-360.0)).min(turned(360.0))
     }
 
     /// Squared distance from the origin to an edge.
@@ -96,7 +102,7 @@ fn reaches(ring: &Ring, at: Position, reach_m: f64) -> bool {
 }
 
 /// The smaller of `best_m` and the distance to the ring, which is looked at on both sides of the antimeridian.
-fn nearest_m(ring: &Ring, at: Position, best_m: f64) -> f64 {
+pub(crate) fn nearest_m(ring: &Ring, at: Position, best_m: f64) -> f64 {
     let mut best = best_m * best_m;
     let plane = Plane::at(at);
     for turn in [0.0, -360.0, 360.0] {

@@ -9,6 +9,7 @@ mod config;
 mod groups;
 mod late;
 mod machine;
+mod nearest;
 mod path;
 pub mod rules;
 pub mod schedule;
@@ -21,6 +22,7 @@ pub mod why;
 
 pub use config::GeofenceConfig;
 pub use glob;
+pub use nearest::nearest_columns;
 pub use rules::{RulesByZone, ZoneRules};
 
 use crate::fix::Fix;
@@ -40,7 +42,7 @@ use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::{DAY_US, EventTime};
 use rhumb_engine::vehicle::{Slot, Vehicles};
-use rhumb_geofence::Zones;
+use rhumb_geofence::{Nearest, Zones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tell::{Shown, Teller};
@@ -65,6 +67,7 @@ struct Shared {
     marked: bool,
     path_keep: usize,
     group_column: Option<String>,
+    nearest: Option<Nearest>,
 }
 
 impl GeofencePlan {
@@ -87,6 +90,7 @@ impl GeofencePlan {
         let mut tells = [false; AlertKind::ALL.len()];
         config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
         let marked = !accuracies_m.is_empty() || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
+        let nearest = config.nearest_within_m.map(|within_m| Nearest::new(&config.zones, within_m));
         let shared = Shared {
             name: name.clone(),
             zones: config.zones,
@@ -97,6 +101,7 @@ impl GeofencePlan {
             marked,
             path_keep: config.path_keep,
             group_column: config.group_column,
+            nearest,
         };
         GeofencePlan { name, shared: Arc::new(shared) }
     }
@@ -108,7 +113,8 @@ impl OperatorPlan for GeofencePlan {
     }
 
     fn columns(&self) -> Vec<FieldRef> {
-        vec![zone_ids_column()]
+        let nearest = self.shared.nearest.iter().flat_map(|_| nearest_columns());
+        std::iter::once(zone_ids_column()).chain(nearest).collect()
     }
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
@@ -213,6 +219,9 @@ impl Operator for Geofence {
         self.room = alerts.len() + alerts.len() / 8;
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
+        }
+        if let Some(nearest) = &shared.nearest {
+            nearest::add(nearest, &shared.zones, &found, &shared.told.ids, &mut frames);
         }
         frames.zones = Some(ZoneLists {
             offsets: OffsetBuffer::new(ScalarBuffer::from(found.offsets)),

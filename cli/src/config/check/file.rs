@@ -21,16 +21,24 @@ impl Check {
     }
 
     pub(super) fn read(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Arc<Text>> {
-        let mut bytes = Vec::new();
-        let read = self.open(path, field, component)?.read_to_end(&mut bytes).map_err(|cause| reason(&cause));
+        let bytes = self.read_bytes(path, field, component)?;
         let name = path.value.display().to_string();
-        match read.and_then(|_| text(bytes)) {
+        match text(bytes) {
             Ok(content) => Some(Arc::new(Text { name, content })),
             Err(why) => {
                 self.error(&path.at, component, format!("{field}: cannot read {name}: {why}"));
                 None
             }
         }
+    }
+
+    /// All that a file holds, unpacked.
+    pub(super) fn read_bytes(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.open(path, field, component)?.read_to_end(&mut bytes);
+        let unread = |why| format!("{field}: cannot read {}: {why}", path.value.display());
+        read.map_err(|cause| self.error(&path.at, component, unread(reason(&cause)))).ok()?;
+        Some(bytes)
     }
 
     /// The files that a path with `*`, `?` or `[..]` names, or the one that it is.

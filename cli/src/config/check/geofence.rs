@@ -10,7 +10,7 @@ use rhumb_engine::frame::zone_ids_column;
 use rhumb_geofence::{What, ZoneOptions, Zones};
 use rhumb_operators::geofence::rules::{self, ZoneRules};
 use rhumb_operators::geofence::schedule::{self, Schedule};
-use rhumb_operators::geofence::{GeofenceConfig, glob};
+use rhumb_operators::geofence::{GeofenceConfig, glob, nearest_columns};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +23,16 @@ impl Check {
     ) -> Option<(GeofenceConfig, PathBuf)> {
         let group_column = self.group_column(table, component, columns);
         columns.add(zone_ids_column());
+        let nearest_at = table.place("nearest_within_m");
+        let nearest_within_m = table.get::<f64>("nearest_within_m");
+        for field in nearest_within_m.iter().flat_map(|_| nearest_columns()) {
+            let name = field.name().clone();
+            if !columns.add(field) {
+                let what =
+                    format!("nearest_within_m: frames have a column \"{name}\" already; call that one otherwise");
+                self.error(&nearest_at, component, what);
+            }
+        }
         let alerts = table.get::<Vec<At<String>>>("alerts").unwrap_or_default();
         let mut kinds: Vec<AlertKind> = alerts.iter().filter_map(|alert| AlertKind::from_name(&alert.value)).collect();
         kinds.sort_unstable();
@@ -43,8 +53,9 @@ impl Check {
         }
         let (zones, rules) = (Arc::new(zones), rules.into());
         let group_column = group_column.flatten();
+        let pipeline = self.pipeline.clone();
         let config =
-            GeofenceConfig { zones, rules, alerts: kinds, path_keep, group_column, pipeline: self.pipeline.clone() };
+            GeofenceConfig { zones, rules, alerts: kinds, path_keep, group_column, nearest_within_m, pipeline };
         Some((config, path))
     }
 
