@@ -86,7 +86,10 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
     let plan = |name: &&str| -> Arc<dyn OperatorPlan> {
         match *name {
             "validate" => Arc::new(ValidatePlan::new("validate", ValidateConfig::default())),
-            "enrich" => Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: None, add: vec![Added::DistanceM] })),
+            "enrich" => Arc::new(EnrichPlan::new(
+                "enrich",
+                EnrichConfig { add: vec![Added::DistanceM], ..EnrichConfig::default() },
+            )),
             "geofence" => Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones.clone(), "bench"))),
             "window" => Arc::new(WindowPlan::new(
                 WindowConfig {
@@ -123,6 +126,15 @@ impl Input {
 
     /// `rounds` frames of each vehicle, one each so many seconds.
     pub fn every(interval_s: f64, rounds: u32) -> Input {
+        Input::of(interval_s, rounds, usize::MAX)
+    }
+
+    /// As `new`, but each so many frames one comes a round too late, after its vehicle's next one.
+    pub fn late(rounds: u32, late_every: usize) -> Input {
+        Input::of(10.0, rounds, late_every)
+    }
+
+    fn of(interval_s: f64, rounds: u32, late_every: usize) -> Input {
         let vehicles: Arc<Vehicles> = Arc::default();
         let origin = Origin { source: "bench".into(), partition: "0".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
@@ -138,9 +150,12 @@ impl Input {
         let stride = 7_919;
         let whole = frames.len() / VEHICLES as usize;
         frames.truncate(whole * VEHICLES as usize);
+        let mut held = Vec::new();
         for round in frames.chunks(VEHICLES as usize) {
-            for n in 0..round.len() {
-                let frame = &round[n * stride % round.len()];
+            let shuffled = (0..round.len()).map(|n| &round[n * stride % round.len()]);
+            let (late, in_time): (Vec<_>, Vec<_>) = shuffled.enumerate().partition(|(n, _)| n % late_every == 1);
+            let held_before = std::mem::replace(&mut held, late);
+            for (_, frame) in in_time.into_iter().chain(held_before) {
                 let name = frame.name();
                 builder.push(&frame.frame(&name));
                 if builder.len() == BATCH {
