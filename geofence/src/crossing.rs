@@ -69,14 +69,7 @@ pub(crate) fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Cuts {
         ring.runs_where(
             &line,
             |bounds| bounds.may_touch(a, b),
-            |run| {
-                for edge in run {
-                    let (c, d) = ring.edge(edge);
-                    if !line.is_beside(c, d) {
-                        push_cuts(a, b, c, d, &mut cuts);
-                    }
-                }
-            },
+            |run| ring.edges_meeting(run, &line, |c, d| push_cuts(a, b, c, d, &mut cuts)),
         );
     }
     cuts.sort_unstable_by(f64::total_cmp);

@@ -51,32 +51,76 @@ impl Moved {
     }
 }
 
-/// `top`: band by band as they were built. `stats` knows the zones.
-pub(crate) fn join(bands: Vec<Band>, grid: Grid, mut top: Vec<CellWord>, mut stats: IndexStats) -> Index {
-    let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum();
-    let mut nodes: Vec<Node> = Vec::with_capacity(count(|band| band.nodes.len()));
-    let mut records: Vec<Record> = Vec::with_capacity(count(|band| band.records.len()));
-    let mut sets: Vec<u32> = Vec::with_capacity(count(|band| band.sets.len()));
-    let mut leaves = Leaves::for_words(count(|band| band.leaves.room()));
-    for (mut band, top) in bands.into_iter().zip(top.chunks_mut(grid.band_len())) {
-        let mut moved = Moved { nodes: nodes.len(), records: records.len(), leaf_units: 0, sets: sets.len() };
+/// The index of the bands so far. They come in order and are let go of one by one: new memory costs more than the copy.
+pub(crate) struct Joined {
+    nodes: Vec<Node>,
+    records: Vec<Record>,
+    leaves: Leaves,
+    sets: Vec<u32>,
+    stats: IndexStats,
+}
+
+impl Joined {
+    /// `stats` knows the zones.
+    pub fn new(stats: IndexStats) -> Joined {
+        Joined { nodes: Vec::new(), records: Vec::new(), leaves: Leaves::default(), sets: Vec::new(), stats }
+    }
+
+    /// Takes bands with their cells, and makes room for those to come: so many times as much as all so far.
+    pub fn extend(&mut self, bands: Option<(Vec<Band>, &mut [CellWord], f64)>, band_len: usize) {
+        let Some((bands, top, times)) = bands else { return };
+        self.reserve(&bands, times);
+        for (band, top) in bands.into_iter().zip(top.chunks_mut(band_len)) {
+            self.append(band, top);
+        }
+    }
+
+    fn reserve(&mut self, bands: &[Band], times: f64) {
+        let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum::<usize>();
+        let room = |now: usize, more: usize| (((now + more) as f64 * (1.0 + times)) as usize).max(now + more) - now;
+        let (nodes, records) = (count(|band| band.nodes.len()), count(|band| band.records.len()));
+        let (sets, words) = (count(|band| band.sets.len()), count(|band| band.leaves.room()));
+        if self.nodes.capacity() - self.nodes.len() < nodes {
+            self.nodes.reserve_exact(room(self.nodes.len(), nodes));
+        }
+        if self.records.capacity() - self.records.len() < records {
+            self.records.reserve_exact(room(self.records.len(), records));
+        }
+        if self.sets.capacity() - self.sets.len() < sets {
+            self.sets.reserve_exact(room(self.sets.len(), sets));
+        }
+        if self.leaves.free() < words {
+            let kept = self.leaves.room();
+            let mut leaves = Leaves::for_words(kept + room(kept, words));
+            leaves.append(&self.leaves);
+            self.leaves = leaves;
+        }
+    }
+
+    fn append(&mut self, mut band: Band, top: &mut [CellWord]) {
+        let (nodes, records, sets) = (self.nodes.len(), self.records.len(), self.sets.len());
+        let mut moved = Moved { nodes, records, leaf_units: 0, sets };
         for at in band.set_words {
             let word = band.leaves.word_mut(at);
             *word = moved.word(CellWord(*word)).0;
         }
-        moved.leaf_units = leaves.append(&band.leaves);
+        moved.leaf_units = self.leaves.append(&band.leaves);
         top.iter_mut().for_each(|word| *word = moved.word(*word));
-        nodes.extend(band.nodes.into_iter().map(|Node(words)| Node(words.map(|word| moved.word(word)))));
-        records.append(&mut band.records);
-        sets.append(&mut band.sets);
-        stats.leaves += band.stats.leaves;
-        stats.short_leaves += band.stats.short_leaves;
-        stats.leaf_edges += band.stats.leaf_edges;
-        stats.leaf_edges_max = stats.leaf_edges_max.max(band.stats.leaf_edges_max);
-        stats.depth = stats.depth.max(band.stats.depth);
+        self.nodes.extend(band.nodes.into_iter().map(|Node(words)| Node(words.map(|word| moved.word(word)))));
+        self.records.append(&mut band.records);
+        self.sets.append(&mut band.sets);
+        self.stats.leaves += band.stats.leaves;
+        self.stats.short_leaves += band.stats.short_leaves;
+        self.stats.leaf_edges += band.stats.leaf_edges;
+        self.stats.leaf_edges_max = self.stats.leaf_edges_max.max(band.stats.leaf_edges_max);
+        self.stats.depth = self.stats.depth.max(band.stats.depth);
     }
-    (stats.top_cells, stats.nodes) = (top.len(), nodes.len());
-    let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
-    index.stats.index_bytes = index.memory_bytes();
-    index
+
+    pub fn index(self, grid: Grid, top: Vec<CellWord>) -> Index {
+        let Joined { nodes, records, leaves, sets, mut stats } = self;
+        (stats.top_cells, stats.nodes) = (top.len(), nodes.len());
+        let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
+        index.stats.index_bytes = index.memory_bytes();
+        index
+    }
 }
