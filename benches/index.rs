@@ -194,7 +194,7 @@ fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
 fn index(c: &mut Criterion) {
     let zones_max =
         std::env::var("RHUMB_BENCH_ZONES_MAX").map_or(sized(ZONES_MAX, 1_000), |max| max.parse().expect("a number"));
-    for count in [1_000, 10_000, 100_000, 1_000_000] {
+    for count in [100, 1_000, 10_000, 100_000, 1_000_000] {
         if count <= zones_max {
             compare(c, "syn", &synthetic_zones(count));
         } else {

@@ -105,7 +105,10 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
     let plan = |name: &&str| -> Arc<dyn OperatorPlan> {
         match *name {
             "validate" => Arc::new(ValidatePlan::new("validate", ValidateConfig::default())),
-            "enrich" => Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: None, add: vec![Added::DistanceM] })),
+            "enrich" => Arc::new(EnrichPlan::new(
+                "enrich",
+                EnrichConfig { add: vec![Added::DistanceM], ..EnrichConfig::default() },
+            )),
             "geofence" => Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones.clone(), "bench"))),
             "window" => Arc::new(WindowPlan::new(
                 WindowConfig {
@@ -173,6 +176,15 @@ impl Input {
 
     /// `rounds` frames of each vehicle, one each so many seconds.
     pub fn every(interval_s: f64, rounds: u32) -> Input {
+        Input::of(interval_s, rounds, usize::MAX)
+    }
+
+    /// As `new`, but each so many frames one comes a round too late, after its vehicle's next one.
+    pub fn late(rounds: u32, late_every: usize) -> Input {
+        Input::of(10.0, rounds, late_every)
+    }
+
+    fn of(interval_s: f64, rounds: u32, late_every: usize) -> Input {
         let vehicles = vehicles();
         let config = SimulateConfig {
             rate_per_s: f64::from(vehicles) / interval_s,
@@ -184,9 +196,12 @@ impl Input {
         let whole = frames.len() / vehicles as usize;
         frames.truncate(whole * vehicles as usize);
         let mut input = Building::new();
+        let mut held = Vec::new();
         for round in frames.chunks(vehicles as usize) {
-            for n in 0..round.len() {
-                let frame = &round[n * stride % round.len()];
+            let shuffled = (0..round.len()).map(|n| &round[n * stride % round.len()]);
+            let (late, in_time): (Vec<_>, Vec<_>) = shuffled.enumerate().partition(|(n, _)| n % late_every == 1);
+            let held_before = std::mem::replace(&mut held, late);
+            for (_, frame) in in_time.into_iter().chain(held_before) {
                 let name = frame.name();
                 input.push(&frame.frame(&name));
             }

@@ -6,6 +6,7 @@ mod needed;
 mod oracle;
 mod seen;
 
+use oracle::trace::{LaneClock, PATH_KEEP, Past, SPEED_MAX_MPS, refused_by};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::geofence::{RulesByZone, ZoneRules};
@@ -15,12 +16,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SPEED_MAX_MPS: f64 = 70.0;
-const PATH_KEEP: usize = 16;
 /// The default of `idle_after`.
 const IDLE_AFTER_US: i64 = 30_000_000;
-/// The default of `lateness`.
-const LATENESS_US: i64 = 300_000_000;
 
 /// Vehicle, zone, kind, when it happened (us).
 type Alert = (String, String, String, i64);
@@ -44,49 +41,6 @@ fn rhumb(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rhumb")).args(arguments).output().expect("rhumb runs")
 }
 
-fn haversine_m(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let sin2 = |x: f64| (x / 2.0).sin().powi(2);
-    let [lat1, lon1, lat2, lon2] = [a.0, a.1, b.0, b.1].map(f64::to_radians);
-    2.0 * 6_371_008.8 * (sin2(lat2 - lat1) + lat1.cos() * lat2.cos() * sin2(lon2 - lon1)).sqrt().min(1.0).asin()
-}
-
-/// What one vehicle's past is to the oracle.
-#[derive(Default)]
-struct Past {
-    /// The last accepted fixes by time: (time, place), for validate.
-    recent: Vec<(i64, (f64, f64))>,
-    path: oracle::Path,
-    newest: Option<i64>,
-    /// Newest times that nothing bears out yet, of frames in a row, with the newest before them.
-    doubts: (Vec<i64>, Option<i64>),
-}
-
-impl Past {
-    /// Whether a frame is late. One far ahead of its lane is in doubt until its lane has come near it, and up to four in a row
-    /// give way to one that is not older than what was there before them.
-    fn is_late(&mut self, time: i64, clock: i64) -> bool {
-        let is_far = |time: i64| time > clock.saturating_add(LATENESS_US);
-        if self.doubts.0.last().is_some_and(|doubt| self.newest != Some(*doubt) || !is_far(*doubt)) {
-            self.doubts.0.clear();
-        }
-        let (doubts, before) = &mut self.doubts;
-        if self.newest.is_some_and(|newest| time < newest) {
-            if doubts.is_empty() || before.is_some_and(|before| time < before) {
-                return true;
-            }
-            self.newest = *before;
-            self.path.all.retain(|fix| fix.time <= time);
-        }
-        match (is_far(time), doubts.len()) {
-            (true, 0) => (*doubts, *before) = (vec![time], self.newest),
-            (true, 1..4) => doubts.push(time),
-            _ => doubts.clear(),
-        }
-        self.newest = Some(time);
-        false
-    }
-}
-
 #[derive(Default)]
 struct Expected {
     frames: u64,
@@ -97,46 +51,6 @@ struct Expected {
     by_silence: BTreeSet<Alert>,
     /// By vehicle; of jobs by geometry alone.
     changes: BTreeMap<String, Vec<Change>>,
-}
-
-/// A lane's clock as its frames alone move it: a step of more than `lateness` counts once the next frame makes one, too.
-struct LaneClock {
-    now: i64,
-    held: i64,
-}
-
-impl LaneClock {
-    fn see(&mut self, time: i64) {
-        let is_far = |from: i64, to: i64| to > from.saturating_add(LATENESS_US);
-        if self.now == i64::MIN || !is_far(self.now, time) {
-            (self.now, self.held) = (self.now.max(time), i64::MIN);
-        } else {
-            let (low, high) = (self.held.min(time), self.held.max(time));
-            let is_alone = is_far(low, high);
-            self.now = self.now.max(if is_alone { low } else { high });
-            self.held = if is_alone { high } else { i64::MIN };
-        }
-    }
-}
-
-fn refused_by(past: &Past, time: i64, place: (f64, f64), speed_mps: Option<f32>) -> Option<&'static str> {
-    if !(place.0.abs() <= 90.0 && place.1.abs() <= 180.0) {
-        return Some("range");
-    }
-    if speed_mps.is_some_and(|mps| mps < 0.0 || f64::from(mps) > SPEED_MAX_MPS) {
-        return Some("speed_reported");
-    }
-    if place == (0.0, 0.0) {
-        return Some("null_island");
-    }
-    if past.recent.iter().any(|(t, _)| *t == time) {
-        return Some("duplicate");
-    }
-    let before = past.recent.iter().rev().find(|(t, _)| *t < time);
-    let after = past.recent.iter().find(|(t, _)| *t > time);
-    let too_fast =
-        |(t, from): &(i64, (f64, f64))| haversine_m(*from, place) / (time.abs_diff(*t) as f64 / 1e6) > SPEED_MAX_MPS;
-    before.into_iter().chain(after).any(too_fast).then_some("speed_max")
 }
 
 /// Reads the trace row by row, then asks what each vehicle's path, late frames in their places, means.
@@ -163,12 +77,8 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
             *expected.rejects.entry(rule.to_owned()).or_default() += 1;
             continue;
         }
-        let at = past.recent.partition_point(|(t, _)| *t <= time);
-        past.recent.insert(at, (time, place));
-        if past.recent.len() > PATH_KEEP {
-            past.recent.remove(0);
-        }
-        let clock = clocks.entry(lane(vehicle)).or_insert(LaneClock { now: i64::MIN, held: i64::MIN });
+        past.accept(time, place);
+        let clock = clocks.entry(lane(vehicle)).or_default();
         clock.see(time);
         expected.late += u64::from(past.is_late(time, clock.now));
         let fix = oracle::Fix { time, lat: place.0, lon: place.1, accuracy_m: None, speed_mps };

@@ -39,10 +39,9 @@ fn every_pipeline_is_right_without_a_warning() {
 fn every_pipeline_passes_its_tests_and_has_some() {
     let pipelines = pipelines();
     let told = done(&["test"], &pipelines).stdout;
-    let untested: Vec<&str> = told.lines().filter(|line| line.ends_with("no [[test]]")).collect();
-    assert_eq!(untested, ["pipelines/demo.toml: no [[test]]"], "its recording is its test");
+    assert!(!told.contains("no [[test]]"), "{told}");
     let passed = told.lines().filter(|line| line.starts_with("ok ")).count();
-    assert!(passed >= 20, "{told}");
+    assert!(passed >= 30, "{told}");
 }
 
 /// The pipeline that README explains, with the zones that it shows.

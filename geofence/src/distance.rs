@@ -38,13 +38,13 @@ pub(crate) fn is_farther(shape: &Shape, at: Position, reach_m: f64) -> bool {
 
 /// Longitudes and latitudes as metres east and north of a place.
 #[derive(Clone, Copy)]
-struct Plane {
+pub(crate) struct Plane {
     origin: [f64; 2],
     scale: [f64; 2],
 }
 
 impl Plane {
-    fn at(at: Position) -> Plane {
+    pub fn at(at: Position) -> Plane {
         let east = METRES_PER_DEGREE * at.lat().to_radians().cos();
         Plane { origin: [at.lon(), at.lat()], scale: [east, METRES_PER_DEGREE] }
     }
@@ -60,6 +60,12 @@ impl Plane {
         gap(0) * gap(0) + gap(1) * gap(1)
     }
 
+    /// The same, where the box may lie on the other side of the antimeridian.
+    pub fn nearest_box_m2(&self, bounds: &Bounds) -> f64 {
+        let turned = |turn: f64| Plane { origin: [self.origin[0] + turn, self.origin[1]], ..*self }.box_m2(bounds);
+        turned(0.0).min(turned(-360.0)).min(turned(360.0))
+    }
+
     /// Squared distance from the origin to an edge.
     fn edge_m2(&self, a: [f64; 2], b: [f64; 2]) -> f64 {
         let (a, b) = (self.metres(a), self.metres(b));
@@ -72,7 +78,7 @@ impl Plane {
 }
 
 /// The smaller of `best_m` and the distance to the ring, which is looked at on both sides of the antimeridian.
-fn nearest_m(ring: &Ring, at: Position, best_m: f64) -> f64 {
+pub(crate) fn nearest_m(ring: &Ring, at: Position, best_m: f64) -> f64 {
     // A box is measured corner by corner, an edge point by point: by a hair not the same.
     const HAIR: f64 = 1.0 + 1e-9;
     let mut best = best_m * best_m;

@@ -15,7 +15,7 @@ use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::derive::{DerivePlan, Derived};
-use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
+use rhumb_operators::enrich::{Added, Cell, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::expression::Expression;
 use rhumb_operators::filter::FilterPlan;
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
@@ -93,7 +93,9 @@ fn window(name: &str, key: &[&str], columns: &[FieldRef]) -> Arc<dyn OperatorPla
 fn plans() -> Vec<Arc<dyn OperatorPlan>> {
     let table = "vehicle_id,fleet,tons\nv1,red,3\nv2,blue,5\nv3,red,\nv7,,1\n";
     let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
-    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec() });
+    let cells = ["h3_8", "geohash_7"].map(|name| Cell::from_name(name).expect("a cell")).to_vec();
+    let enrich = EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec(), cells };
+    let enrich = EnrichPlan::new("enrich", enrich);
     let limits = "vehicle_id,rate_max_per_minute,speed_max_mps\nv1,,30\nv2,2,\nv8,9,90\n";
     let limits = VehicleTable::from_csv(limits.as_bytes(), "vehicle_id", None).expect("a table");
     let validate = ValidateConfig {
@@ -115,6 +117,7 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         .into(),
         alerts: AlertKind::ALL.to_vec(),
         path_keep: 5,
+        nearest_within_m: Some(300.0),
         ..GeofenceConfig::plain(zones(), "laws")
     };
     let trips = TripsConfig {

@@ -110,7 +110,8 @@ fn window(name: &str, key: &[&str], empty_zones: &[Zone]) -> WindowPlan {
         empty_zones: empty_zones.iter().map(|zone| zone.0.to_owned()).collect(),
     };
     let mut columns = core_columns();
-    columns.extend(EnrichPlan::new("enrich", EnrichConfig { table: Some(table(0)), add: Vec::new() }).columns());
+    columns
+        .extend(EnrichPlan::new("enrich", EnrichConfig { table: Some(table(0)), ..EnrichConfig::default() }).columns());
     WindowPlan::new(config, &columns)
 }
 
@@ -118,7 +119,7 @@ fn plans(first: &[Zone]) -> Vec<Arc<dyn OperatorPlan>> {
     let trips =
         TripsConfig { stop_us: 30 * SECOND_US, gap_us: 60 * SECOND_US, path_keep: 3, ..TripsConfig::plain("v") };
     vec![
-        Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: Some(table(0)), add: Vec::new() })),
+        Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: Some(table(0)), ..EnrichConfig::default() })),
         Arc::new(GeofencePlan::new("geofence", config(first))),
         Arc::new(window("by_fleet", &["fleet", "zone_id"], &[])),
         Arc::new(window("by_zone", &["zone_id"], first)),

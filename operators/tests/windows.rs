@@ -97,7 +97,7 @@ fn plans(config: &WindowConfig) -> Vec<Arc<dyn OperatorPlan>> {
     let line = |(vehicle, fleet): &(&str, Option<&str>)| format!("{vehicle},{}\n", fleet.unwrap_or_default());
     let table = format!("vehicle_id,fleet\n{}", VEHICLES.iter().map(line).collect::<String>());
     let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
-    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Vec::new() });
+    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), ..EnrichConfig::default() });
     let mut columns: Vec<FieldRef> = core_columns();
     columns.extend(enrich.columns());
     let geofence = GeofenceConfig { alerts: Vec::new(), ..GeofenceConfig::plain(zones(), "laws") };

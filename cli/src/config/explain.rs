@@ -192,6 +192,10 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
         OperatorKind::Enrich(config) => {
             let count = config.table.as_ref().map(|table| table.vehicles().count());
             out.field("table", count.map_or("none".to_owned(), |count| format!("{count} vehicles")));
+            let cells: Vec<String> = config.cells.iter().map(|cell| cell.name()).collect();
+            if !cells.is_empty() {
+                out.field("cells", cells.join(", "));
+            }
         }
         OperatorKind::Filter(condition) => out.field("keeps", condition.text().to_owned()),
         OperatorKind::Derive(derived) => {
@@ -205,6 +209,9 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
             out.field("zones", config.zones.len().to_string());
             out.field("alerts", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
+            if let Some(within_m) = config.nearest_within_m {
+                out.field("nearest", format!("the nearest zone of each frame, up to {within_m} m away"));
+            }
             explain_rules(config, out);
         }
         OperatorKind::Trips(config) => explain_trips(config, out),

@@ -1,11 +1,15 @@
-//! `enrich`: adds columns to frames: from a table by vehicle, and from the frame before.
+//! `enrich`: adds columns to frames: from a table by vehicle, from the frame before, and the cells that they lie in.
 
+mod cells;
 mod config;
 mod conform;
+mod csv;
+mod parquet;
 mod table;
 
+pub use cells::Cell;
 pub use config::{Added, EnrichConfig};
-pub use table::{TableError, VehicleTable};
+pub use table::{TableError, TableFormat, TablePlace, VehicleTable};
 
 use crate::fix::{Fix, Newest};
 use crate::wording;
@@ -54,7 +58,8 @@ impl OperatorPlan for EnrichPlan {
 
     fn columns(&self) -> Vec<FieldRef> {
         let of_table = self.config.table.iter().flat_map(|t| t.columns()).map(|(field, _)| picked(field));
-        of_table.chain(self.config.add.iter().map(|added| added.field())).collect()
+        let added = self.config.add.iter().map(|added| added.field());
+        of_table.chain(added).chain(self.config.cells.iter().map(|cell| cell.field())).collect()
     }
 
     fn reference(&self) -> Option<Arc<dyn Reference>> {
@@ -129,6 +134,8 @@ impl Operator for Enrich {
             let steps = self.steps(&frames);
             frames.extra.extend(self.config.add.iter().map(|added| (added.field(), steps.column(*added))));
         }
+        let cells: Vec<_> = self.config.cells.iter().map(|cell| (cell.field(), cell.column(&frames))).collect();
+        frames.extra.extend(cells);
         frames
     }
 

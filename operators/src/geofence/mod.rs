@@ -10,6 +10,7 @@ mod config;
 mod groups;
 mod late;
 mod machine;
+mod nearest;
 mod path;
 pub mod rules;
 pub mod schedule;
@@ -23,6 +24,7 @@ pub mod why;
 pub use change::difference;
 pub use config::GeofenceConfig;
 pub use glob;
+pub use nearest::nearest_columns;
 pub use rules::{RulesByZone, ZoneRules};
 
 use crate::fix::Fix;
@@ -43,7 +45,7 @@ use rhumb_engine::reference::{Change, Content, Reference};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::{DAY_US, EventTime};
 use rhumb_engine::vehicle::{Slot, Vehicles};
-use rhumb_geofence::Zones;
+use rhumb_geofence::{Nearest, Zones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tell::{Shown, Teller};
@@ -68,6 +70,7 @@ pub(crate) struct Shared {
     marked: bool,
     path_keep: usize,
     group_column: Option<String>,
+    nearest: Option<Nearest>,
 }
 
 /// A version of the zones of the operator of this name, as `Change` has it.
@@ -113,6 +116,7 @@ impl Shared {
         config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
         let by_accuracy = !config.rules.accuracies_m().is_empty();
         let marked = by_accuracy || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
+        let nearest = config.nearest_within_m.map(|within_m| Nearest::new(&config.zones, within_m));
         Shared {
             name,
             zones: config.zones,
@@ -122,6 +126,7 @@ impl Shared {
             marked,
             path_keep: config.path_keep,
             group_column: config.group_column,
+            nearest,
         }
     }
 }
@@ -132,7 +137,8 @@ impl OperatorPlan for GeofencePlan {
     }
 
     fn columns(&self) -> Vec<FieldRef> {
-        vec![zone_ids_column()]
+        let nearest = self.shared.nearest.iter().flat_map(|_| nearest_columns());
+        std::iter::once(zone_ids_column()).chain(nearest).collect()
     }
 
     fn reference(&self) -> Option<Arc<dyn Reference>> {
@@ -240,6 +246,9 @@ impl Operator for Geofence {
         self.room = alerts.len() + alerts.len() / 8;
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
+        }
+        if let Some(nearest) = &shared.nearest {
+            nearest::add(nearest, &shared.zones, &found, &shared.told.ids, &mut frames);
         }
         frames.zones = Some(ZoneLists {
             offsets: OffsetBuffer::new(ScalarBuffer::from(found.offsets)),

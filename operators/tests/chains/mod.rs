@@ -58,7 +58,12 @@ impl Chains {
 
     /// Takes a frame into the batch.
     pub fn push(&mut self, offset: usize, frame: &Frame) {
-        self.builder.at(offset as i64, RECEIVED);
+        self.push_received(offset, frame, RECEIVED);
+    }
+
+    /// The same for a frame that was received then.
+    pub fn push_received(&mut self, offset: usize, frame: &Frame, received_at: EventTime) {
+        self.builder.at(offset as i64, received_at);
         self.builder.push(frame);
     }
 

@@ -13,7 +13,7 @@ use rhumb_engine::frame::zone_ids_column;
 use rhumb_geofence::{What, ZoneOptions, Zones};
 use rhumb_operators::geofence::rules::{self, ZoneRules};
 use rhumb_operators::geofence::schedule::{self, Schedule};
-use rhumb_operators::geofence::{GeofenceConfig, glob};
+use rhumb_operators::geofence::{GeofenceConfig, glob, nearest_columns};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +26,16 @@ impl Check {
     ) -> Option<(GeofenceConfig, ZonesFile)> {
         let group_column = self.group_column(table, component, columns);
         columns.add(zone_ids_column());
+        let nearest_at = table.place("nearest_within_m");
+        let nearest_within_m = table.get::<f64>("nearest_within_m");
+        for field in nearest_within_m.iter().flat_map(|_| nearest_columns()) {
+            let name = field.name().clone();
+            if !columns.add(field) {
+                let what =
+                    format!("nearest_within_m: frames have a column \"{name}\" already; call that one otherwise");
+                self.error(&nearest_at, component, what);
+            }
+        }
         let alerts = table.get::<Vec<At<String>>>("alerts").unwrap_or_default();
         let mut kinds: Vec<AlertKind> = alerts.iter().filter_map(|alert| AlertKind::from_name(&alert.value)).collect();
         kinds.sort_unstable();
@@ -44,6 +54,7 @@ impl Check {
             places,
             path_keep,
             group_column,
+            nearest_within_m,
         };
         let config = self.geofence_of(&settings, zones, &text)?;
         let file = ZonesFile {
@@ -64,7 +75,9 @@ impl Check {
         zones: Zones,
         text: &Arc<Text>,
     ) -> Option<GeofenceConfig> {
-        let ZonesSettings { component, defaults, alerts, kinds, places, path_keep, group_column, .. } = settings;
+        let ZonesSettings {
+            component, defaults, alerts, kinds, places, path_keep, group_column, nearest_within_m, ..
+        } = settings;
         let rules = self.rules_of_zones(&zones, text, defaults, component);
         for ((zone, what), more) in capped(misspelt_settings(&zones), |(_, what)| what.clone()) {
             let told = format!("feature {zone} (id {:?}): {what}{}", zones.id(zone as u32), and_more(more));
@@ -86,6 +99,7 @@ impl Check {
             alerts: kinds.clone(),
             path_keep: *path_keep,
             group_column: group_column.clone().flatten(),
+            nearest_within_m: *nearest_within_m,
             pipeline: self.pipeline.clone(),
         })
     }

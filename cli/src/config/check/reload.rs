@@ -10,7 +10,7 @@ use crate::config::value::At;
 use rhumb_engine::alert::AlertKind;
 use rhumb_engine::reference::{Content, Reference};
 use rhumb_geofence::ZoneOptions;
-use rhumb_operators::enrich::{self, VehicleTable};
+use rhumb_operators::enrich::{self, TableFormat, VehicleTable};
 use rhumb_operators::geofence::{self, GeofenceConfig, ZoneRules};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct ZonesSettings {
     pub places: [Option<Location>; 3],
     pub path_keep: usize,
     pub group_column: Option<Option<String>>,
+    pub nearest_within_m: Option<f64>,
 }
 
 /// The zones of a geofence.
@@ -101,6 +102,7 @@ pub struct TableFile {
     pub path: PathBuf,
     pub is_watched: bool,
     pub bytes: Vec<u8>,
+    pub format: TableFormat,
     /// Column that holds the vehicle.
     pub key: String,
     pub planned: Arc<VehicleTable>,
@@ -138,7 +140,7 @@ impl Reference for TableFile {
     fn read(&self, bytes: &[u8], _: u32) -> Result<Content, Vec<String>> {
         let planned: Vec<_> = self.planned.columns().iter().map(|(field, _)| field.clone()).collect();
         let names: Vec<String> = planned.iter().map(|field| field.name().clone()).collect();
-        let table = VehicleTable::from_csv(bytes, &self.key, Some(&names))
+        let table = VehicleTable::read(bytes.to_vec(), self.format, &self.key, Some(&names))
             .map_err(|cause| vec![format!("{cause}{}", advice(&cause))])?;
         Ok(enrich::version(Arc::new(table.conform(&planned, bytes)?)))
     }
