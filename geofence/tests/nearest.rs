@@ -112,7 +112,7 @@ fn zone_beyond_the_antimeridian_is_as_near_as_it_is() {
         json!({"type": "FeatureCollection", "features": [zone("west", 179.0), zone("east", -179.98)]}).to_string();
     let (zones, _) = Zones::from_geojson(&text, &ZoneOptions::default()).unwrap();
     let nearest = Nearest::new(&zones, 10_000.0);
-    let mut ask = |lon: f64| {
+    let ask = |lon: f64| {
         let found = nearest.outside(&zones, Position::new(0.0, lon).unwrap(), &mut NearestScratch::default());
         found.map(|(zone, metres)| (zones.id(zone).to_owned(), metres.round()))
     };
