@@ -234,13 +234,12 @@ fn one_zone(
             && coming.is_none()
             && is_trusted
             && let Some(from) = trusted.filter(|from| fix.time - from.time <= HOUR_US)
+            && let Some((entry, exit)) = zones.passed(zone, place(from), place(fix))
         {
-            if let Some((entry, exit)) = zones.passed(zone, place(from), place(fix)) {
-                let at = between(zones, Some(from), fix, entry);
-                let out = between(zones, Some(from), fix, exit);
-                if rules.schedule.at(at.time).open {
-                    say("cross", &at, at.time, "", Some(out.time));
-                }
+            let at = between(zones, Some(from), fix, entry);
+            let out = between(zones, Some(from), fix, exit);
+            if rules.schedule.at(at.time).open {
+                say("cross", &at, at.time, "", Some(out.time));
             }
         }
         let driven = before
