@@ -148,7 +148,7 @@ fn answers(zones: &Zones, within_m: f64) -> Vec<Value> {
     let mut answers = Vec::new();
     // Of the vertices at the antimeridian there are few.
     let edge: Vec<[f64; 2]> = vertices.iter().copied().filter(|v| v[0].abs() > 179.9 && v[1].abs() < 75.0).collect();
-    for n in 0..1_200 {
+    for n in 0..600 {
         let of = if n % 4 == 0 && !edge.is_empty() { &edge } else { &vertices };
         let v = of[s.below(of.len())];
         let reach = 0.15 * s.unit();
@@ -195,6 +195,6 @@ fn distances_on_real_zones_are_those_of_a_walk_along_their_borders() {
         assert_eq!(report["wrong"], json!([]), "{}: {report}", path.display());
         let (near, far) = (report["near"].as_u64().unwrap(), report["far"].as_u64().unwrap());
         eprintln!("{}: {near} near, {far} far, worst {}", name_of(path), report["worst"]);
-        assert!(near > 100 && near + far == answers.len() as u64, "{}: {report}", path.display());
+        assert!(near > 60 && near + far == answers.len() as u64, "{}: {report}", path.display());
     }
 }
