@@ -82,11 +82,7 @@ impl Walk {
             (0, _) => self.above[ring],
             _ => self.before[ring] + shape.level_turns(edges, self.before_corner, corner),
         };
-<<<<<<< HEAD
         if column == 0 {
-=======
-        if part.number.is_multiple_of(FAN) {
->>>>>>> wt-a
             self.above[ring] = winding + shape.upright_turns(edges, corner, part.corner_above);
         }
         self.before[ring] = winding;
