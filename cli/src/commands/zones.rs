@@ -5,6 +5,7 @@ use crate::config::{and_more, capped, misspelt_settings};
 use anyhow::Context;
 use rhumb_connectors::file::Unpacked;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
+use rhumb_operators::geofence::ZoneRules;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,11 @@ impl Zones {
             What::Check(file) => Ok(match file.load()? {
                 Some(zones) => {
                     file.say_misspelt(&zones);
+                    let wrong = file.say_wrong_settings(&zones);
+                    if wrong > 0 {
+                        crate::terminal::say(format_args!("{}: {}", file.file.display(), count_of_mistakes(wrong)));
+                        return Ok(Exit::Configuration);
+                    }
                     let stats = zones.stats();
                     crate::terminal::say(format_args!(
                         "{}: ok: {} zones, {} vertices, {} bytes of index",
@@ -107,6 +113,22 @@ impl File {
                 and_more(more)
             ));
         }
+    }
+
+    /// Properties that are settings and cannot be taken as such; says how many.
+    fn say_wrong_settings(&self, zones: &ZoneSet) -> usize {
+        let rules = ZoneRules::plain();
+        let wrong = |(number, zone)| rules.of_zone(zone).err().into_iter().flatten().map(move |what| (number, what));
+        let all: Vec<(usize, String)> = zones.iter().enumerate().flat_map(wrong).collect();
+        let count = all.len();
+        for ((number, what), more) in capped(all, |(_, what)| what.clone()) {
+            let ((line, column), id) = (zones.zone(number as u32).place, zones.id(number as u32));
+            let (file, more) = (self.file.display(), and_more(more));
+            crate::terminal::say(format_args!(
+                "{file}:{line}:{column}: error: feature {number} (id {id:?}): {what}{more}"
+            ));
+        }
+        count
     }
 
     fn line(&self, problem: &Problem) -> String {
