@@ -64,6 +64,8 @@ impl Tracks {
             hold(machine, newest, &mut holding);
             track.wake = Wake(machine.wake(&track.state, &holding, newest.fix.time));
         }
+        // A filter may have dropped the frame that it is late for: then it is the newest here.
+        track.zones = self.sets.code(&holding);
         self.start_timers(machine, slot, lane);
         Ok(difference(was, is))
     }

@@ -32,7 +32,7 @@ use arrow::datatypes::FieldRef;
 use deltas::InDeltas;
 use distance::Paths;
 use in_shard::InShard;
-use key::{Key, VEHICLE, Value, ZONE};
+use key::{VEHICLE, ZONE};
 use merge::WindowMerger;
 use rhumb_engine::definition::Definition;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
@@ -116,8 +116,6 @@ impl OperatorPlan for WindowPlan {
             return None;
         }
         let direct = self.config.key == [ZONE];
-        let zone = |id: &String| -> Key { [Value::Text(id.as_str().into())].into() };
-        let known = self.config.empty_zones.iter().map(zone).collect();
-        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(known)))
+        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(&self.config.empty_zones)))
     }
 }
