@@ -5,7 +5,7 @@ mod common;
 
 use common::{Report, run, run_grouped};
 use expect_test::{Expect, expect};
-use rhumb_engine::alert::AlertKind;
+use rhumb_engine::alert::{Alert, AlertKind};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::geofence::{GeofenceConfig, ZoneRules};
 use std::sync::Arc;
@@ -185,6 +185,28 @@ fn a_dwell_that_silence_suggested_is_taken_back() {
         dwell at 30 s Retracted
     "#]]
     .assert_eq(&text);
+}
+
+/// The clock of the lane was ahead of this vehicle's frames, none of which is late.
+#[test]
+fn a_dwell_is_told_again_where_a_frame_before_it_shows_the_vehicle() {
+    let mut config = config(r#"{"dwell": "30s"}"#);
+    config.group_column = None;
+    let lane = |n: u32| rhumb_engine::lane::Lane::of_hash(rhumb_engine::lane::hash_of(format!("v{n}").as_bytes()));
+    let other = (1..).find(|n| lane(*n) == lane(0)).expect("some vehicle");
+    let frames = format!("v0:0@0.5 v{other}:35@50 v0:20@0.7 v0:25@0.7 v0:30@0.8 v{other}:90@50");
+    let told = run(config, &reports(&frames), 1);
+    let line = |(_, alert): &(String, Alert)| {
+        let superseded = told.iter().position(|(_, old)| Some(old.id) == alert.supersedes);
+        let (at, place) = (alert.frame_time.0 / 1_000_000, alert.lon * 1000.0);
+        format!("{} shown at {at} s, {place:.1}, for {superseded:?}\n", alert.kind.name())
+    };
+    expect![[r#"
+        enter shown at 0 s, 0.5, for None
+        dwell shown at 30 s, 0.5, for None
+        dwell shown at 30 s, 0.7, for Some(1)
+    "#]]
+    .assert_eq(&told.iter().map(line).collect::<String>());
 }
 
 #[test]

@@ -63,11 +63,10 @@ pub fn why(config: &GeofenceConfig, vehicle: &str, group: Option<&str>, zone: u3
         let marks =
             Marks { accuracy_m: frame.accuracy_m.unwrap_or(f32::NAN), speed_mps: frame.speed_mps.unwrap_or(f32::NAN) };
         let to = Sample { fix: Fix { time: frame.time, lat: frame.lat, lon: frame.lon }, marks };
-        let from_fix = from.map(|sample| sample.fix);
         late::hold(&machine, &to, &mut holding);
         told.clear();
         machine.step(&mut state, from.as_ref(), &to, &holding, &mut told);
-        machine.settle(&mut state, to.fix.time, [from_fix, Some(to.fix)], &mut told);
+        machine.settle(&mut state, to.fix.time, &mut told);
         let entering = state.entering(zone).map(|entering| (entering.frames, entering.first));
         let leaving = state.leaving(zone).filter(|l| l.frames > 0).map(|leaving| (leaving.frames, leaving.first));
         let of_zone = told.iter().filter(|told| told.zone == zone && !told.retracts);
