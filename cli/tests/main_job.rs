@@ -414,37 +414,3 @@ fn liverpool_buses_alert_as_the_oracle_says_by_wary_rules() {
 fn mixed_tracks_alert_as_the_oracle_says_by_wary_rules() {
     check_wary("gpx_mixed_tracks.csv.gz", "world_countries_50m.geojson.gz", Some("name"));
 }
-
-#[test]
-fn explain_says_which_rule_decided() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let zone = r#"{"type":"Feature","id":"yard","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[0.01,0],[0.01,0.01],[0,0.01],[0,0]]]}}"#;
-    std::fs::write(folder.path().join("zones.geojson"), zone).expect("write");
-    let frames = "vehicle_id,ts,lat,lon,accuracy_m\n\
-        bus,1700000000000,0.005,-0.005,5\nbus,1700000060000,0.005,0.005,5\nbus,1700000120000,0.005,0.0102,5\n\
-        bus,1700000180000,0.005,0.03,80\nbus,1700000240000,0.005,0.02,5\n";
-    std::fs::write(folder.path().join("frames.csv"), frames).expect("write");
-    let pipeline = "name = \"why\"\n[[source]]\nname = \"r\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n\
-        [[operator]]\n[operator.geofence]\nzones = \"zones.geojson\"\naccuracy_max_m = 50\n";
-    let toml = folder.path().join("why.toml");
-    std::fs::write(&toml, pipeline).expect("write");
-    let toml = toml.to_str().expect("text");
-    assert!(rhumb(&["run", toml, "--until-end"]).status.success());
-    let told = rhumb(&["explain", toml, "--vehicle", "bus", "--at", "2023-11-14T22:15:00Z", "--zone", "yard"]);
-    let text = String::from_utf8_lossy(&told.stdout).into_owned();
-    // The ids of alerts are other tests' business.
-    let text: String = text.split("\ntold").next().expect("a part").to_owned() + "\n";
-    expect_test::expect![[r#"
-        zone yard: left 30 m outside, a change counts after 1 frames and 0s; fixes up to 50 m
-          2023-11-14T22:13:20Z (0.005000, -0.005000): 556.0 m outside
-          2023-11-14T22:14:20Z (0.005000, 0.005000): inside; counts as inside since 2023-11-14T22:13:50Z; enter at 2023-11-14T22:13:50Z
-          2023-11-14T22:15:20Z (0.005000, 0.010200): 22.2 m outside; within the buffer of 30 m; counts as inside since 2023-11-14T22:13:50Z
-          2023-11-14T22:16:20Z (0.005000, 0.030000): 2223.9 m outside; accuracy 80 m is worse than 50 m: changes nothing; counts as inside since 2023-11-14T22:13:50Z
-          2023-11-14T22:17:20Z (0.005000, 0.020000): 1112.0 m outside; exit at 2023-11-14T22:15:17.692308Z
-
-        rejected within 10 minutes: 0
-    "#]]
-    .assert_eq(&text);
-    let nobody = rhumb(&["explain", toml, "--vehicle", "tram", "--at", "2023-11-14T22:15:00Z"]);
-    assert!(!nobody.status.success() && String::from_utf8_lossy(&nobody.stderr).contains("no frame of vehicle"));
-}

@@ -400,7 +400,7 @@ pub fn is_trusted(rules: &ZoneRules, accuracy_m: f32) -> bool {
 }
 
 /// What the device says, else the great-circle speed from the fix before.
-fn speed_mps(from: Option<&Sample>, to: &Sample) -> Option<f32> {
+pub(super) fn speed_mps(from: Option<&Sample>, to: &Sample) -> Option<f32> {
     if !to.marks.speed_mps.is_nan() {
         return Some(to.marks.speed_mps);
     }
