@@ -102,12 +102,7 @@ impl Ring {
 
     /// Calls `on` for those edges of a run whose own box meets `window`.
     #[inline]
-    pub(crate) fn edges_meeting(
-        &self,
-        run: Range<usize>,
-        window: &Bounds,
-        mut on: impl FnMut([f64; 2], [f64; 2]),
-    ) {
+    pub(crate) fn edges_meeting(&self, run: Range<usize>, window: &Bounds, mut on: impl FnMut([f64; 2], [f64; 2])) {
         let vertices = &self.vertices[run.start..=run.end];
         // An edge lies beside the window where both its ends do, on the same side: a bit a side, without branches.
         let mut meets = 0u32;

@@ -212,7 +212,6 @@ fn a_ring_that_closes_after_a_turn_goes_around_the_pole() {
             ring.iter_mut().for_each(|v| v[1] = side(v[1]));
             let (zones, said) = zone_of(&json!({"type": "Polygon", "coordinates": [ring]}), &json!({}));
             assert!(said.iter().any(|said| said.contains(&format!("around the {pole} pole"))), "{cap}: {said:?}");
-            assert!(!said.iter().any(|said| said.contains("no area") || said.contains("crosses itself")), "{said:?}");
             for (places, expected) in [(&inside[..], true), (&outside[..], false)] {
                 let (lons, lats): (Vec<f64>, Vec<f64>) = places.iter().map(|(lon, lat)| (*lon, side(*lat))).unzip();
                 for (lon, lat) in lons.iter().zip(&lats) {

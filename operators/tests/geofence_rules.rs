@@ -304,30 +304,30 @@ fn late_frames_correct_what_was_told() {
         "{}",
         "0@-1 10@0.5 30@3 20@0.9",
         expect![[r#"
-        0 bus-1 enter at 6.7 s, 0.00, shown at 10 s
-        1 bus-1 exit at 14.0 s, 1.00, shown at 30 s, of visit 0
-        2 bus-1 exit at 20.5 s, 1.00, shown at 20 s, late, for 1, of visit 0
-    "#]],
+            0 bus-1 enter at 6.7 s, 0.00, shown at 10 s
+            1 bus-1 exit at 14.0 s, 1.00, shown at 30 s, of visit 0
+            2 bus-1 exit at 20.5 s, 1.00, shown at 30 s, late, for 1, of visit 0
+        "#]],
     );
     // It was inside for a while, and nobody knew.
     check(
         "{}",
         "0@-1 10@-1 30@-1 20@0.5",
         expect![[r#"
-        0 bus-1 enter at 16.7 s, 0.00, shown at 20 s, late
-        1 bus-1 exit at 23.3 s, 0.00, shown at 20 s, late, of visit 0
-    "#]],
+            0 bus-1 enter at 16.7 s, 0.00, shown at 20 s, late
+            1 bus-1 exit at 23.3 s, 0.00, shown at 30 s, late, of visit 0
+        "#]],
     );
     // It passed by, and back: what was told of a cross is not true.
     check(
         "{}",
         "0@-1 30@3 40@3 10@-1 20@-1 25@-1.0",
         expect![[r#"
-        0 bus-1 cross at 7.5 s, 0.00, shown at 30 s, until 15.0 s, 1.00
-        1 bus-1 cross at 15.0 s, 0.00, shown at 10 s, until 20.0 s, 1.00, late, for 0
-        2 bus-1 cross at 22.5 s, 0.00, shown at 20 s, until 25.0 s, 1.00, late, for 1
-        3 bus-1 cross at 26.2 s, 0.00, shown at 25 s, until 27.5 s, 1.00, late, for 2
-    "#]],
+            0 bus-1 cross at 7.5 s, 0.00, shown at 30 s, until 15.0 s, 1.00
+            1 bus-1 cross at 15.0 s, 0.00, shown at 30 s, until 20.0 s, 1.00, late, for 0
+            2 bus-1 cross at 22.5 s, 0.00, shown at 30 s, until 25.0 s, 1.00, late, for 1
+            3 bus-1 cross at 26.2 s, 0.00, shown at 30 s, until 27.5 s, 1.00, late, for 2
+        "#]],
     );
     check(
         "{}",

@@ -26,17 +26,19 @@ const NEAR_US: i64 = HOUR_US / 6;
 const ZONES_SHOWN: usize = 2;
 
 pub fn explain(checked: &Checked, vehicle: &str, at: &str, zone: Option<&str>) -> anyhow::Result<String> {
-    let place = checked.operators.iter().position(|operator| matches!(operator.kind, OperatorKind::Geofence(_)));
-    let place = place.context("the pipeline has no geofence")?;
-    let OperatorKind::Geofence(config) = &checked.operators[place].kind else { unreachable!("it was found as one") };
-    let time = utc(at).with_context(|| format!("not a time: {at:?}; write such as 2024-03-08T12:00:00Z"))?;
-    let session = Session::open(&checked.data, Limits::default())?;
-    let filter = |kind: &OperatorKind| match kind {
+    let mut operators = checked.operators.iter().map(|operator| &operator.kind);
+    let config = operators.find_map(|kind| match kind {
+        OperatorKind::Geofence(config) => Some(config),
+        _ => None,
+    });
+    let config = config.context("the pipeline has no geofence")?;
+    let below = operators.filter_map(|kind| match kind {
         OperatorKind::Filter(condition) => Some(condition.text().to_owned()),
         _ => None,
-    };
-    let filters = checked.operators[place..].iter().filter_map(|operator| filter(&operator.kind)).collect();
-    let reader = Reader { session: &session, config, vehicle, filters };
+    });
+    let time = utc(at).with_context(|| format!("not a time: {at:?}; write such as 2024-03-08T12:00:00Z"))?;
+    let session = Session::open(&checked.data, Limits::default())?;
+    let reader = Reader { session: &session, config, vehicle, filters: below.collect() };
     let around = (time - BEFORE_US, time + AFTER_US);
     let path = reader.path(around)?;
     let mut out = String::new();
@@ -95,7 +97,8 @@ fn explain_zone(reader: &Reader, zone: u32, path: &Path, time: i64, out: &mut St
         why(config, vehicle, group, zone, &frames)
     };
     let left_out = late::left_out(&path.frames, config, &told, replay);
-    let taken: Vec<&Frame> = path.frames.iter().zip(&left_out).filter(|(_, out)| out.is_none()).map(|(f, _)| f).collect();
+    let taken: Vec<&Frame> =
+        path.frames.iter().zip(&left_out).filter(|(_, out)| out.is_none()).map(|(f, _)| f).collect();
     let from = taken.first().map_or(path.span.0, |frame| frame.recorded.time);
     let began = visit.map_or(String::new(), |began| format!(", because it came in at {}", text_of(began)));
     writeln!(out, "  replayed: {} frames from {}{began}", taken.len(), text_of(from))?;

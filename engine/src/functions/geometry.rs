@@ -4,6 +4,7 @@
 use super::shape::Shape;
 use super::{numbers, on_earth, places};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -25,7 +26,8 @@ pub fn distance(arguments: &[ArrayRef]) -> ArrayRef {
 }
 
 pub fn within_metres(arguments: &[ArrayRef]) -> ArrayRef {
-    let most: Vec<Option<f64>> = numbers(&arguments[2]).collect();
+    let most = cast(&arguments[2], &DataType::Float64).expect("every number is one of 64 bits");
+    let most: Vec<Option<f64>> = numbers(&most).collect();
     let near = |(row, metres): (usize, Option<f64>)| {
         let (metres, most) = (metres?, most[row_of(row, most.len())]?);
         (!most.is_nan()).then_some(metres <= most)

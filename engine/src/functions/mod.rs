@@ -67,9 +67,14 @@ impl Function {
     pub fn takes(&self) -> Vec<Vec<DataType>> {
         self.arguments.iter().fold(vec![Vec::new()], |before, (_, kind)| {
             let with = |data_type: DataType| {
-                before.iter().map(move |before| before.iter().cloned().chain([data_type.clone()]).collect())
+                before.iter().map(move |before| before.iter().chain([&data_type]).cloned().collect::<Vec<DataType>>())
             };
-            kind.data_types().into_iter().flat_map(with).collect()
+            let types = match kind {
+                // Beside a choice of types SQL fits no number to another type.
+                Kind::Number if self.takes_constants() => NUMBERS.to_vec(),
+                kind => kind.data_types(),
+            };
+            types.into_iter().flat_map(with).collect()
         })
     }
 
@@ -84,6 +89,9 @@ impl Function {
         format!("{}({})", self.name, arguments.join(", "))
     }
 }
+
+const NUMBERS: [DataType; 5] =
+    [DataType::Float64, DataType::Float32, DataType::Int64, DataType::Int32, DataType::Int16];
 
 const TWO: &[(&str, Kind)] = &[("geometry", Kind::Geometry), ("geometry", Kind::Geometry)];
 
@@ -103,7 +111,12 @@ pub const FUNCTIONS: &[Function] = &[
         gives: Kind::Number,
         call: places::azimuth,
     },
-    Function { name: "ST_GeomFromText", arguments: &[("text", Kind::Text)], gives: Kind::Text, call: geometry::from_text },
+    Function {
+        name: "ST_GeomFromText",
+        arguments: &[("text", Kind::Text)],
+        gives: Kind::Text,
+        call: geometry::from_text,
+    },
     Function { name: "ST_Distance", arguments: TWO, gives: Kind::Number, call: geometry::distance },
     Function {
         name: "ST_DWithin",
@@ -221,9 +234,13 @@ mod tests {
     #[test]
     fn shapes_hold_what_is_in_them_and_meet_what_touches_them() {
         let land = || text(LAND);
-        for (lon, lat, contains, intersects) in
-            [(1.0, 1.0, true, true), (5.0, 5.0, false, false), (0.0, 5.0, false, true), (4.0, 5.0, false, true), (11.0, 5.0, false, false)]
-        {
+        for (lon, lat, contains, intersects) in [
+            (1.0, 1.0, true, true),
+            (5.0, 5.0, false, false),
+            (0.0, 5.0, false, true),
+            (4.0, 5.0, false, true),
+            (11.0, 5.0, false, false),
+        ] {
             check("ST_Contains", &[land(), point(lon, lat)], &contains.to_string());
             check("ST_Within", &[point(lon, lat), land()], &contains.to_string());
             check("ST_Intersects", &[land(), point(lon, lat)], &intersects.to_string());

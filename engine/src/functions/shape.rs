@@ -26,11 +26,12 @@ impl Shape {
     /// `None`: it is no such text, or has a place off the earth.
     pub fn read(text: &str) -> Option<Shape> {
         let text = text.trim();
-        let geometry = match text.starts_with('{') {
+        let geometry: Geometry<f64> = match text.starts_with('{') {
             true => Geometry::try_from(text.parse::<geojson::GeoJson>().ok()?).ok()?,
             false => Geometry::try_from_wkt_str(plain(text).filter(|text| depth(text) <= DEPTH_MAX)?).ok()?,
         };
-        geometry.coords_iter().all(|at| on_earth((at.y, at.x)).is_some()).then(|| Shape::of(geometry))
+        let is_on_earth = geometry.coords_iter().all(|at| on_earth((at.y, at.x)).is_some());
+        is_on_earth.then(|| Shape::of(geometry))
     }
 
     fn of(geometry: Geometry<f64>) -> Shape {

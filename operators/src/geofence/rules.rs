@@ -297,8 +297,14 @@ mod tests {
         }
         for (properties, wrong) in [
             (r#"{"confirm": 0}"#, "confirm is 0: write a number from 1 to 1000"),
-            (r#"{"confirm": "2"}"#, "confirm is \"2\": write a number of frames such as 2, or a duration such as \"30s\""),
-            (r#"{"confirm": true}"#, "confirm is true: write a number of frames such as 2, or a duration such as \"30s\""),
+            (
+                r#"{"confirm": "2"}"#,
+                "confirm is \"2\": write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
+            (
+                r#"{"confirm": true}"#,
+                "confirm is true: write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
             (
                 r#"{"confirm": 2, "confirm_frames": 2}"#,
                 "confirm and confirm_frames say the same thing: leave one of them out",

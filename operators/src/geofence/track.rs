@@ -181,14 +181,7 @@ impl Tracks {
     }
 
     /// Takes the vehicle's next fix, and works out what it means.
-    pub fn step(
-        &mut self,
-        machine: &Machine,
-        moment: Moment,
-        to: &Sample,
-        holding: &[u32],
-        told: &mut Vec<Told>,
-    ) {
+    pub fn step(&mut self, machine: &Machine, moment: Moment, to: &Sample, holding: &[u32], told: &mut Vec<Told>) {
         let Moment { slot, lane, clock_before, clock } = moment;
         self.tell_dwells(machine, slot, clock_before, told);
         let moving = self.dwells_after(machine, slot, to.fix.time);

@@ -1,7 +1,7 @@
 //! Why an alert was told or was not: the rules of one zone along a recorded path, with their numbers.
 
 use super::config::GeofenceConfig;
-use super::machine::{speed_mps, Machine, is_trusted};
+use super::machine::{Machine, is_trusted, speed_mps};
 use super::path::{Marks, Sample};
 use super::state::State;
 use super::{late, rules::ZoneRules};

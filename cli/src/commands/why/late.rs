@@ -53,7 +53,8 @@ mod tests {
             let recorded = Recorded { time, lat: 0.0, lon: 0.0, accuracy_m: None, speed_mps: None };
             Frame { recorded, late, came: (1, came), refused: None }
         };
-        let frames = [frame(1, true, 9), frame(2, false, 2), frame(3, true, 9), frame(4, false, 4), frame(5, false, 11)];
+        let frames =
+            [frame(1, true, 9), frame(2, false, 2), frame(3, true, 9), frame(4, false, 4), frame(5, false, 11)];
         let before = |newer, late| newer < late;
         assert_eq!(beyond(&frames, 2, before), [Some(2), None, None, None, None]);
         assert_eq!(beyond(&frames, 1, before), [Some(2), None, Some(1), None, None]);

@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
         let vehicle = quoted(self.vehicle);
         let sql = format!(
-            "select arrow_cast(event_time, 'Int64') as t, kind from alerts where {} and zone_id = {} and reason is distinct from 'retracted' \
+            "select arrow_cast(event_time, 'Int64') as t, kind from alerts where {} and zone_id = {} and (reason is distinct from 'retracted') \
              and alert_id not in (select supersedes from alerts where vehicle_id = {vehicle} and supersedes is not null)",
             self.within("event_time", span),
             quoted(self.config.zones.id(zone))
@@ -124,7 +124,8 @@ impl Reader<'_> {
         let mut told = Vec::new();
         for batch in self.session.collect(&sql)?.1 {
             let (times, kinds) = (wholes(&batch, "t")?, texts(&batch, "kind")?);
-            let of = |row| Some((AlertKind::from_name(&text(&kinds, row)?)?, times.as_primitive::<Int64Type>().value(row)));
+            let of =
+                |row| Some((AlertKind::from_name(&text(&kinds, row)?)?, times.as_primitive::<Int64Type>().value(row)));
             told.extend((0..batch.num_rows()).filter_map(of));
         }
         Ok(told)
@@ -163,7 +164,8 @@ impl Reader<'_> {
     }
 
     fn within(&self, column: &str, (from, to): Span) -> String {
-        let since = if from == i64::MIN { String::new() } else { format!(" and {column} >= timestamp '{}'", text_of(from)) };
+        let since =
+            if from == i64::MIN { String::new() } else { format!(" and {column} >= timestamp '{}'", text_of(from)) };
         format!("vehicle_id = {}{since} and {column} <= timestamp '{}'", quoted(self.vehicle), text_of(to))
     }
 
