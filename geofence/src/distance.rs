@@ -11,14 +11,18 @@ const METRES_PER_DEGREE: f64 = EARTH_RADIUS_M * std::f64::consts::PI / 180.0;
 /// Metres from a place outside to the nearest border, 0 inside. Edges are measured on the plane that touches the
 /// Earth at the place: within 0.1 % up to 10 km, and a distance of a whole degree or more may be off by some per cent.
 pub(crate) fn outside_m(shape: &Shape, at: Position) -> f64 {
+    if shape.holds(at) { 0.0 } else { border_m(shape, at) }
+}
+
+/// Metres to the nearest border, from either side.
+pub(crate) fn border_m(shape: &Shape, at: Position) -> f64 {
     match shape {
-        _ if shape.holds(at) => 0.0,
         Shape::Polygons(polygons) => {
             let rings = polygons.iter().flat_map(Polygon::rings);
             rings.fold(f64::INFINITY, |best, ring| nearest_m(ring, at, best))
         }
-        Shape::Circle(circle) => circle.distance_m([at.lon(), at.lat()]) - circle.radius_m,
-        Shape::Corridor(corridor) => corridor.distance_m([at.lon(), at.lat()]) - corridor.buffer_m,
+        Shape::Circle(circle) => (circle.distance_m([at.lon(), at.lat()]) - circle.radius_m).abs(),
+        Shape::Corridor(corridor) => (corridor.distance_m([at.lon(), at.lat()]) - corridor.buffer_m).abs(),
     }
 }
 

@@ -140,6 +140,11 @@ impl Zones {
         distance::outside_m(&self.zone(zone).shape, at)
     }
 
+    /// Metres from `at` to the zone's border, from inside or outside; measured as `outside_m`.
+    pub fn border_m(&self, zone: u32, at: Position) -> f64 {
+        distance::border_m(&self.zone(zone).shape, at)
+    }
+
     /// Whether `at`, which the zone does not hold, is farther from it than `reach_m`: `outside_m(zone, at) > reach_m`, for
     /// the price of the edges within reach.
     pub fn is_farther(&self, zone: u32, at: Position, reach_m: f64) -> bool {

@@ -203,6 +203,51 @@ fn a_way_over_the_antimeridian_goes_the_short_way() {
     assert!((zones.outside_m(0, position(-178.9, 0.0)) - 11_119.5).abs() < 1.0);
 }
 
+/// Written from -180 to 180, as a plane is drawn: the edge back is no edge.
+#[test]
+fn a_ring_that_closes_after_a_turn_goes_around_the_pole() {
+    let caps = [
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,80],[-180,80]]",
+        "[[-180,80],[-90,82],[0,80],[90,80],[180,80],[-180,80]]",
+        "[[180,80],[90,80],[0,80],[-90,80],[-180,80],[180,80]]",
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,80]]",
+        "[[0,80],[90,80],[180,80],[-180,80],[-90,80],[0,80]]",
+        "[[0,80],[90,80],[180,80],[270,80],[360,80],[0,80]]",
+        "[[-180,80],[0,80],[180,80],[-180,80]]",
+        "[[-180,80],[0,82],[90,80],[180,80],[-180,80]]",
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,81],[-180,80]]",
+    ];
+    let inside = [(-135.0, 84.0), (0.0, 88.0), (170.0, 83.0), (180.0, 90.0), (-180.0, 85.0), (60.0, 84.0)];
+    let outside = [(-135.0, 79.0), (0.0, 79.0), (100.0, 10.0), (-60.0, -85.0), (180.0, 79.0)];
+    for cap in caps {
+        for (turned, pole) in [(false, "north"), (true, "south")] {
+            let side = |lat: f64| if turned { -lat } else { lat };
+            let mut ring: Vec<[f64; 2]> = serde_json::from_str(cap).expect("JSON");
+            ring.iter_mut().for_each(|v| v[1] = side(v[1]));
+            let (zones, said) = zone_of(&json!({"type": "Polygon", "coordinates": [ring]}), &json!({}));
+            assert!(said.iter().any(|said| said.contains(&format!("around the {pole} pole"))), "{cap}: {said:?}");
+            for (places, expected) in [(&inside[..], true), (&outside[..], false)] {
+                let (lons, lats): (Vec<f64>, Vec<f64>) = places.iter().map(|(lon, lat)| (*lon, side(*lat))).unzip();
+                for (lon, lat) in lons.iter().zip(&lats) {
+                    assert_eq!(zones.contains(0, position(*lon, *lat)), expected, "{cap} {lon} {lat}");
+                }
+                assert_all_agree(&zones, &lats, &lons);
+            }
+        }
+    }
+    // Here edges along the meridian say that what lies between is meant.
+    for (band, lat, beyond) in [
+        ("[[-180,-10],[0,-10],[180,-10],[180,20],[-180,20],[-180,-10]]", 5.0, 30.0),
+        ("[[-180,60],[180,60],[180,90],[-180,90],[-180,60]]", 75.0, 50.0),
+        ("[[-180,-90],[0,-90],[180,-90],[180,-60],[-180,-60],[-180,-90]]", -75.0, -50.0),
+    ] {
+        let ring: Value = serde_json::from_str(band).expect("JSON");
+        let (zones, said) = zone_of(&json!({"type": "Polygon", "coordinates": [ring]}), &json!({}));
+        assert!(zones.contains(0, position(33.0, lat)) && !zones.contains(0, position(33.0, beyond)), "{band}");
+        assert!(!said.iter().any(|said| said.contains("pole")), "{said:?}");
+    }
+}
+
 #[test]
 fn rings_of_many_vertices_are_zones_as_others() {
     let ring: Vec<[f64; 2]> = (0..=20_000)

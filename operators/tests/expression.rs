@@ -138,7 +138,7 @@ fn every_mistake_is_told_with_its_place() {
         ST_X(lat) > 3
             "ST_X": ST_X cannot take a number; write ST_X(point)
         ST_Distance(lat, lon, lat, lon)
-            "ST_Distance": ST_Distance cannot take a number, a number, a number, a number; write ST_Distance(point, point)
+            "ST_Distance": ST_Distance cannot take a number, a number, a number, a number; write ST_Distance(geometry, geometry)
         round('abc') > 1
             "round": round cannot take a text
         abs() > 1
@@ -356,12 +356,14 @@ fn points_are_of_the_frame_and_distances_in_metres() {
         ("x", "ST_X(ST_Point(lon, lat))"),
         ("near", "ST_DWithin(ST_Point(lon, lat), ST_Point(5, 2), 1000)"),
         ("cell", "h3_parent(h3_cell(lat, lon, 9), 5)"),
+        ("held", "ST_Contains('POLYGON((4 0, 6 0, 6 2, 4 2, 4 0))', ST_Point(lon, lat))"),
         ("hash", "geohash(lat, lon, 6)"),
     ]);
     let output = run("car", "1 1 5; 2 2.001 5", &[plan]);
     let value = |column: usize, row: usize| array_value_to_string(&output.frames.extra[column].1, row).unwrap();
     assert_eq!([value(0, 0), value(1, 0), value(2, 0), value(2, 1)], ["111195.0802335329", "5.0", "false", "true"]);
-    assert_eq!([value(3, 0), value(4, 0)], ["8582ea37fffffff", "s05t9y"]);
+    assert_eq!([value(3, 0), value(5, 0)], ["8582ea37fffffff", "s05t9y"]);
+    assert_eq!([value(4, 0), value(4, 1)], ["true", "false"]);
 }
 
 /// Where it stood still the dwell was due, by the clock of a frame that a filter above dropped; only then is it seen that it had

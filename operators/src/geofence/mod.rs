@@ -7,6 +7,7 @@
 mod ahead;
 mod change;
 mod config;
+mod dwell;
 mod groups;
 mod late;
 mod machine;
@@ -336,13 +337,11 @@ impl Geofence {
         alerts: &mut AlertBatch,
     ) {
         let slot = moment.slot;
-        let from = self.tracks.newest(slot);
-        self.tracks.push(slot, to);
         let vehicle = self.vehicles.get(slot);
         let group = self.groups.name(slot);
         let machine = shared.machine(&vehicle.id, group.as_deref());
         self.told.clear();
-        self.tracks.step(&machine, moment, from.as_ref(), to, holding, &mut self.told);
+        self.tracks.step(&machine, moment, to, holding, &mut self.told);
         let shown = Shown { vehicle, slot, frame_time: to.fix.time, received_at, late: false };
         tell(shared, &mut self.tracks, &self.told, shown, alerts);
     }
@@ -393,8 +392,8 @@ fn tell(shared: &Shared, tracks: &mut Tracks, told: &[Told], shown: Shown, alert
         return;
     }
     let past = &mut tracks.of[shown.slot as usize].past;
-    if told.iter().any(|told| told.retracts) {
-        past.get_or_insert_default();
+    if told.iter().any(|told| told.retracts || told.moves) {
+        past.get_or_insert_default().corrections.forget_before(shown.frame_time - FORGET_US);
     }
     let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
     teller.tell(told, shown, past.as_mut().map(|past| &mut past.corrections));

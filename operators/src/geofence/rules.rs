@@ -57,6 +57,7 @@ impl ZoneRules {
         read.number("confirm_frames", 1.0..=CONFIRM_FRAMES_MAX, |n| rules.confirm_frames = n as u32);
         read.number("accuracy_max_m", f64::MIN_POSITIVE..=1e9, |m| rules.accuracy_max_m = m as f32);
         read.text("confirm_for", DURATION, duration, |us| rules.confirm_us = us);
+        read.confirm(&mut rules);
         read.text("dwell", DURATION, |text| duration(text).filter(|us| *us > 0), |us| rules.dwell_us = Some(us));
         read.text("speed_limit", SPEED, speed, |mps| rules.speed_limit_mps = Some(mps));
         read.text("speed_limit_for", DURATION, duration, |us| rules.speed_limit_us = us);
@@ -233,6 +234,23 @@ impl Properties<'_> {
         }
     }
 
+    /// `confirm` says `confirm_frames` or `confirm_for`, as its type has it.
+    fn confirm(&mut self, rules: &mut ZoneRules) {
+        let meant = match self.given("confirm") {
+            None => return,
+            Some(Value::Number(_)) => "confirm_frames",
+            Some(_) => "confirm_for",
+        };
+        if self.given(meant).is_some() {
+            self.wrong.push(format!("confirm and {meant} say the same thing: leave one of them out"));
+        } else if meant == "confirm_frames" {
+            self.number("confirm", 1.0..=CONFIRM_FRAMES_MAX, |n| rules.confirm_frames = n as u32);
+        } else {
+            let expected = "a number of frames such as 2, or a duration such as \"30s\"";
+            self.text("confirm", expected, duration, |us| rules.confirm_us = us);
+        }
+    }
+
     fn patterns(&mut self, name: &str, mut take: impl FnMut(Vec<Pattern>)) {
         let Some(texts) = self.texts(name) else { return };
         match texts.and_then(|texts| texts.iter().map(|text| Pattern::new(text).ok()).collect()) {
@@ -271,6 +289,45 @@ pub fn time_zone(name: &str) -> Option<TimeZone> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn confirm_is_of_frames_or_of_time() {
+        let check = |properties: &str| -> Result<(u32, i64), Vec<String>> {
+            let text = format!(
+                r#"{{"type":"Feature","id":"yard","properties":{properties},"geometry":{{"type":"Polygon",
+                "coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}}}}"#
+            );
+            let zones = rhumb_geofence::Zones::from_geojson(&text, &Default::default()).expect("a zone").0;
+            let rules = ZoneRules::plain().of_zone(zones.zone(0))?;
+            Ok((rules.confirm_frames, rules.confirm_us))
+        };
+        for (properties, means) in [
+            (r#"{"confirm": 2}"#, (2, 0)),
+            (r#"{"confirm": "10s"}"#, (1, 10_000_000)),
+            (r#"{"confirm": 3, "confirm_for": "1m"}"#, (3, 60_000_000)),
+            (r#"{"confirm": "1m", "confirm_frames": 3}"#, (3, 60_000_000)),
+            (r#"{"confirm": null}"#, (1, 0)),
+        ] {
+            assert_eq!(check(properties), Ok(means), "{properties}");
+        }
+        for (properties, wrong) in [
+            (r#"{"confirm": 0}"#, "confirm is 0: write a number from 1 to 1000"),
+            (
+                r#"{"confirm": "2"}"#,
+                "confirm is \"2\": write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
+            (
+                r#"{"confirm": true}"#,
+                "confirm is true: write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
+            (
+                r#"{"confirm": 2, "confirm_frames": 2}"#,
+                "confirm and confirm_frames say the same thing: leave one of them out",
+            ),
+        ] {
+            assert_eq!(check(properties), Err(vec![wrong.to_owned()]), "{properties}");
+        }
+    }
 
     #[test]
     fn speeds_have_units() {

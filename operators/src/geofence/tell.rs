@@ -93,7 +93,7 @@ pub struct Teller<'a> {
     pub alerts: &'a mut AlertBatch,
 }
 
-/// The frame that shows what is told.
+/// The frame by which something is told: it shows it, or it shows that another one did.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
     pub vehicle: &'a Vehicle,
@@ -110,6 +110,11 @@ impl Teller<'_> {
         for told in all {
             match &mut corrections {
                 Some(corrections) if told.retracts => self.retract(told, shown, corrections),
+                Some(corrections) if told.moves => {
+                    let superseded = self.id(told, shown, corrections.taken_back(told));
+                    let revision = corrections.fresh(told);
+                    self.push(told, shown, revision, Some(superseded));
+                }
                 Some(corrections) => {
                     let revision = corrections.fresh(told);
                     self.push(told, shown, revision, None);
@@ -141,7 +146,7 @@ impl Teller<'_> {
         let revision = corrections.next();
         // Told again, it has another id than this.
         corrections.of(old).expect("it was taken back just now").revision = revision;
-        let retraction = Told { reason: AlertReason::Retracted, ..*old };
+        let retraction = Told { reason: AlertReason::Retracted, retracts: true, shown: None, ..*old };
         self.push(&retraction, shown, revision, Some(superseded));
     }
 
@@ -155,6 +160,7 @@ impl Teller<'_> {
             return;
         }
         let id = self.id(told, shown, revision);
+        // By when it began, and not by the id under which that stands: it is the same whatever of the visit is told again.
         let visit = match (told.kind, revision) {
             (AlertKind::Enter, 0) => id,
             _ => {
@@ -163,15 +169,17 @@ impl Teller<'_> {
             }
         };
         // A dwell is shown by the passing of time, whichever frame came first after it.
-        let by_time = told.kind == AlertKind::Dwell && !shown.late && !told.retracts;
-        let shown_at = |time| EventTime(if by_time { told.at.time } else { time });
+        let by_time = told.kind == AlertKind::Dwell && !told.retracts;
+        let frame_time = if by_time { told.at.time } else { told.shown.unwrap_or(shown.frame_time) };
+        // A frame has shown how it was, too, where that was told otherwise before.
+        let received_at = if by_time && supersedes.is_none() && !shown.late { told.at.time } else { shown.received_at };
         self.alerts.push(Alert {
             kind: told.kind,
             vehicle: shown.slot,
             zone: told.zone,
             event_time: EventTime(told.at.time),
-            frame_time: shown_at(shown.frame_time),
-            received_at: shown_at(shown.received_at),
+            frame_time: EventTime(frame_time),
+            received_at: EventTime(received_at),
             lat: told.at.lat,
             lon: told.at.lon,
             id,

@@ -16,8 +16,9 @@ pub struct Fix {
     pub speed_mps: Option<f32>,
 }
 
-/// An alert, without its id: kind, zone, time, place (a dwell has none), begin of the visit, reason, where it left.
-pub type Said = (&'static str, u32, i64, Option<(u64, u64)>, i64, &'static str, Option<i64>);
+/// An alert, without its id: kind, zone, time, place (a dwell has none), begin of the visit, reason, where it left, time of the frame
+/// that shows it.
+pub type Said = (&'static str, u32, i64, Option<(u64, u64)>, i64, &'static str, Option<i64>, i64);
 
 /// What late frames can still reach: the newest `keep` fixes in order of time, and all that were taken in.
 #[derive(Debug, Clone, Default)]
@@ -153,11 +154,14 @@ fn one_zone(
     let mut going: Option<(Fix, i64, u32)> = None;
     let mut fast: Option<(Fix, bool)> = None;
     let mut trusted: Option<&Fix> = None;
+    let now = std::cell::Cell::new(0);
     let mut say = |kind, at: &Fix, since, reason, left| {
         let place = (kind != "dwell").then(|| (at.lat.to_bits(), at.lon.to_bits()));
-        said.push((kind, zone, at.time, place, since, reason, left));
+        let shown = if kind == "dwell" { at.time } else { now.get() };
+        said.push((kind, zone, at.time, place, since, reason, left, shown));
     };
     for (n, fix) in path.iter().enumerate() {
+        now.set(fix.time);
         let before = n.checked_sub(1).map(|n| &path[n]);
         let is_trusted = fix.accuracy_m.is_none_or(|m| m <= rules.accuracy_max_m);
         let inside = holds(fix);
