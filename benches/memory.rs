@@ -5,7 +5,7 @@
 //! take is no vehicle's.
 #![allow(unsafe_code, reason = "an allocator that counts is one")]
 
-use rhumb_benches::workload::{Input, plans, vehicles, zones, zones_text};
+use rhumb_benches::workload::{Input, is_measured, plans, vehicles, zones, zones_text};
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_geofence::Zones;
 use rhumb_operators::trips::{TripsConfig, TripsPlan};
@@ -101,5 +101,8 @@ fn main() {
     println!("memory/whole: {whole:.0} bytes a vehicle, {:.2} of the budget of {BUDGET_BYTES}", whole / BUDGET_BYTES);
     let trips = held(&input, &with_trips(&["validate", "enrich", "geofence", "window"], &zones));
     println!("memory/whole+trips: {:.0} bytes a vehicle, {:.0} of them of trips", directory + trips, trips - last);
-    assert!(whole <= HELD_MAX_BYTES, "{whole} bytes a vehicle");
+    // Of a few vehicles most of it is of what all share.
+    if is_measured() {
+        assert!(whole <= HELD_MAX_BYTES, "{whole} bytes a vehicle");
+    }
 }
