@@ -274,7 +274,7 @@ fn columns_of_a_table_reach_the_history() {
     expect![[r#"
         fleet  electric  frames  seats
         -----  --------  ------  -----
-        north  true           1    4.0
+        north  true           1      4
         south  false          1
                               1
         3 rows
