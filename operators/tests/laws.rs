@@ -4,8 +4,8 @@
 
 mod chains;
 
-use arrow::datatypes::{DataType, FieldRef};
-use chains::Chains;
+use arrow::datatypes::FieldRef;
+use chains::{Chains, lines};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use rhumb_engine::alert::AlertKind;
@@ -252,18 +252,6 @@ impl Engine {
         }
         outcome
     }
-}
-
-/// One line a row; times as numbers.
-fn lines(table: &str, rows: &arrow::array::RecordBatch) -> Vec<String> {
-    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
-        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
-        _ => array.clone(),
-    };
-    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
-    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
-    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
-    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
 }
 
 fn in_one_batch(frames: &[Drawn]) -> Outcome {

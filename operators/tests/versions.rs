@@ -3,8 +3,7 @@
 
 mod chains;
 
-use arrow::datatypes::DataType;
-use chains::Chains;
+use chains::{Chains, lines};
 use proptest::prelude::*;
 use rhumb_engine::alert::{AlertKind, AlertReason};
 use rhumb_engine::frame::{Frame, core_columns};
@@ -263,18 +262,6 @@ impl Outcome {
             self.too_late += output.effects.counts.get("too_late.geofence").copied().unwrap_or(0);
         }
     }
-}
-
-/// One line a row; times as numbers.
-fn lines(table: &str, rows: &arrow::array::RecordBatch) -> Vec<String> {
-    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
-        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
-        _ => array.clone(),
-    };
-    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
-    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
-    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
-    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
 }
 
 proptest! {

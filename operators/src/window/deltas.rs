@@ -11,7 +11,6 @@ use super::own::Own;
 use super::rows::RowPlan;
 use super::side::Text;
 use super::widths::Widths;
-use crate::fix::Fix;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -215,10 +214,7 @@ impl Operator for InDeltas {
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
             let watermark = widths.watermark(frames.lane_clock[row]);
             let lane = usize::from(frames.lane.values()[row]);
-            let place = self.paths.as_mut().map(|paths| {
-                let (fix, is_late) = (Fix::of(&frames, row), frames.late.value(row));
-                paths.take(frames.slots()[row], fix, is_late, widths.horizon(watermark))
-            });
+            let place = self.paths.as_mut().map(|paths| paths.take_row(&frames, row, widths.horizon(watermark)));
             if let Some(place) = &place {
                 self.inputs.set(distance, row, place.metres);
             }

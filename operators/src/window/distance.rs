@@ -6,7 +6,7 @@ use super::state::{decode, encode};
 use crate::fix::{self, Fix, lanes, vehicle_ids};
 use arrow::array::{ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
-use rhumb_engine::frame::timestamps;
+use rhumb_engine::frame::{FrameBatch, timestamps};
 use rhumb_engine::lane::Lane;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::{Slot, Vehicles};
@@ -74,6 +74,12 @@ impl Paths {
         if self.of.len() < slots {
             self.of.resize_with(slots, Path::default);
         }
+    }
+
+    /// As `take`, of a row.
+    #[inline]
+    pub fn take_row(&mut self, frames: &FrameBatch, row: usize, horizon: i64) -> Place {
+        self.take(frames.slots()[row], Fix::of(frames, row), frames.late.value(row), horizon)
     }
 
     /// Puts a frame into its vehicle's path. One that is not late shows that newer ones never were: their clock was wrong.

@@ -7,7 +7,6 @@ use super::key::RowKeys;
 use super::open::{Open, Span};
 use super::rows::{RowPlan, Rows};
 use super::state;
-use crate::fix::Fix;
 use rhumb_engine::effects::{Effects, TableRows};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -135,10 +134,7 @@ impl Operator for InShard {
             let time = frames.times()[row];
             let span = widths.span(time);
             let keys = &numbers[offsets[row] as usize..offsets[row + 1] as usize];
-            let place = self.paths.as_mut().map(|paths| {
-                let (fix, is_late) = (Fix::of(&frames, row), frames.late.value(row));
-                paths.take(frames.slots()[row], fix, is_late, widths.horizon(watermark))
-            });
+            let place = self.paths.as_mut().map(|paths| paths.take_row(&frames, row, widths.horizon(watermark)));
             if let Some(place) = &place {
                 self.inputs.set(distance, row, place.metres);
             }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::chain::Chain;
 use rhumb_engine::current::{CurrentShard, CurrentTable};
@@ -152,4 +153,16 @@ impl Chains {
         let outputs = self.merged(outputs);
         (outputs, self.fire(EventTime::MAX))
     }
+}
+
+/// One line a row; times as numbers.
+pub fn lines(table: &str, rows: &RecordBatch) -> Vec<String> {
+    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
+        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
+        _ => array.clone(),
+    };
+    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
+    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
+    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
+    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
 }
