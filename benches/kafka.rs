@@ -15,6 +15,7 @@ use rdkafka::bindings as native;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use rhumb_benches::workload::sized;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
 use rhumb_connectors::kafka::{KafkaConfig, KafkaPlan, Lost, Start, VehicleFrom};
@@ -27,18 +28,20 @@ use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 use std::time::Duration;
 
-const RECORDS: usize = 4_000_000;
 const PARTITIONS: i32 = 8;
-const ROUNDS: usize = 5;
 const BATCH: usize = 16_384;
 const TIMEOUT: Duration = Duration::from_millis(50);
+
+fn records() -> usize {
+    sized(4_000_000, 20_000)
+}
 
 fn fill(broker: &Broker, codec: &str) -> usize {
     broker.create(codec, PARTITIONS);
     let mut binary = BinaryEncoder::new(Positions::Exact, 2048);
     let mut bytes = 0;
-    let fleet = Fleet::new(SimulateConfig::new(50_000, RECORDS as f64 / 5_000.0, 7)).take(RECORDS);
-    let records = fleet.map(|simulated| {
+    let fleet = Fleet::new(SimulateConfig::new(50_000, records() as f64 / 5_000.0, 7)).take(records());
+    let all = fleet.map(|simulated| {
         let name = simulated.name();
         let mut value = Vec::new();
         match codec {
@@ -52,8 +55,8 @@ fn fill(broker: &Broker, codec: &str) -> usize {
         Written::new(name.as_str(), value)
     });
     let settings = [("compression.type", "lz4"), ("linger.ms", "50"), ("batch.num.messages", "10000")];
-    broker.write_with(codec, &settings, records);
-    bytes / RECORDS
+    broker.write_with(codec, &settings, all);
+    bytes / records()
 }
 
 /// Seconds that the bare loop takes for all records.
@@ -70,15 +73,15 @@ fn bare(broker: &Broker, topic: &str) -> f64 {
     let start = monotonic_now();
     consumer.assign(&list).expect("it is assigned");
     let mut batch = vec![std::ptr::null_mut(); BATCH];
-    let (mut records, mut bytes) = (0, 0);
+    let (mut taken_all, mut bytes) = (0, 0);
     // SAFETY: the queue lives until it is given back; each message is looked at before it is, once.
     unsafe {
         let queue = native::rd_kafka_queue_get_consumer(consumer.client().native_ptr());
-        while records < RECORDS {
+        while taken_all < records() {
             let taken = native::rd_kafka_consume_batch_queue(queue, 50, batch.as_mut_ptr(), batch.len());
             for message in &batch[..taken.max(0) as usize] {
                 if (**message).err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                    records += 1;
+                    taken_all += 1;
                     bytes += (**message).len;
                 }
                 native::rd_kafka_message_destroy(*message);
@@ -86,7 +89,7 @@ fn bare(broker: &Broker, topic: &str) -> f64 {
         }
         native::rd_kafka_queue_destroy(queue);
     }
-    assert!(std::hint::black_box(bytes) > records);
+    assert!(std::hint::black_box(bytes) > taken_all);
     start.elapsed().as_secs_f64()
 }
 
@@ -119,7 +122,7 @@ fn source(broker: &Broker, topic: &str) -> f64 {
             break;
         }
     }
-    assert_eq!(frames, RECORDS, "every record is a frame");
+    assert_eq!(frames, records(), "every record is a frame");
     start.elapsed().as_secs_f64()
 }
 
@@ -133,11 +136,11 @@ fn main() {
     for codec in ["json", "binary"] {
         let bytes = fill(&broker, codec);
         let (mut bare_rates, mut rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..sized(5, 1) {
             let (bare_s, source_s) = (bare(&broker, codec), source(&broker, codec));
             eprintln!("round: {codec}, bare {bare_s:.2} s, source {source_s:.2} s");
-            bare_rates.push(RECORDS as f64 / bare_s);
-            rates.push(RECORDS as f64 / source_s);
+            bare_rates.push(records() as f64 / bare_s);
+            rates.push(records() as f64 / source_s);
             ratios.push(bare_s / source_s);
         }
         println!("kafka/{codec}/{bytes}_bytes/bare_librdkafka {:>12.0} records/s", median(bare_rates));

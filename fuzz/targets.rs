@@ -51,7 +51,7 @@ pub fn config(bytes: &[u8]) {
     match rhumb::config::load_text(path, text.to_owned(), &|_| None) {
         Ok((checked, _)) => {
             let plans = rhumb::build::operators(&checked.operators, &checked.sources);
-            drop(rhumb::config::explain(&checked, &plans, &rhumb::build::sinks()));
+            drop(rhumb::config::explain(&checked, &plans, &rhumb::build::sinks(&checked.sinks)));
         }
         Err(mistakes) => assert!(!mistakes.is_empty(), "refused without a mistake"),
     }

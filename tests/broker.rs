@@ -105,6 +105,12 @@ impl Broker {
         assert_eq!(Broker::launch(self.folder.path()).as_ref(), Ok(&self.address));
     }
 
+    /// Where a name and a password are asked for (SASL PLAIN): `rhumb` and `sesame`.
+    pub fn sasl_address(&self) -> String {
+        let port = std::fs::read_to_string(self.folder.path().join("sasl_port")).expect("tests/kafka.sh writes it");
+        format!("127.0.0.1:{}", port.trim())
+    }
+
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address);
@@ -117,7 +123,14 @@ impl Broker {
 
     #[track_caller]
     pub fn create(&self, topic: &str, partitions: i32) {
+        self.create_with(topic, partitions, &[]);
+    }
+
+    /// With settings of the topic.
+    #[track_caller]
+    pub fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let made = wait(self.admin().create_topics(&[new], &AdminOptions::new())).expect("the broker answers");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
         self.settle(topic, partitions);
@@ -161,7 +174,9 @@ impl Broker {
     pub fn write_with(&self, topic: &str, settings: &[(&str, &str)], records: impl IntoIterator<Item = Written>) {
         let mut config = self.config();
         config.set("linger.ms", "5").set("message.max.bytes", "20000000");
-        settings.iter().for_each(|(name, value)| drop(config.set(*name, *value)));
+        for (name, value) in settings {
+            config.set(*name, *value);
+        }
         let producer: BaseProducer = config.create().expect("a producer");
         records.into_iter().for_each(|record| send(&producer, topic, &record));
         producer.flush(LONG).expect("the broker has all of them");

@@ -4,6 +4,7 @@
 #   tests/kafka.sh fetch                 brings its jars into the cache, unless they are there; says where that is
 #   tests/kafka.sh start FOLDER [OWNER]  starts a broker whose storage is FOLDER; says its address once it answers.
 #                                        It ends with the process OWNER. Started again, it keeps storage and address.
+#                                        Whoever comes by the port in FOLDER/sasl_port must be rhumb, password sesame.
 #   tests/kafka.sh stop FOLDER           stops it, as an operator would
 #   tests/kafka.sh kill FOLDER           ends it at once, as a power cut would
 set -euo pipefail
@@ -47,11 +48,13 @@ settings() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$2
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,SASL://127.0.0.1:$3
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,SASL://127.0.0.1:$3
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=$3/storage
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_rhumb="sesame";
+log.dirs=$4/storage
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
@@ -87,7 +90,8 @@ start() {
     else
         while :; do
             free_port > "$folder/port"
-            settings "$(cat "$folder/port")" "$(free_port)" "$folder" > "$folder/settings"
+            free_port > "$folder/sasl_port"
+            settings "$(cat "$folder/port")" "$(free_port)" "$(cat "$folder/sasl_port")" "$folder" > "$folder/settings"
             java -cp "$jars/*" kafka.tools.StorageTool format -t "$(java -cp "$jars/*" kafka.tools.StorageTool random-uuid 2> /dev/null)" \
                 -c "$folder/settings" > "$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
             launch "$folder" && break
@@ -118,5 +122,5 @@ case "${1:-}" in
     start) start "$2" "${3:-}" ;;
     stop) end TERM "$2" ;;
     kill) end KILL "$2" ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

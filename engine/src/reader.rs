@@ -76,7 +76,7 @@ impl Reader {
                     last_tick = self.now().max(last_tick);
                     self.send_tick(last_tick)?;
                 }
-                self.send_barrier(barrier, frames_in)?;
+                self.send_barrier(&barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
                     self.control.wait_committed(barrier.epoch);
                     self.tell_committed();
@@ -173,7 +173,7 @@ impl Reader {
         }
     }
 
-    fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {
+    fn send_barrier(&mut self, barrier: &Barrier, frames_in: u64) -> Result<(), Gone> {
         let report = Arc::new(ReaderReport {
             reader: self.index,
             source: self.name.clone(),
@@ -185,7 +185,7 @@ impl Reader {
         });
         self.uncommitted.push_back((barrier.epoch, report.position.clone()));
         for shard in &self.shards {
-            shard.send(Message::Barrier(barrier, report.clone())).map_err(|_| Gone)?;
+            shard.send(Message::Barrier(barrier.clone(), report.clone())).map_err(|_| Gone)?;
         }
         self.epoch = barrier.epoch;
         Ok(())

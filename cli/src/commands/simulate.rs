@@ -10,6 +10,9 @@ use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// So many simulated frames of json always fit into a datagram.
+const FRAMES_PER_DATAGRAM_MAX: i64 = 200;
+
 #[derive(clap::Args)]
 pub struct Simulate {
     /// Vehicles of the fleet
@@ -42,13 +45,14 @@ pub struct Simulate {
     /// Send as fast as it is taken: what would have been driven until now
     #[arg(long, conflicts_with = "output")]
     max: bool,
-    /// Frames in a datagram
-    #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output")]
-    frames_per_datagram: usize,
+    /// Frames in a datagram; of json alone
+    #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output",
+        value_parser = clap::value_parser!(u16).range(1..=FRAMES_PER_DATAGRAM_MAX))]
+    frames_per_datagram: u16,
     /// Write to this file; standard output without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// csv, json (one object a line) or binary; without it as the file is named, else json
+    /// csv (to a file), json (one object a line) or binary; without it as the file is named, else json
     #[arg(long, value_parser = ["csv", "json", "binary"])]
     codec: Option<String>,
     /// Middle of the town, degrees
@@ -130,6 +134,12 @@ impl Simulate {
         if self.max && self.to_udp.is_none() && self.to_kafka.is_none() {
             return Ok(usage("--max is for --to-udp and --to-kafka: what is written is written at once"));
         }
+        if let Some(unknown) = self.unknown_ending() {
+            return Ok(usage(format!(
+                "{unknown}: written as .csv, .json (also .ndjson, .jsonl) or .bin; give it one of these endings, or say how \
+                 it is to be written, such as --codec csv"
+            )));
+        }
         match (&self.to_kafka, self.to_udp) {
             (Some(topic), _) => self.send_to_kafka(config, topic),
             (None, Some(to)) => self.send(config, to),
@@ -137,14 +147,25 @@ impl Simulate {
         }
     }
 
+    /// Of the file to write; `None` also for a name without one.
+    fn ending(&self) -> Option<&str> {
+        self.output.as_ref()?.extension()?.to_str()
+    }
+
     fn codec(&self) -> &str {
-        let ending = self.output.as_ref().and_then(|file| file.extension()).and_then(|ending| ending.to_str());
-        match (&self.codec, ending) {
+        match (&self.codec, self.ending()) {
             (Some(codec), _) => codec,
             (None, Some("csv")) => "csv",
             (None, Some("bin")) => "binary",
             _ => "json",
         }
+    }
+
+    /// The file, if its name says that it is to be something that is not written here.
+    fn unknown_ending(&self) -> Option<String> {
+        let known = |ending: &str| ["csv", "json", "ndjson", "jsonl", "bin"].contains(&ending);
+        let is_unknown = self.codec.is_none() && self.ending().is_some_and(|ending| !known(ending));
+        is_unknown.then(|| self.output.as_ref().map_or_else(String::new, |file| file.display().to_string()))
     }
 
     fn send(&self, mut config: SimulateConfig, to: SocketAddr) -> anyhow::Result<Exit> {
@@ -159,7 +180,7 @@ impl Simulate {
         };
         let rate = self.live(&mut config);
         let fleet = Fleet::new(config);
-        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
+        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram.into() };
         let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
         let seconds = report.elapsed.as_secs_f64();
         crate::terminal::say(format_args!(

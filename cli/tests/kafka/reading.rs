@@ -127,3 +127,28 @@ fn vehicle_is_the_key_or_a_header_where_the_pipeline_says_so() {
         assert_eq!(told, want, "{vehicle}");
     }
 }
+
+#[test]
+fn broker_that_asks_who_reads_is_told_what_the_properties_say_and_nobody_else_is() {
+    let Some(broker) = broker() else { return };
+    broker.create("guarded", 1);
+    broker.write("guarded", [frame("a", 1)]);
+    let site = Site::new();
+    let with = |password: &str| {
+        let properties = format!(
+            "properties = {{ \"security.protocol\" = \"sasl_plaintext\", \"sasl.mechanism\" = \"PLAIN\", \
+             \"sasl.username\" = \"rhumb\", \"sasl.password\" = \"{password}\" }}"
+        );
+        pipeline(&site, &broker.sasl_address(), "guarded", &properties, "");
+    };
+    with("open-barley");
+    let mut run = site.start(&["run", "cabs.toml"]);
+    let line = run.wait_for("no Kafka broker answers");
+    assert!(line.to_lowercase().contains("authentication"), "{line}");
+    let (exit, told) = run.interrupt_and_end();
+    assert_eq!(exit, 0, "{told}");
+    assert!(!told.contains("open-barley") && !line.contains("open-barley"), "{told}");
+    with("sesame");
+    site.done(&RUN);
+    assert_eq!(history(&site), ["a 1"]);
+}

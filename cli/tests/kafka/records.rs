@@ -29,7 +29,7 @@ fn records_that_are_no_frames_are_rejected_with_their_place_and_bytes_and_hold_u
     pipeline(&site, &broker.address, "poison", "", "");
     site.done(&RUN);
     assert_eq!(history(&site), ["a 1", "a 2", "a 3"]);
-    let sql = "select partition, \"offset\", reason, octet_length(raw) from rejects order by partition, \"offset\"";
+    let sql = "select partition, \"offset\", reason, length(encode(raw, 'hex')) / 2 from rejects order by partition, \"offset\"";
     assert_eq!(
         site.ask("cabs.toml", sql),
         [

@@ -99,3 +99,21 @@ fn what_one_pipeline_accepts_is_what_the_next_one_reads_in_both_formats() {
         }
     }
 }
+
+#[test]
+fn frame_that_the_broker_finds_too_long_stops_the_run_before_its_commit() {
+    let Some(broker) = broker() else { return };
+    broker.create_with("narrow", 1, &[("max.message.bytes", "150")]);
+    let site = Site::new();
+    site.write("cabs.json", r#"{"id": "a", "ts": 1714564900, "lat": 30.25, "lon": -97.75}"#);
+    file_pipeline(&site, &format!("brokers = [\"{}\"]\nframes = \"narrow\"\n", broker.address));
+    let told = site.rhumb(&RUN);
+    assert_eq!(told.exit, 1, "{}", told.stderr);
+    assert!(told.stderr.contains("deliver to Kafka: topic narrow: "), "{}", told.stderr);
+    assert!(told.stderr.contains("too large") && told.stderr.contains("nothing of it is committed"), "{}", told.stderr);
+    broker.create("wide", 1);
+    file_pipeline(&site, &format!("brokers = [\"{}\"]\nframes = \"wide\"\n", broker.address));
+    site.done(&RUN);
+    assert_eq!((broker.read("narrow").len(), broker.read("wide").len()), (0, 1));
+    assert_eq!(site.count("cabs.toml", "select count(*) from history"), 1, "it was taken up again");
+}

@@ -63,7 +63,8 @@ impl Watch {
     pub fn trouble(&self, code: RDKafkaErrorCode, reason: &str) {
         let component = &self.component;
         match code {
-            RDKafkaErrorCode::AllBrokersDown => self.down(reason),
+            // A broker that refuses us is asked again and again; it is told once.
+            RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Authentication => self.down(reason),
             // Of one broker; when it is the last, the one above follows.
             RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve => {
                 tracing::debug!(component, "{reason}");

@@ -51,32 +51,82 @@ impl Moved {
     }
 }
 
-/// `top`: band by band as they were built. `stats` knows the zones.
-pub(crate) fn join(bands: Vec<Band>, grid: Grid, mut top: Vec<CellWord>, mut stats: IndexStats) -> Index {
-    let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum();
-    let mut nodes: Vec<Node> = Vec::with_capacity(count(|band| band.nodes.len()));
-    let mut records: Vec<Record> = Vec::with_capacity(count(|band| band.records.len()));
-    let mut sets: Vec<u32> = Vec::with_capacity(count(|band| band.sets.len()));
-    let mut leaves = Leaves::for_words(count(|band| band.leaves.room()));
-    for (mut band, top) in bands.into_iter().zip(top.chunks_mut(grid.band_len())) {
-        let mut moved = Moved { nodes: nodes.len(), records: records.len(), leaf_units: 0, sets: sets.len() };
+/// Bands that follow each other, with their cells.
+pub(crate) struct Built<'a> {
+    pub bands: Vec<Band>,
+    pub top: &'a mut [CellWord],
+    /// So many times as much as there is with them is to come.
+    pub times_more: f64,
+}
+
+/// For so much, and what is to come.
+fn room(so_far: usize, times_more: f64) -> usize {
+    ((so_far as f64 * (1.0 + times_more)) as usize).max(so_far)
+}
+
+fn make_room<T>(of: &mut Vec<T>, more: usize, times_more: f64) {
+    if of.capacity() - of.len() < more {
+        of.reserve_exact(room(of.len() + more, times_more) - of.len());
+    }
+}
+
+/// The index of the bands so far. They come in order and are let go of one by one: new memory costs more than the copy.
+pub(crate) struct Joined {
+    nodes: Vec<Node>,
+    records: Vec<Record>,
+    leaves: Leaves,
+    sets: Vec<u32>,
+    stats: IndexStats,
+}
+
+impl Joined {
+    /// `stats` knows the zones.
+    pub fn new(stats: IndexStats) -> Joined {
+        Joined { nodes: Vec::new(), records: Vec::new(), leaves: Leaves::default(), sets: Vec::new(), stats }
+    }
+
+    /// Takes bands, and makes room for those to come.
+    pub fn extend(&mut self, built: Built, band_len: usize) {
+        let Built { bands, top, times_more } = built;
+        let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum::<usize>();
+        make_room(&mut self.nodes, count(|band| band.nodes.len()), times_more);
+        make_room(&mut self.records, count(|band| band.records.len()), times_more);
+        make_room(&mut self.sets, count(|band| band.sets.len()), times_more);
+        let (kept, words) = (self.leaves.room(), count(|band| band.leaves.room()));
+        if self.leaves.free() < words {
+            let mut leaves = Leaves::for_words(room(kept + words, times_more));
+            leaves.append(&self.leaves);
+            self.leaves = leaves;
+        }
+        for (band, top) in bands.into_iter().zip(top.chunks_mut(band_len)) {
+            self.append(band, top);
+        }
+    }
+
+    fn append(&mut self, mut band: Band, top: &mut [CellWord]) {
+        let (nodes, records, sets) = (self.nodes.len(), self.records.len(), self.sets.len());
+        let mut moved = Moved { nodes, records, leaf_units: 0, sets };
         for at in band.set_words {
             let word = band.leaves.word_mut(at);
             *word = moved.word(CellWord(*word)).0;
         }
-        moved.leaf_units = leaves.append(&band.leaves);
+        moved.leaf_units = self.leaves.append(&band.leaves);
         top.iter_mut().for_each(|word| *word = moved.word(*word));
-        nodes.extend(band.nodes.into_iter().map(|Node(words)| Node(words.map(|word| moved.word(word)))));
-        records.append(&mut band.records);
-        sets.append(&mut band.sets);
-        stats.leaves += band.stats.leaves;
-        stats.short_leaves += band.stats.short_leaves;
-        stats.leaf_edges += band.stats.leaf_edges;
-        stats.leaf_edges_max = stats.leaf_edges_max.max(band.stats.leaf_edges_max);
-        stats.depth = stats.depth.max(band.stats.depth);
+        self.nodes.extend(band.nodes.into_iter().map(|Node(words)| Node(words.map(|word| moved.word(word)))));
+        self.records.append(&mut band.records);
+        self.sets.append(&mut band.sets);
+        self.stats.leaves += band.stats.leaves;
+        self.stats.short_leaves += band.stats.short_leaves;
+        self.stats.leaf_edges += band.stats.leaf_edges;
+        self.stats.leaf_edges_max = self.stats.leaf_edges_max.max(band.stats.leaf_edges_max);
+        self.stats.depth = self.stats.depth.max(band.stats.depth);
     }
-    (stats.top_cells, stats.nodes) = (top.len(), nodes.len());
-    let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
-    index.stats.index_bytes = index.memory_bytes();
-    index
+
+    pub fn index(self, grid: Grid, top: Vec<CellWord>) -> Index {
+        let Joined { nodes, records, leaves, sets, mut stats } = self;
+        (stats.top_cells, stats.nodes) = (top.len(), nodes.len());
+        let mut index = Index { grid, top, nodes, records, leaves, sets, stats };
+        index.stats.index_bytes = index.memory_bytes();
+        index
+    }
 }

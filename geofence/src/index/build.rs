@@ -6,15 +6,17 @@ use rayon::prelude::*;
 use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
-use crate::index::band::{self, Band};
+use crate::index::band::{Band, Built, Joined};
 use crate::index::cell::{CellState, CellWord};
 use crate::index::contents::{CIRCLE, Contents, Part, RingHere, Shapes};
 use crate::index::encode::{cut_edges, push_groups};
 use crate::index::grid::{Cell, FAN, FAN_BITS, Frame, Grid, TOP_SHIFT};
 use crate::index::leaf::{EXACT, HOLE};
+use crate::index::parts::Parts;
 use crate::index::piece::{Piece, pieces};
 use crate::index::record::{Polyline, Record};
 use crate::index::{Index, IndexStats, Node};
+use crate::ring::Ring;
 use crate::zone::{Shape, Zone};
 
 /// A cell with more edges than this is divided, unless a limit below says no.
@@ -32,6 +34,12 @@ const TOP_CELLS_MAX: usize = 1 << 24;
 /// Cells that one top cell may be divided into: so many, and so many more for each of its edges.
 const CELLS_MIN: usize = 256;
 const CELLS_PER_EDGE: usize = 32;
+/// Bands that each thread builds before they are joined.
+const BANDS_PER_THREAD: usize = 8;
+/// What the bands to come are given room for, beside what they would take if they were as those so far.
+const ROOM: f64 = 1.1;
+/// So many times fuller than those so far the bands to come are taken to be, at most.
+const UNEVEN_MAX: f64 = 4.0;
 /// So many zones in a cell's inside set cost as much as the cell.
 const SET_ZONES_PER_CELL: usize = 16;
 
@@ -60,25 +68,44 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
     let tree = RTree::bulk_load(pieces.clone());
     let grid = Grid::new(bounds, wanted);
     let mut top = vec![CellWord::OUTSIDE; grid.top_count()];
-    let bands = top.par_chunks_mut(grid.band_len()).enumerate();
-    let bands: Vec<Band> = bands
-        .map(|(number, top)| {
-            let mut builder = Builder {
-                shapes: Shapes { zones, pieces: &pieces },
-                grid: &grid,
-                built: Band::default(),
-                set_places: HashMap::new(),
-                contents: Vec::new(),
-                words: Vec::new(),
-                cut: Vec::new(),
-            };
-            for region in grid.regions(number) {
-                builder.fill_region(region, &tree, top);
-            }
-            builder.built
-        })
-        .collect();
-    band::join(bands, grid, top, IndexStats { zones: zones.len(), vertices, ..IndexStats::default() })
+    let edges = edges_by_band(zones, &pieces, &grid);
+    let mut joined = Joined::new(IndexStats { zones: zones.len(), vertices, ..IndexStats::default() });
+    let at_once = BANDS_PER_THREAD * rayon::current_num_threads();
+    let mut number = 0;
+    let mut before = Built { bands: Vec::new(), top: &mut [], times_more: 0.0 };
+    for some in top.chunks_mut(grid.band_len() * at_once) {
+        let build = || {
+            let bands = some.par_chunks_mut(grid.band_len()).enumerate();
+            bands.map(|(at, top)| Builder::band(&grid, zones, &pieces, &tree, number + at, top)).collect()
+        };
+        let (bands, ()): (Vec<Band>, ()) = rayon::join(build, || joined.extend(before, grid.band_len()));
+        number += bands.len();
+        before = Built { bands, top: some, times_more: times_more(&edges, number) };
+    }
+    joined.extend(before, grid.band_len());
+    joined.index(grid, top)
+}
+
+/// How many times as much as the first `done` bands took the others will take, going by their edges; but by no more than a
+/// few times what their number says, as a zone's edges are not where its middle is.
+fn times_more(edges: &[usize], done: usize) -> f64 {
+    let (before, after) = edges.split_at(done);
+    let ratio = |after: usize, before: usize| after as f64 / before.max(1) as f64;
+    let by_edges = ratio(after.iter().sum(), before.iter().sum());
+    ROOM * by_edges.min(UNEVEN_MAX * ratio(after.len(), before.len()))
+}
+
+/// How many edges there are in each band of the grid: pieces are taken to lie where their middle is.
+fn edges_by_band(zones: &[Zone], pieces: &[Piece], grid: &Grid) -> Vec<usize> {
+    let mut edges = vec![0; grid.top_count().div_ceil(grid.band_len())];
+    for piece in pieces {
+        let middle = (piece.bounds.min[1] + piece.bounds.max[1]) * 0.5;
+        edges[grid.band_of(middle)] += match &zones[piece.zone as usize].shape {
+            Shape::Polygons(polygons) => polygons[piece.part as usize].rings().map(Ring::edge_count).sum(),
+            _ => 1,
+        };
+    }
+    edges
 }
 
 /// So many that a top cell has few edges; fewer where zones lie over each other, as each cell lists all its zones.
@@ -91,6 +118,30 @@ fn top_cells_wanted(zones: &[Zone], pieces: &[Piece], vertices: usize, all: &Bou
 }
 
 impl<'a> Builder<'a> {
+    /// Fills the top cells of a band.
+    fn band(
+        grid: &Grid,
+        zones: &[Zone],
+        pieces: &[Piece],
+        tree: &RTree<Piece>,
+        number: usize,
+        top: &mut [CellWord],
+    ) -> Band {
+        let mut builder = Builder {
+            shapes: Shapes { zones, pieces },
+            grid,
+            built: Band::default(),
+            set_places: HashMap::new(),
+            contents: Vec::new(),
+            words: Vec::new(),
+            cut: Vec::new(),
+        };
+        for region in grid.regions(number) {
+            builder.fill_region(region, tree, top);
+        }
+        builder.built
+    }
+
     /// Regions, many top cells at once, are what the R-tree is asked about; below, contents come from the cell around.
     fn fill_region(&mut self, region: Cell, tree: &RTree<Piece>, top: &mut [CellWord]) {
         let bounds = self.grid.frame(region).bounds;
@@ -118,7 +169,7 @@ impl<'a> Builder<'a> {
         if contents.rings.is_empty() && contents.inside.is_empty() {
             return;
         }
-        contents.walk.start(contents.rings.len());
+        self.shapes.divide(&Parts::of(self.grid, cell), contents);
         for (number, part) in (0..).zip(cell.children()) {
             if self.grid.has(part) {
                 let mut below = self.part(number, part, contents, depth + 1);
@@ -132,7 +183,7 @@ impl<'a> Builder<'a> {
     fn part(&mut self, number: u32, cell: Cell, contents: &mut Contents, depth: usize) -> Contents {
         let bounds = self.grid.frame(cell).bounds;
         let corner_above = [bounds.max[0], self.grid.bottom_above(cell)];
-        let part = Part { bounds, column: number % FAN, row: number / FAN, corner_above };
+        let part = Part { bounds, number, corner_above };
         let mut below = self.take(depth);
         below.corner = bounds.corner();
         below.inside.extend_from_slice(&contents.inside);
@@ -172,7 +223,7 @@ impl<'a> Builder<'a> {
         let levels = (TOP_SHIFT - cell.shift) / FAN_BITS + 1;
         self.built.stats.depth = self.built.stats.depth.max(levels as usize);
         let mut words = [CellWord::OUTSIDE; (FAN * FAN) as usize];
-        contents.walk.start(contents.rings.len());
+        self.shapes.divide(&Parts::of(self.grid, cell), contents);
         for (number, (word, part)) in (0..).zip(words.iter_mut().zip(cell.children())) {
             let mut below = self.part(number, part, contents, depth + 1);
             let record = self.cell(part, &mut below, depth + 1, budget);
@@ -298,5 +349,22 @@ impl<'a> Builder<'a> {
         let at = self.built.push_leaf(&words);
         self.words = words;
         CellWord::new(CellWord::TAG_BORDER, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_is_to_come_and_not_for_the_middle_of_one_great_zone() {
+        for (edges, done, times) in [
+            (&[10, 10, 10, 10][..], 2, ROOM),
+            (&[10, 30], 1, 3.0 * ROOM),
+            (&[0, 0, 1_000_000, 0], 2, UNEVEN_MAX * ROOM),
+            (&[5, 5], 2, 0.0),
+        ] {
+            assert_eq!(times_more(edges, done), times, "{edges:?}");
+        }
     }
 }

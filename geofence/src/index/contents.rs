@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use crate::bounds::Bounds;
 use crate::circle::BoxSide;
+use crate::index::grid::FAN;
+use crate::index::parts::Parts;
 use crate::index::piece::Piece;
 use crate::ring::Ring;
 use crate::zone::{Polygon, Shape, Zone};
@@ -28,6 +30,8 @@ pub(crate) const CIRCLE: u32 = u32::MAX;
 pub(crate) struct Contents {
     pub rings: Vec<RingHere>,
     pub edges: Vec<u32>,
+    /// Of each edge the parts of the cell that it may touch, a bit a part; once the cell is divided.
+    pub touched: Vec<u16>,
     /// The lower right corner of the cell's frame, where winding numbers are counted.
     pub corner: [f64; 2],
     /// Zones that cover the whole cell, ascending.
@@ -50,8 +54,8 @@ pub(crate) struct Walk {
 /// A part of a cell.
 pub(crate) struct Part {
     pub bounds: Bounds,
-    pub column: u32,
-    pub row: u32,
+    /// Row by row from below.
+    pub number: u32,
     /// The corner of the part above.
     pub corner_above: [f64; 2],
 }
@@ -72,12 +76,13 @@ impl Walk {
     /// tells it for the first part of all.
     fn winding(&mut self, ring: usize, shape: &Ring, part: &Part, edges: &[u32], first: impl Fn() -> i32) -> i32 {
         let corner = part.bounds.corner();
-        let winding = match (part.column, part.row) {
+        let (column, row) = (part.number % FAN, part.number / FAN);
+        let winding = match (column, row) {
             (0, 0) => first(),
             (0, _) => self.above[ring],
             _ => self.before[ring] + shape.level_turns(edges, self.before_corner, corner),
         };
-        if part.column == 0 {
+        if column == 0 {
             self.above[ring] = winding + shape.upright_turns(edges, corner, part.corner_above);
         }
         self.before[ring] = winding;
@@ -97,13 +102,13 @@ impl RingHere {
     }
 }
 
-/// Appends those of the edges that may touch the box; without branches, as either is as likely.
-fn push_touching(shape: &Ring, edges: &[u32], bounds: &Bounds, out: &mut Vec<u32>) {
+/// Appends those of the edges that may touch the part of this number; without branches, as either is as likely.
+fn push_touching(edges: &[u32], touched: &[u16], part: u32, out: &mut Vec<u32>) {
     let mut len = out.len();
     out.resize(len + edges.len(), 0);
-    for edge in edges {
+    for (edge, parts) in edges.iter().zip(touched) {
         out[len] = *edge;
-        len += usize::from(touches(shape, *edge, bounds));
+        len += usize::from(parts >> part & 1);
     }
     out.truncate(len);
 }
@@ -135,6 +140,24 @@ impl Shapes<'_> {
         self.settle_piece(first, out);
     }
 
+    /// Works out which edges of a cell touch which of its `parts`.
+    pub fn divide(&self, parts: &Parts, cell: &mut Contents) {
+        cell.walk.start(cell.rings.len());
+        cell.touched.clear();
+        cell.touched.resize(cell.edges.len(), 0);
+        for here in &cell.rings {
+            let Piece { zone, part, .. } = self.pieces[here.piece as usize];
+            if let Shape::Polygons(polygons) = &self.zones[zone as usize].shape {
+                let shape = polygons[part as usize].ring(here.ring);
+                let edges = here.edges.0 as usize..here.edges.1 as usize;
+                for (edge, touched) in cell.edges[edges.clone()].iter().zip(&mut cell.touched[edges]) {
+                    let (a, b) = shape.edge(*edge as usize);
+                    *touched = parts.touched(a, b);
+                }
+            }
+        }
+    }
+
     /// Adds what lies in a part of a cell of the cell's `rings`, which are those of one piece.
     pub fn add_part(&self, cell: &mut Contents, rings: Range<usize>, part: &Part, out: &mut Contents) {
         let piece = cell.rings[rings.start].piece;
@@ -143,9 +166,10 @@ impl Shapes<'_> {
         for at in rings {
             let here = cell.rings[at];
             let shape = polygon.ring(here.ring);
-            let around = &cell.edges[here.edges.0 as usize..here.edges.1 as usize];
+            let range = here.edges.0 as usize..here.edges.1 as usize;
+            let around = &cell.edges[range.clone()];
             let from = out.edges.len();
-            push_touching(shape, around, &part.bounds, &mut out.edges);
+            push_touching(around, &cell.touched[range], part.number, &mut out.edges);
             let winding = cell.walk.winding(at, shape, part, &out.edges[from..], || {
                 let turn = [cell.corner[0], out.corner[1]];
                 let up = shape.upright_turns(around, cell.corner, turn);

@@ -49,6 +49,11 @@ impl Leaves {
         self.words().len().next_multiple_of(LINE_WORDS)
     }
 
+    /// Words that it takes without new memory.
+    pub fn free(&self) -> usize {
+        (self.words.capacity() - self.start).saturating_sub(self.room())
+    }
+
     /// Puts all leaves of another behind these, from a cache line's start on; returns how many units they move.
     pub fn append(&mut self, other: &Leaves) -> usize {
         let moved = self.room();
@@ -64,10 +69,6 @@ impl Leaves {
 
     pub fn word_mut(&mut self, at: usize) -> &mut u32 {
         &mut self.words[self.start + at]
-    }
-
-    pub fn memory_bytes(&self) -> usize {
-        self.words.capacity() * 4
     }
 }
 

@@ -99,6 +99,12 @@ impl Grid {
         self.top_index(x, y) % self.band_len()
     }
 
+    /// The band at a latitude that zones have.
+    pub fn band_of(&self, lat: f64) -> usize {
+        let row = (self.units([0.0, lat])[1] as u32) >> TOP_SHIFT;
+        row.min(self.size[1] - 1) as usize / BAND_ROWS
+    }
+
     /// Regions that together cover a band.
     pub fn regions(&self, band: usize) -> impl Iterator<Item = Cell> + use<> {
         let y = (band as u32) << REGION_SHIFT;

@@ -11,6 +11,7 @@ pub(crate) mod encode;
 pub(crate) mod grid;
 pub(crate) mod leaf;
 mod lookup;
+mod parts;
 pub(crate) mod piece;
 pub(crate) mod record;
 mod segment;
@@ -61,11 +62,12 @@ pub struct IndexStats {
 }
 
 impl Index {
+    /// What it fills; room that was made and never touched takes no memory.
     pub fn memory_bytes(&self) -> usize {
-        self.top.capacity() * 4
-            + self.records.capacity() * size_of::<Record>()
-            + self.nodes.capacity() * size_of::<Node>()
-            + self.leaves.memory_bytes()
-            + self.sets.capacity() * 4
+        self.top.len() * 4
+            + self.records.len() * size_of::<Record>()
+            + self.nodes.len() * size_of::<Node>()
+            + self.leaves.words().len() * 4
+            + self.sets.len() * 4
     }
 }

@@ -1,6 +1,6 @@
 //! One engine a data folder.
 
-use super::RunError;
+use crate::run::RunError;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 const LOCK: &str = "lock";
 
 /// One engine a data folder: a second one started by mistake would take over from the first.
-pub(super) fn lock(data: &Path) -> Result<File, RunError> {
+pub fn lock(data: &Path) -> Result<File, RunError> {
     let path = data.join(LOCK);
     let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
