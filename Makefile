@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is. tests/needs.sh says what the machine must have for them, and
 # installs it where it may.
 
-.PHONY: demo test bench bench-once dist tools advisories
+.PHONY: demo test soak bench bench-once dist tools advisories
 
 CARGO_TARGET_DIR ?= $(HOME)/.cache/rhumb-target
 export CARGO_TARGET_DIR
@@ -19,6 +19,11 @@ tools:
 
 test: tools
 	RHUMB_PYTHON=$(CARGO_TARGET_DIR)/python/bin/python cargo test --release --locked --workspace
+
+# The simulation (docs/SIMULATION.md) over more seeds than `make test` has time for.
+SEEDS ?= 20000
+soak:
+	RHUMB_SEEDS=$(SEEDS) cargo test --release --locked --workspace --test simulation -- --nocapture whatever
 
 # Each bench once and on a small workload, to see that it runs: out of what the tests have built.
 bench-once:

@@ -1,6 +1,7 @@
 //! Everything outside the process: codecs, sources, the simulator, the lake, Kafka.
 
 pub mod acknowledge;
+pub mod alerts;
 pub mod codec;
 pub mod file;
 pub mod kafka;

@@ -91,11 +91,12 @@ impl Control {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// Waits until this epoch is committed, or nothing more will be.
-    pub fn wait_committed(&self, epoch: u64) {
+    /// Waits until this epoch is committed, or nothing more will be, but no longer than `timeout`; says whether it is so.
+    pub fn wait_committed(&self, epoch: u64, timeout: Duration) -> bool {
         let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let more = |commits: &mut Commits| commits.epoch < epoch && !commits.are_over;
-        drop(self.commits_changed.wait_while(commits, more));
+        let waited = self.commits_changed.wait_timeout_while(commits, timeout, more);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Adds frames read, and says whether the epoch is full now: true once an epoch, to whichever reader comes first.

@@ -4,9 +4,10 @@
 //! Knows nothing of sockets, file formats, zones or SQL.
 
 pub mod alert;
+pub mod alert_log;
 pub mod builder;
 pub mod chain;
-mod control;
+pub mod control;
 pub mod current;
 pub mod definition;
 pub mod effects;
@@ -18,11 +19,11 @@ mod lock;
 pub mod manifest;
 pub mod message;
 pub mod operator;
-mod reader;
+pub mod reader;
 pub mod reference;
 pub mod reject;
 pub mod run;
-mod shard;
+pub mod shard;
 pub mod sink;
 pub mod sketch;
 pub mod source;
@@ -30,9 +31,9 @@ pub mod sphere;
 pub mod state;
 mod steady;
 pub mod store;
-mod threads;
+pub mod threads;
 pub mod time;
 pub mod timeline;
 pub mod totals;
 pub mod vehicle;
-mod writer;
+pub mod writer;

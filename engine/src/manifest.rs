@@ -82,6 +82,9 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// Number of the next alert.
     pub next_sequence: i64,
+    /// Alerts of this number and later ones may stand in the alert log and will arise again; 0: as `next_sequence`.
+    #[serde(default)]
+    pub unmatched_sequence: i64,
     /// Vehicles silent for longer are offline, for whoever reads the current table of this commit.
     #[serde(default = "offline_after_us")]
     pub offline_after_us: i64,
@@ -149,6 +152,7 @@ impl Chain {
                     references: Records::new(),
                     segments: Vec::new(),
                     next_sequence: 1,
+                    unmatched_sequence: 1,
                     offline_after_us: offline_after_us(),
                     totals: Totals::default(),
                 },

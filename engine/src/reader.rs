@@ -42,8 +42,41 @@ pub struct Reader {
     pub events: Sender<ReaderEvent>,
     /// The last epoch that is committed.
     pub epoch: u64,
+    pub done: Done,
+}
+
+/// How far a reader has come.
+pub struct Done {
+    frames_in: u64,
+    /// Of a source that has ended nothing more is asked for.
+    has_ended: bool,
+    /// Frames before the newest tick, and what it said.
+    ticked_at: u64,
+    last_tick: EventTime,
     /// Positions at the end of epochs that are not committed yet.
-    pub uncommitted: VecDeque<(u64, Position)>,
+    uncommitted: VecDeque<(u64, Position)>,
+    /// The last barrier is out, with this epoch.
+    last_epoch: Option<u64>,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done {
+            frames_in: 0,
+            has_ended: false,
+            ticked_at: 0,
+            last_tick: EventTime::MIN,
+            uncommitted: VecDeque::new(),
+            last_epoch: None,
+        }
+    }
+}
+
+/// Whether there is more for a reader to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    Going,
+    Over,
 }
 
 /// The shards are gone: the run is failing, and another thread says why.
@@ -52,68 +85,77 @@ struct Gone;
 impl Reader {
     /// Reads until told to stop.
     pub fn run(mut self) {
-        // A reader whose shards are gone has nothing to add to their error.
-        let _ = self.read();
+        while self.step(POLL_TIMEOUT) == Stepped::Going {}
     }
 
-    fn read(&mut self) -> Result<(), Gone> {
-        let mut frames_in = 0;
-        let mut ended = false;
-        let mut ticked_at = 0;
-        let mut last_tick = EventTime::MIN;
-        loop {
+    /// Polls once, or puts a barrier that is ordered; waits no longer than `patience` for either.
+    pub fn step(&mut self, patience: Duration) -> Stepped {
+        // A reader whose shards are gone has nothing to add to their error.
+        self.advance(patience).unwrap_or(Stepped::Over)
+    }
+
+    fn advance(&mut self, patience: Duration) -> Result<Stepped, Gone> {
+        if let Some(epoch) = self.done.last_epoch {
+            let is_over = self.control.wait_committed(epoch, patience);
             self.tell_committed();
-            let ordered = match ended {
-                true => self.control.wait_after(self.epoch, POLL_TIMEOUT),
-                false => self.control.ordered_after(self.epoch),
-            };
-            if let Some(barrier) = ordered {
-                if barrier.kind != BarrierKind::Epoch && !ended {
-                    frames_in += self.take_what_has_arrived()?;
-                }
-                // Where a recording's clock is told must not depend on when somebody wants an epoch.
-                if self.tempo == Tempo::Live {
-                    last_tick = self.now().max(last_tick);
-                    self.send_tick(last_tick)?;
-                }
-                self.send_barrier(&barrier, frames_in)?;
-                if barrier.kind != BarrierKind::Epoch {
-                    self.control.wait_committed(barrier.epoch);
-                    self.tell_committed();
-                    return Ok(());
-                }
-                continue;
-            }
-            if ended {
-                // Sending to shards is how a reader with nothing to read learns that they are gone.
-                self.send_tick(last_tick)?;
-                continue;
-            }
-            let polled = self.source.poll(&mut self.builder, POLL_TIMEOUT);
-            let frames = self.builder.len() as u64;
-            if frames > 0 {
-                frames_in += frames;
-                if self.deliver(frames)? {
-                    self.tell(ReaderEvent::EpochFull)?;
-                }
-            }
-            match polled {
-                Ok(Polled::Some | Polled::Nothing) => {}
-                Ok(Polled::End) => {
-                    ended = true;
-                    self.tell(ReaderEvent::Ended(Ok(())))?;
-                }
-                Err(error) => {
-                    ended = true;
-                    self.tell(ReaderEvent::Ended(Err(error)))?;
-                }
-            }
-            let is_due = ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
-            if is_due && self.now() > last_tick {
-                (last_tick, ticked_at) = (self.now(), frames_in);
-                self.send_tick(last_tick)?;
-            }
+            return Ok(if is_over { Stepped::Over } else { Stepped::Going });
         }
+        self.tell_committed();
+        let ordered = match self.done.has_ended {
+            true => self.control.wait_after(self.epoch, patience),
+            false => self.control.ordered_after(self.epoch),
+        };
+        match ordered {
+            Some(barrier) => self.pass(&barrier)?,
+            // Sending to shards is how a reader with nothing to read learns that they are gone.
+            None if self.done.has_ended => self.send_tick(self.done.last_tick)?,
+            None => self.poll(patience)?,
+        }
+        Ok(Stepped::Going)
+    }
+
+    fn pass(&mut self, barrier: &Barrier) -> Result<(), Gone> {
+        let is_last = barrier.kind != BarrierKind::Epoch;
+        if is_last && !self.done.has_ended {
+            self.take_what_has_arrived()?;
+        }
+        // Where a recording's clock is told must not depend on when somebody wants an epoch.
+        if self.tempo == Tempo::Live {
+            let now = self.now().max(self.done.last_tick);
+            self.tick(now)?;
+        }
+        self.send_barrier(barrier)?;
+        self.done.last_epoch = is_last.then_some(barrier.epoch);
+        Ok(())
+    }
+
+    fn poll(&mut self, patience: Duration) -> Result<(), Gone> {
+        let polled = self.source.poll(&mut self.builder, patience);
+        if !self.builder.is_empty() && self.deliver()? {
+            self.tell(ReaderEvent::EpochFull)?;
+        }
+        match polled {
+            Ok(Polled::Some | Polled::Nothing) => {}
+            Ok(Polled::End) => self.end(Ok(()))?,
+            Err(error) => self.end(Err(error))?,
+        }
+        let Done { has_ended, frames_in, ticked_at, last_tick, .. } = self.done;
+        let is_due = has_ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
+        let now = self.now();
+        if is_due && now > last_tick {
+            self.tick(now)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, how: Result<(), SourceError>) -> Result<(), Gone> {
+        self.done.has_ended = true;
+        self.tell(ReaderEvent::Ended(how))
+    }
+
+    fn tick(&mut self, now: EventTime) -> Result<(), Gone> {
+        (self.done.last_tick, self.done.ticked_at) = (now, self.done.frames_in);
+        self.send_tick(now)
     }
 
     /// How far the source's clock has come: whole seconds of the wall clock, or how far a recording has come.
@@ -129,24 +171,23 @@ impl Reader {
     }
 
     /// What a live source holds when it is told to stop has been sent to us and would be lost; a recording keeps it.
-    /// Says how many frames that was. An error of the source has no one left to act on it.
-    fn take_what_has_arrived(&mut self) -> Result<u64, Gone> {
-        let mut taken = 0;
+    /// An error of the source has no one left to act on it.
+    fn take_what_has_arrived(&mut self) -> Result<(), Gone> {
         let polls = if self.keeps_unread { 0 } else { LAST_POLLS_MAX };
         for _ in 0..polls {
             let polled = self.source.poll(&mut self.builder, Duration::ZERO);
-            let frames = self.builder.len() as u64;
-            self.deliver(frames)?;
-            taken += frames;
+            self.deliver()?;
             if !matches!(polled, Ok(Polled::Some)) {
                 break;
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// Sends what the builder holds and says whether that makes the epoch full.
-    fn deliver(&mut self, frames: u64) -> Result<bool, Gone> {
+    fn deliver(&mut self) -> Result<bool, Gone> {
+        let frames = self.builder.len() as u64;
+        self.done.frames_in += frames;
         let is_full = self.control.add_frames(frames);
         for (shard, delivery) in self.shards.iter().zip(self.builder.finish()) {
             if !delivery.frames.is_empty() || !delivery.rejects.is_empty() {
@@ -165,7 +206,7 @@ impl Reader {
     fn tell_committed(&mut self) {
         let committed = self.control.committed();
         let mut newest = None;
-        while let Some((_, position)) = self.uncommitted.pop_front_if(|(epoch, _)| *epoch <= committed) {
+        while let Some((_, position)) = self.done.uncommitted.pop_front_if(|(epoch, _)| *epoch <= committed) {
             newest = Some(position);
         }
         if let Some(position) = newest {
@@ -173,17 +214,17 @@ impl Reader {
         }
     }
 
-    fn send_barrier(&mut self, barrier: &Barrier, frames_in: u64) -> Result<(), Gone> {
+    fn send_barrier(&mut self, barrier: &Barrier) -> Result<(), Gone> {
         let report = Arc::new(ReaderReport {
             reader: self.index,
             source: self.name.clone(),
             position: self.source.position(),
-            frames_in,
+            frames_in: self.done.frames_in,
             counters: self.source.counters(),
             lags: self.source.lags(),
             has_unheard: self.source.has_unheard(),
         });
-        self.uncommitted.push_back((barrier.epoch, report.position.clone()));
+        self.done.uncommitted.push_back((barrier.epoch, report.position.clone()));
         for shard in &self.shards {
             shard.send(Message::Barrier(barrier.clone(), report.clone())).map_err(|_| Gone)?;
         }

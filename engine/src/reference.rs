@@ -8,6 +8,7 @@ mod watch;
 
 pub(crate) use follow::Followed;
 pub use follow::InForce;
+pub use watch::Watcher;
 pub(crate) use start::Start;
 
 use std::any::Any;

@@ -1,16 +1,19 @@
 //! Running a pipeline: opens epochs until its input ends or it is told to stop, and ends all threads.
 
+mod coordinator;
 mod start;
 
-pub use start::start;
+pub use coordinator::Coordinator;
+pub use start::{Parts, assemble, start};
 
+use crate::alert_log::AlertLogPlan;
 use crate::control::Control;
 use crate::current::CurrentTable;
 use crate::manifest::ManifestError;
-use crate::message::{Barrier, BarrierKind, Output};
+use crate::message::Output;
 use crate::operator::OperatorPlan;
 use crate::reader::ReaderEvent;
-use crate::reference::{Followed, InForce};
+use crate::reference::InForce;
 use crate::sink::{SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
 use crate::state::StateError;
@@ -52,6 +55,8 @@ pub struct Pipeline {
     pub sources: Vec<(Arc<dyn SourcePlan>, bool)>,
     pub operators: Vec<Arc<dyn OperatorPlan>>,
     pub sinks: Vec<Arc<dyn SinkPlan>>,
+    /// Where alerts can be read as they arise.
+    pub alert_log: Option<Arc<dyn AlertLogPlan>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,15 +130,12 @@ pub struct Summary {
 pub struct Running {
     threads: Vec<JoinHandle<()>>,
     writer: JoinHandle<Result<Option<Written>, WriteError>>,
+    coordinator: Coordinator,
     control: Arc<Control>,
     events: Receiver<ReaderEvent>,
     exits: Receiver<String>,
     committed: Receiver<u64>,
-    epoch: u64,
-    settings: Settings,
-    references: Followed,
-    readers: usize,
-    ended: usize,
+    epoch: Duration,
     current: CurrentTable,
     progress: Arc<Progress>,
     started: std::time::Instant,
@@ -157,85 +159,68 @@ impl Running {
 
     /// Whether nothing more will come from any source.
     pub fn has_all_input_ended(&self) -> bool {
-        self.ended == self.readers
+        self.coordinator.has_all_input_ended()
     }
 
     /// Opens epochs until all input has ended (with `until_end`) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
-    ///
-    /// A source that fails ends there; the others run on. Once all have ended and one has failed, there is nothing to
-    /// wait for, so the run ends too; windows stay open then, for the rest of that input.
     pub fn wait(
         mut self,
         until_end: bool,
         stop: &Receiver<()>,
         mut watch: impl FnMut(&Running),
     ) -> Result<Summary, RunError> {
-        let epochs = tick(self.settings.epoch);
+        let epochs = tick(self.epoch);
         let seconds = tick(Duration::from_secs(1));
-        let mut under_way = false;
-        let mut full = false;
-        let mut damaged: Vec<String> = Vec::new();
-        let last = loop {
-            if self.has_all_input_ended() && (until_end || !damaged.is_empty()) {
-                break if damaged.is_empty() { BarrierKind::End } else { BarrierKind::Stop };
+        if until_end {
+            self.coordinator.until_end();
+        }
+        // The first exit tells of a failure, which the others follow.
+        let mut is_failing = false;
+        loop {
+            self.coordinator.order_what_is_due();
+            if self.coordinator.last().is_some() {
+                break;
             }
             select! {
                 recv(self.events) -> event => match event {
-                    Ok(ReaderEvent::EpochFull) => full = true,
-                    Ok(ReaderEvent::Ended(how)) => {
-                        self.ended += 1;
-                        if let Err(error) = how {
-                            tracing::error!("{}", with_causes(&error));
-                            damaged.push(with_causes(&error));
-                        }
-                    }
-                    Err(_) => break BarrierKind::Stop,
-                },
-                recv(self.committed) -> epoch => {
-                    under_way = false;
-                    if epoch.is_ok() {
-                        self.progress.epochs.fetch_add(1, Ordering::Relaxed);
-                        self.references.committed();
+                    Ok(event) => self.coordinator.hear(event),
+                    Err(_) => {
+                        self.coordinator.stop();
+                        self.events = never();
                     }
                 },
-                recv(self.references.events) -> event => match event {
-                    Ok(event) => full |= self.references.hear(event),
+                recv(self.committed) -> epoch => match epoch {
+                    Ok(_) => self.coordinator.hear_committed(),
+                    Err(_) => {
+                        self.coordinator.forsake();
+                        self.committed = never();
+                    }
+                },
+                recv(self.coordinator.references.events) -> event => match event {
+                    Ok(event) => if self.coordinator.references.hear(event) { self.coordinator.epoch_is_due() },
                     // It has gone, and `exits` says so.
-                    Err(_) => self.references.events = never(),
+                    Err(_) => self.coordinator.references.events = never(),
                 },
-                recv(self.exits) -> _ => break BarrierKind::Stop,
-                recv(stop) -> _ => break BarrierKind::Stop,
-                recv(epochs) -> _ => full = true,
+                recv(self.exits) -> _ => {
+                    self.coordinator.stop();
+                    if std::mem::replace(&mut is_failing, true) {
+                        self.coordinator.forsake();
+                    }
+                },
+                recv(stop) -> _ => self.coordinator.stop(),
+                recv(epochs) -> _ => self.coordinator.epoch_is_due(),
                 recv(seconds) -> _ => watch(&self),
             }
-            if full && !under_way {
-                self.order(BarrierKind::Epoch);
-                (under_way, full) = (true, false);
-            }
-        };
-        // A barrier must reach every reader before the next is ordered.
-        if under_way {
-            select! {
-                recv(self.committed) -> epoch => if epoch.is_ok() { self.references.committed() },
-                recv(self.exits) -> _ => {}
-            }
         }
-        self.order(last);
-        self.join((!damaged.is_empty()).then(|| damaged.join("; ")))
+        self.join()
     }
 
-    fn order(&mut self, kind: BarrierKind) {
-        self.epoch += 1;
-        // What waits at the end of a run is found by the next one.
-        let changes = if kind == BarrierKind::Epoch { self.references.take_waiting() } else { Arc::default() };
-        self.control.order(Barrier { epoch: self.epoch, kind, changes });
-    }
-
-    fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
+    fn join(self) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, started, current, events, exits, committed, references, lock, .. } = self;
-        let versions = references.end();
+        let Running { threads, writer, coordinator, started, current, events, exits, committed, lock, .. } = self;
+        let damaged = coordinator.damaged();
+        let versions = coordinator.references.end();
         let mut bug = None;
         for thread in threads {
             let name = thread.thread().name().unwrap_or("?").to_owned();

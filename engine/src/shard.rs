@@ -17,6 +17,8 @@ pub struct Shard {
     pub writer: Sender<ToWriter>,
     /// What came after the state that the chain has taken up, before any frame.
     pub begin: Arc<[Change]>,
+    /// Of each reader the barrier that it has put, until all have put theirs.
+    pub reports: Vec<Option<(Barrier, Arc<ReaderReport>)>>,
 }
 
 /// The writer is gone: the run is failing, and the writer says why.
@@ -25,48 +27,63 @@ struct Gone;
 impl Shard {
     /// Runs until the last barrier, or until readers or writer are gone.
     pub fn run(mut self) {
-        let begin = std::mem::take(&mut self.begin);
-        if begin.iter().try_for_each(|change| self.change(change)).is_err() {
-            return;
-        }
-        let mut reports: Vec<Option<(Barrier, Arc<ReaderReport>)>> = vec![None; self.readers.len()];
-        loop {
-            // A reader that has put its barrier is not listened to until all others have put theirs.
-            let Some((reader, message)) = self.receive(|reader| reports[reader].is_none()) else { return };
-            let sent = match message {
-                Message::Data(delivery) => {
-                    let output = self.chain.process(delivery, reader);
-                    self.send(Message::Data(output))
-                }
-                Message::Tick(tick) => {
-                    let effects = self.chain.tick(tick);
-                    self.send_effects(effects).and_then(|()| self.send(Message::Tick(tick)))
-                }
-                Message::Barrier(barrier, report) => {
-                    reports[reader] = Some((barrier.clone(), report));
-                    if reports.iter().any(Option::is_none) {
-                        continue;
-                    }
-                    let readers = reports.iter_mut().filter_map(Option::take).map(|(_, report)| report).collect();
-                    let sent = self.pass_barrier(barrier.clone(), readers);
-                    if barrier.kind != BarrierKind::Epoch {
-                        return;
-                    }
-                    // Behind the barrier, so that nobody sees what they mean before a manifest names them.
-                    sent.and_then(|()| barrier.changes.iter().try_for_each(|new| self.change(&new.change)))
-                }
-            };
-            if sent.is_err() {
+        while let Some((reader, message)) = self.receive() {
+            if !self.take(reader, message).is_ok_and(|is_going_on| is_going_on) {
                 return;
             }
         }
     }
 
-    fn receive(&self, listening: impl Fn(usize) -> bool) -> Option<(usize, ToShard)> {
+    /// Readers that it would hear from now. One that has put its barrier is not listened to until all others have put
+    /// theirs.
+    pub fn ready(&self) -> Vec<usize> {
+        let is_ready = |reader: &usize| self.reports[*reader].is_none() && !self.readers[*reader].is_empty();
+        (0..self.readers.len()).filter(is_ready).collect()
+    }
+
+    /// Takes one message of a reader, if there is one; false when the run is over.
+    pub fn step(&mut self, reader: usize) -> bool {
+        let Ok(message) = self.readers[reader].try_recv() else { return true };
+        self.take(reader, message).is_ok_and(|is_going_on| is_going_on)
+    }
+
+    /// False after the last barrier.
+    fn take(&mut self, reader: usize, message: ToShard) -> Result<bool, Gone> {
+        for change in &*std::mem::take(&mut self.begin) {
+            self.change(change)?;
+        }
+        match message {
+            Message::Data(delivery) => {
+                let output = self.chain.process(delivery, reader);
+                self.send(Message::Data(output))?;
+            }
+            Message::Tick(tick) => {
+                let effects = self.chain.tick(tick);
+                self.send_effects(effects)?;
+                self.send(Message::Tick(tick))?;
+            }
+            Message::Barrier(barrier, report) => {
+                self.reports[reader] = Some((barrier.clone(), report));
+                if self.reports.iter().any(Option::is_none) {
+                    return Ok(true);
+                }
+                let readers = self.reports.iter_mut().filter_map(Option::take).map(|(_, report)| report).collect();
+                self.pass_barrier(barrier.clone(), readers)?;
+                if barrier.kind != BarrierKind::Epoch {
+                    return Ok(false);
+                }
+                // Behind the barrier, so that nobody sees what they mean before a manifest names them.
+                barrier.changes.iter().try_for_each(|new| self.change(&new.change))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn receive(&self) -> Option<(usize, ToShard)> {
         if let [only] = &self.readers[..] {
             return only.recv().ok().map(|message| (0, message));
         }
-        let open: Vec<usize> = (0..self.readers.len()).filter(|reader| listening(*reader)).collect();
+        let open: Vec<usize> = (0..self.readers.len()).filter(|reader| self.reports[*reader].is_none()).collect();
         let mut select = Select::new();
         for reader in &open {
             select.recv(&self.readers[*reader]);

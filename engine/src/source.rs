@@ -76,6 +76,14 @@ pub enum Polled {
     End,
 }
 
+/// How far the clock of a source has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocked {
+    pub now: EventTime,
+    /// For so long before it nothing ran, in microseconds.
+    pub away_us: i64,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("source {source_name}: {action}")]

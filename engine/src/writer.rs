@@ -1,5 +1,6 @@
 //! The writer's thread: hands output to the sinks, and at each barrier makes the epoch real.
 
+use crate::alert_log::AlertLog;
 use crate::control::Control;
 use crate::definition::Definitions;
 use crate::lane::Lanes;
@@ -40,7 +41,8 @@ pub struct Writer {
     pub chain: Chain,
     /// Of the operators of today.
     pub definitions: Definitions,
-    pub next_sequence: i64,
+    /// Numbers the alerts.
+    pub log: Box<dyn AlertLog>,
     pub offline_after_us: i64,
     pub progress: Arc<Progress>,
     /// Lanes of partitions, those included that are new.
@@ -49,6 +51,12 @@ pub struct Writer {
     pub committed: Sender<u64>,
     /// So do the readers.
     pub control: Arc<Control>,
+    /// What was done before this run.
+    pub before: Totals,
+    /// What the run did so far, the epoch under way included.
+    pub run: Written,
+    /// Of each shard what it said at its barrier, until all have put theirs.
+    pub reports: Vec<Option<ShardReport>>,
 }
 
 /// However the writer ends, nobody waits for a commit of it.
@@ -91,42 +99,56 @@ fn count_undecodable(output: &Output, undecodable: &mut BTreeMap<String, Undecod
 impl Writer {
     /// Runs until the last barrier. `Ok(None)`: the shards are gone before that, and another thread says why.
     pub fn run(mut self) -> Result<Option<Written>, WriteError> {
-        let base = self.chain.last().totals.clone();
-        let mut run = Totals::default();
-        let mut undecodable = BTreeMap::new();
-        let mut reports: Vec<Option<ShardReport>> = self.shards.iter().map(|_| None).collect();
-        loop {
-            let Some((shard, message)) = self.receive(|shard| reports[shard].is_none()) else { return Ok(None) };
-            match message {
-                Message::Data(output) => {
-                    count_undecodable(&output, &mut undecodable);
-                    self.write(output, &mut run)?;
+        while let Some((shard, message)) = self.receive() {
+            if let Some(written) = self.take(shard, message)? {
+                return Ok(Some(written));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shards that it would hear from now: as with readers at a shard, until the barrier of each.
+    pub fn ready(&self) -> Vec<usize> {
+        let is_ready = |shard: &usize| self.reports[*shard].is_none() && !self.shards[*shard].is_empty();
+        (0..self.shards.len()).filter(is_ready).collect()
+    }
+
+    /// Takes one message of a shard, if there is one; what the run did, after the last barrier.
+    pub fn step(&mut self, shard: usize) -> Result<Option<Written>, WriteError> {
+        self.shards[shard].try_recv().map_or(Ok(None), |message| self.take(shard, message))
+    }
+
+    fn take(&mut self, shard: usize, message: ToWriter) -> Result<Option<Written>, WriteError> {
+        match message {
+            Message::Data(output) => {
+                count_undecodable(&output, &mut self.run.undecodable);
+                self.write(output)?;
+            }
+            Message::Tick(_) => {}
+            Message::Barrier(barrier, report) => {
+                self.reports[shard] = Some(report);
+                if self.reports.iter().any(Option::is_none) {
+                    return Ok(None);
                 }
-                Message::Tick(_) => {}
-                Message::Barrier(barrier, report) => {
-                    reports[shard] = Some(report);
-                    if reports.iter().any(Option::is_none) {
-                        continue;
-                    }
-                    let reports: Vec<ShardReport> = reports.iter_mut().filter_map(Option::take).collect();
-                    let lags = lags_of(&reports[0].readers);
-                    self.commit(&barrier, reports, &base, &mut run)?;
-                    for of in &mut self.mergers {
-                        barrier.changes.iter().for_each(|new| of.merger.change(&new.change));
-                    }
-                    self.control.commit(barrier.epoch);
-                    // The run may be over and not listening any more.
-                    let _ = self.committed.send(barrier.epoch);
-                    if barrier.kind != BarrierKind::Epoch {
-                        return Ok(Some(Written { totals: run, undecodable, lags }));
-                    }
+                let reports: Vec<ShardReport> = self.reports.iter_mut().filter_map(Option::take).collect();
+                self.run.lags = lags_of(&reports[0].readers);
+                self.commit(&barrier, reports)?;
+                for of in &mut self.mergers {
+                    barrier.changes.iter().for_each(|new| of.merger.change(&new.change));
+                }
+                self.control.commit(barrier.epoch);
+                // The run may be over and not listening any more.
+                let _ = self.committed.send(barrier.epoch);
+                if barrier.kind != BarrierKind::Epoch {
+                    return Ok(Some(std::mem::take(&mut self.run)));
                 }
             }
         }
+        Ok(None)
     }
 
-    fn receive(&self, listening: impl Fn(usize) -> bool) -> Option<(usize, ToWriter)> {
-        let open: Vec<usize> = (0..self.shards.len()).filter(|shard| listening(*shard)).collect();
+    fn receive(&self) -> Option<(usize, ToWriter)> {
+        let open: Vec<usize> = (0..self.shards.len()).filter(|shard| self.reports[*shard].is_none()).collect();
         let mut select = Select::new();
         for shard in &open {
             select.recv(&self.shards[*shard]);
@@ -136,42 +158,39 @@ impl Writer {
         chosen.recv(&self.shards[shard]).ok().map(|message| (shard, message))
     }
 
-    fn write(&mut self, mut output: Output, run: &mut Totals) -> Result<(), WriteError> {
+    fn write(&mut self, mut output: Output) -> Result<(), WriteError> {
         for alerts in &mut output.effects.alerts {
             let alerts = Arc::get_mut(alerts).expect("nobody has seen them yet");
-            let next = self.next_sequence + alerts.len() as i64;
-            alerts.sequence = Some((self.next_sequence..next).collect::<Vec<_>>().into());
-            self.next_sequence = next;
+            alerts.sequence = Some(self.log.number(output.shard, alerts)?.into());
+        }
+        if !output.effects.alerts.is_empty() {
+            self.log.write()?;
         }
         for partial in output.effects.partials.drain(..) {
             let of = self.mergers.iter_mut().find(|of| of.operator == partial.operator);
             of.expect("partials come from operators that have a merger").merger.accept(partial.part);
         }
-        run.add_output(&output);
+        self.run.totals.add_output(&output);
         self.progress.add(&output);
         self.sinks.iter_mut().try_for_each(|sink| sink.write(&output))?;
         Ok(())
     }
 
-    fn commit(
-        &mut self,
-        barrier: &Barrier,
-        reports: Vec<ShardReport>,
-        base: &Totals,
-        run: &mut Totals,
-    ) -> Result<(), WriteError> {
+    fn commit(&mut self, barrier: &Barrier, reports: Vec<ShardReport>) -> Result<(), WriteError> {
         let clocks: BTreeMap<u16, EventTime> =
             reports.iter().flat_map(|report| &report.clocks).map(|(lane, clock)| (lane.0, *clock)).collect();
         let is_unheard = reports[0].readers.iter().any(|reader| reader.has_unheard);
-        self.fire_mergers(barrier, &clocks, is_unheard, run)?;
+        self.fire_mergers(barrier, &clocks, is_unheard)?;
         let mut segments = Vec::new();
         for sink in &mut self.sinks {
             segments.extend(sink.prepare(barrier.epoch)?);
         }
+        let position = self.log.prepare(barrier.kind == BarrierKind::End)?;
         let readers = reports[0].readers.clone();
+        let run = &mut self.run.totals;
         run.clear_sources();
         readers.iter().for_each(|r| run.add_source(&r.source, r.frames_in, &r.counters));
-        let mut totals = base.clone();
+        let mut totals = self.before.clone();
         totals.add(run);
         let mut state: Vec<StateTable> = reports.into_iter().flat_map(|report| report.state).collect();
         state.extend(self.merger_state());
@@ -185,7 +204,8 @@ impl Writer {
             definitions: definitions(self.chain.last(), &self.definitions),
             references: after_barrier(&self.chain.last().references, &barrier.changes),
             segments,
-            next_sequence: self.next_sequence,
+            next_sequence: position.next,
+            unmatched_sequence: position.unmatched,
             offline_after_us: self.offline_after_us,
             totals,
             ..self.chain.last().clone()
@@ -193,6 +213,7 @@ impl Writer {
         self.chain.commit(next)?;
         let segments = &self.chain.last().segments;
         self.sinks.iter_mut().try_for_each(|sink| sink.committed(barrier.epoch, segments))?;
+        self.log.committed()?;
         self.chain.clean()?;
         Ok(())
     }
@@ -202,7 +223,6 @@ impl Writer {
         barrier: &Barrier,
         clocks: &BTreeMap<u16, EventTime>,
         is_unheard: bool,
-        run: &mut Totals,
     ) -> Result<(), WriteError> {
         let clock = match barrier.kind {
             BarrierKind::End => EventTime::MAX,
@@ -216,7 +236,7 @@ impl Writer {
             for rows in self.mergers[at].merger.fire(clock) {
                 let mut output = Output::of_effects(0, Default::default());
                 output.effects.rows.push(crate::effects::TableRows { table: table.clone(), rows });
-                self.write(output, run)?;
+                self.write(output)?;
             }
         }
         Ok(())

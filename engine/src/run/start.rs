@@ -1,6 +1,7 @@
 //! Starting a pipeline: opens everything, restores the last committed state, and starts readers, shards and the writer.
 
-use super::{Pipeline, Progress, RunError, Running};
+use super::{Coordinator, Pipeline, Progress, RunError, Running};
+use crate::alert_log::{AlertLog, LogPosition, Unlogged};
 use crate::builder::{ClockRules, FrameBuilder};
 use crate::chain::Chain;
 use crate::control::Control;
@@ -11,9 +12,9 @@ use crate::lane::Lanes;
 use crate::lock::lock;
 use crate::manifest::{Chain as Manifests, Manifest, newest};
 use crate::operator::{OperatorPlan, ShardContext};
-use crate::reader::{Reader, ReaderEvent, ToShard};
-use crate::reference::{self, Change};
-use crate::shard::{Shard, ToWriter};
+use crate::reader::{Done, Reader, ReaderEvent, ToShard};
+use crate::reference::{self, Watcher};
+use crate::shard::Shard;
 use crate::sink::{Sink, SinkContext};
 use crate::source::{Source, SourcePlan, Tempo};
 use crate::state::{StateReader, StateTable, of_lanes};
@@ -22,23 +23,78 @@ use crate::threads;
 use crate::time::{Clock, EventTime, SECOND_US, monotonic_now};
 use crate::timeline::Resumed;
 use crate::vehicle::{VehicleLimit, Vehicles};
-use crate::writer::{TableMerger, Writer, merger_name};
+use crate::writer::{TableMerger, Writer, Written, merger_name};
 use arrow::datatypes::FieldRef;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::VecDeque;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::fs::File;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 /// Batches that may wait between two threads. Together with a batch of 16k frames this bounds what is under way.
 const CHANNEL_BATCHES: usize = 8;
 /// Events of readers and threads that may wait for the run to look at them.
 const EVENTS_MAX: usize = 1024;
 
+/// An engine that is ready to run: each part takes its steps when somebody lets it, in `start` a thread for each.
+pub struct Parts {
+    pub readers: Vec<Reader>,
+    pub shards: Vec<Shard>,
+    pub writer: Writer,
+    pub coordinator: Coordinator,
+    /// Of the readers, for the coordinator.
+    pub events: Receiver<ReaderEvent>,
+    /// Epochs, of the writer, for the coordinator.
+    pub committed: Receiver<u64>,
+    /// What looks at the files of references.
+    pub watcher: Option<Watcher>,
+    pub current: CurrentTable,
+    pub progress: Arc<Progress>,
+    pub control: Arc<Control>,
+}
+
 /// Opens everything, restores the last committed state, and starts reading.
 pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
-    let settings = pipeline.settings.clone();
     let (store, lock) = open_data(pipeline)?;
+    let parts = assemble(pipeline, clock, store, Some(CHANNEL_BATCHES))?;
+    let Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control } = parts;
+    let (exited, exits) = bounded(EVENTS_MAX);
+    let spawn = |name: String, run: Box<dyn FnOnce() + Send>| threads::spawn(name, exited.clone(), run);
+    let mut threads = Vec::new();
+    let writer = threads::spawn("rhumb-writer".to_owned(), exited.clone(), move || writer.run());
+    let writer = writer.map_err(RunError::Thread)?;
+    for (n, shard) in shards.into_iter().enumerate() {
+        threads.push(spawn(format!("rhumb-shard-{n}"), Box::new(|| shard.run())).map_err(RunError::Thread)?);
+    }
+    if let Some(watcher) = watcher {
+        threads.push(spawn("rhumb-references".to_owned(), Box::new(|| watcher.run())).map_err(RunError::Thread)?);
+    }
+    for (n, reader) in readers.into_iter().enumerate() {
+        threads.push(spawn(format!("rhumb-reader-{n}"), Box::new(|| reader.run())).map_err(RunError::Thread)?);
+    }
+    Ok(Running {
+        threads,
+        writer,
+        coordinator,
+        control,
+        events,
+        exits,
+        committed,
+        epoch: pipeline.settings.epoch,
+        current,
+        progress,
+        started: monotonic_now(),
+        lock,
+    })
+}
+
+/// Opens everything and restores the last committed state. Channels hold so many messages; with `None` any number, for
+/// one thread that steps all parts.
+pub fn assemble(
+    pipeline: &Pipeline,
+    clock: Arc<dyn Clock>,
+    store: Store,
+    channel: Option<usize>,
+) -> Result<Parts, RunError> {
+    let settings = pipeline.settings.clone();
     let definitions = unchanged_since_last(&store, pipeline)?;
     // Before the claim: a start that fails must not stop an engine that runs elsewhere.
     let mut sources = open_sources(pipeline, &clock)?;
@@ -49,7 +105,9 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
 
     let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
     let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
-    let sinks = open_sinks(pipeline, &last, manifests.claim_number(), &vehicles)?;
+    let context = sink_context(pipeline, manifests.claim_number(), &vehicles);
+    let sinks = open_sinks(pipeline, &last, &context)?;
+    let log = open_log(pipeline, &last, &context, &clock)?;
     for source in &mut sources {
         if let Some(position) = last.positions.get(source.plan.name()) {
             source.source.seek(position)?;
@@ -59,18 +117,17 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         tell_resumed(&last);
     }
 
-    let (exited, exits) = bounded(EVENTS_MAX);
     let (event_sender, events) = bounded(EVENTS_MAX);
     let (committed_sender, committed) = bounded(EVENTS_MAX);
     let control = Arc::new(Control::new(last.epoch, settings.epoch_rows));
     let lanes = Arc::new(Lanes::new(last.lanes.clone()));
     let progress = Arc::new(Progress::default());
-    let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| bounded(CHANNEL_BATCHES)).unzip();
+    let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| new_channel(channel)).unzip();
     let writer = Writer {
         shards: from_shards,
         sinks,
         mergers: mergers(pipeline, &state)?,
-        next_sequence: last.next_sequence,
+        log,
         offline_after_us: settings.offline_after_us,
         chain: manifests,
         definitions,
@@ -78,39 +135,26 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         lanes: lanes.clone(),
         committed: committed_sender,
         control: control.clone(),
+        before: last.totals.clone(),
+        run: Written::default(),
+        reports: (0..settings.shards).map(|_| None).collect(),
     };
-    let writer =
-        threads::spawn("rhumb-writer".to_owned(), exited.clone(), move || writer.run()).map_err(RunError::Thread)?;
 
     let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
     let current = CurrentTable::new(currents.clone());
-    let (to_shards, from_readers) = channels(sources.len(), settings.shards);
-    let start = Start { pipeline, clock, vehicles, exited, control, lanes, last: &last };
+    let (to_shards, from_readers) = channels(sources.len(), settings.shards, channel);
+    let start = Start { pipeline, clock, vehicles, control: control.clone(), lanes, last: &last };
     let chains = start.chains(&state, &sources, currents, &references)?;
-    let mut threads = start.shards(chains, from_readers, to_writer, &references.after_state())?;
+    let begin = references.after_state();
+    let shard = |((chain, readers), writer): ((Chain, Vec<_>), _)| {
+        let reports = readers.iter().map(|_| None).collect();
+        Shard { chain, readers, writer, begin: begin.clone(), reports }
+    };
+    let shards = chains.into_iter().zip(from_readers).zip(to_writer).map(shard).collect();
     let (references, watcher) = references.follow();
-    if let Some(watcher) = watcher {
-        threads.push(start.spawn("rhumb-references".to_owned(), move || watcher.run())?);
-    }
-    let readers = sources.len();
-    threads.extend(start.readers(sources, to_shards, &event_sender)?);
-    Ok(Running {
-        threads,
-        writer,
-        control: start.control,
-        events,
-        exits,
-        committed,
-        epoch: last.epoch,
-        settings,
-        references,
-        readers,
-        ended: 0,
-        current,
-        progress,
-        started: monotonic_now(),
-        lock,
-    })
+    let coordinator = Coordinator::new(control.clone(), progress.clone(), references, last.epoch, sources.len());
+    let readers = start.readers(sources, to_shards, &event_sender);
+    Ok(Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control })
 }
 
 /// A source that is open: one reader's.
@@ -120,23 +164,18 @@ struct Opened {
     source: Box<dyn Source>,
 }
 
-/// What all threads of a run are started with.
+/// What all parts of a run are made with.
 struct Start<'a> {
     pipeline: &'a Pipeline,
     clock: Arc<dyn Clock>,
     /// By shard.
     vehicles: Vec<Arc<Vehicles>>,
-    exited: Sender<String>,
     control: Arc<Control>,
     lanes: Arc<Lanes>,
     last: &'a Manifest,
 }
 
 impl Start<'_> {
-    fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
-        threads::spawn(name, self.exited.clone(), run).map_err(RunError::Thread)
-    }
-
     /// One for each shard, with the state that there is.
     fn chains(
         &self,
@@ -165,35 +204,19 @@ impl Start<'_> {
         Ok(chains)
     }
 
-    /// All are by shard. `begin`: what came after the state that the chains have taken up.
-    fn shards(
-        &self,
-        chains: Vec<Chain>,
-        from_readers: Vec<Vec<Receiver<ToShard>>>,
-        to_writer: Vec<Sender<ToWriter>>,
-        begin: &Arc<[Change]>,
-    ) -> Result<Vec<JoinHandle<()>>, RunError> {
-        let mut threads = Vec::new();
-        for (shard, ((chain, readers), writer)) in chains.into_iter().zip(from_readers).zip(to_writer).enumerate() {
-            let runs = Shard { chain, readers, writer, begin: begin.clone() };
-            threads.push(self.spawn(format!("rhumb-shard-{shard}"), move || runs.run())?);
-        }
-        Ok(threads)
-    }
-
     /// `to_shards` are by reader.
     fn readers(
         &self,
         sources: Vec<Opened>,
         to_shards: Vec<Vec<Sender<ToShard>>>,
         events: &Sender<ReaderEvent>,
-    ) -> Result<Vec<JoinHandle<()>>, RunError> {
-        let mut threads = Vec::new();
+    ) -> Vec<Reader> {
+        let mut readers = Vec::new();
         for (index, (Opened { plan, rollover, source }, shards)) in sources.into_iter().zip(to_shards).enumerate() {
             let name: Arc<str> = plan.name().into();
             let clocks = ClockRules { rollover, skew_max_us: self.pipeline.settings.clock_skew_max_us };
             let origin = Origin { source: name.clone(), partition: name.clone() };
-            let reader = Reader {
+            readers.push(Reader {
                 index,
                 name,
                 tempo: plan.tempo(),
@@ -207,21 +230,29 @@ impl Start<'_> {
                 clock: self.clock.clone(),
                 events: events.clone(),
                 epoch: self.last.epoch,
-                uncommitted: VecDeque::new(),
-            };
-            threads.push(self.spawn(format!("rhumb-reader-{index}"), move || reader.run())?);
+                done: Done::default(),
+            });
         }
-        Ok(threads)
+        readers
     }
+}
+
+/// Of so many messages; `None`: of any number.
+fn new_channel<T>(messages: Option<usize>) -> (Sender<T>, Receiver<T>) {
+    messages.map_or_else(unbounded, bounded)
 }
 
 /// Channels from every reader to every shard: the near ends by reader, the far ends by shard.
 #[allow(clippy::type_complexity, reason = "the two ends of one thing")]
-fn channels(readers: usize, shards: usize) -> (Vec<Vec<Sender<ToShard>>>, Vec<Vec<Receiver<ToShard>>>) {
+fn channels(
+    readers: usize,
+    shards: usize,
+    channel: Option<usize>,
+) -> (Vec<Vec<Sender<ToShard>>>, Vec<Vec<Receiver<ToShard>>>) {
     let mut near: Vec<Vec<_>> = (0..readers).map(|_| Vec::with_capacity(shards)).collect();
     let mut far = Vec::with_capacity(shards);
     for _ in 0..shards {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..readers).map(|_| bounded(CHANNEL_BATCHES)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..readers).map(|_| new_channel(channel)).unzip();
         near.iter_mut().zip(senders).for_each(|(of_reader, sender)| of_reader.push(sender));
         far.push(receivers);
     }
@@ -262,28 +293,41 @@ fn open_sources(pipeline: &Pipeline, clock: &Arc<dyn Clock>) -> Result<Vec<Opene
     Ok(sources)
 }
 
-/// Opens the sinks and has them finish what the last commit began.
-fn open_sinks(
-    pipeline: &Pipeline,
-    last: &Manifest,
-    claim: u64,
-    vehicles: &[Arc<Vehicles>],
-) -> Result<Vec<Box<dyn Sink>>, RunError> {
-    let context = SinkContext {
+fn sink_context(pipeline: &Pipeline, claim: u64, vehicles: &[Arc<Vehicles>]) -> SinkContext {
+    SinkContext {
         pipeline: pipeline.name.clone(),
         data: pipeline.data.clone(),
         claim,
         vehicles: vehicles.to_vec(),
         history: history(pipeline),
         tables: pipeline.operators.iter().flat_map(|plan| plan.tables()).collect(),
-    };
+    }
+}
+
+/// Opens the sinks and has them finish what the last commit began.
+fn open_sinks(pipeline: &Pipeline, last: &Manifest, context: &SinkContext) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks = Vec::new();
     for plan in &pipeline.sinks {
-        let mut sink = plan.open(&context)?;
+        let mut sink = plan.open(context)?;
         sink.committed(last.epoch, &last.segments)?;
         sinks.push(sink);
     }
     Ok(sinks)
+}
+
+fn open_log(
+    pipeline: &Pipeline,
+    last: &Manifest,
+    context: &SinkContext,
+    clock: &Arc<dyn Clock>,
+) -> Result<Box<dyn AlertLog>, RunError> {
+    let next = last.next_sequence;
+    let unmatched = if last.unmatched_sequence == 0 { next } else { last.unmatched_sequence };
+    let position = LogPosition { next, unmatched };
+    Ok(match &pipeline.alert_log {
+        Some(plan) => plan.open(context, position, clock.clone())?,
+        None => Box::new(Unlogged { next }),
+    })
 }
 
 /// Columns of the history.
