@@ -39,6 +39,8 @@ pub struct Reader {
     pub events: Sender<ReaderEvent>,
     /// The last epoch that is committed.
     pub epoch: u64,
+    /// How far the shards have been told that the clock is.
+    pub last_tick: EventTime,
 }
 
 /// The shards are gone: the run is failing, and another thread says why.
@@ -55,7 +57,6 @@ impl Reader {
         let mut frames_in = 0;
         let mut ended = false;
         let mut ticked_at = 0;
-        let mut last_tick = EventTime::MIN;
         loop {
             let ordered = match ended {
                 true => self.control.wait_after(self.epoch, POLL_TIMEOUT),
@@ -67,8 +68,7 @@ impl Reader {
                 }
                 // Where a recording's clock is told must not depend on when somebody wants an epoch.
                 if self.tempo == Tempo::Live {
-                    last_tick = self.now().max(last_tick);
-                    self.send_tick(last_tick)?;
+                    self.tick()?;
                 }
                 self.send_barrier(barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
@@ -78,7 +78,7 @@ impl Reader {
             }
             if ended {
                 // Sending to shards is how a reader with nothing to read learns that they are gone.
-                self.send_tick(last_tick)?;
+                self.send_tick(self.last_tick)?;
                 continue;
             }
             let polled = self.source.poll(&mut self.builder, POLL_TIMEOUT);
@@ -101,9 +101,8 @@ impl Reader {
                 }
             }
             let is_due = ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
-            if is_due && self.now() > last_tick {
-                (last_tick, ticked_at) = (self.now(), frames_in);
-                self.send_tick(last_tick)?;
+            if is_due && self.tick()? {
+                ticked_at = frames_in;
             }
         }
     }
@@ -114,6 +113,13 @@ impl Reader {
             Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
             Tempo::Recorded => self.builder.clock(),
         }
+    }
+
+    /// Tells the shards how far the clock has come, if it has, and says whether.
+    fn tick(&mut self) -> Result<bool, Gone> {
+        let Some(now) = self.source.tick(self.now(), self.last_tick) else { return Ok(false) };
+        self.last_tick = now;
+        self.send_tick(now).map(|()| true)
     }
 
     fn tell(&self, event: ReaderEvent) -> Result<(), Gone> {
@@ -129,6 +135,7 @@ impl Reader {
             let polled = self.source.poll(&mut self.builder, Duration::ZERO);
             let frames = self.builder.len() as u64;
             self.deliver(frames)?;
+            self.tick()?;
             taken += frames;
             if !matches!(polled, Ok(Polled::Some)) {
                 break;

@@ -16,7 +16,7 @@ use crate::source::{SourceError, SourcePlan};
 use crate::state::{StateError, StateReader, of_lanes};
 use crate::store::Store;
 use crate::threads;
-use crate::time::{Clock, monotonic_now};
+use crate::time::{Clock, EventTime, monotonic_now};
 use crate::totals::Totals;
 use crate::vehicle::{VehicleLimit, Vehicles};
 pub use crate::writer::Undecodable;
@@ -316,6 +316,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
             clock: clock.clone(),
             events: event_sender.clone(),
             epoch: last.epoch,
+            last_tick: EventTime::MIN,
         };
         let name = format!("rhumb-reader-{index}");
         threads.push(threads::spawn(name, exited.clone(), move || reader.run()).map_err(RunError::Thread)?);

@@ -102,6 +102,19 @@ pub trait Source: Send {
     /// Called once, before the first poll.
     fn seek(&mut self, position: &Position) -> Result<(), SourceError>;
 
+    /// The epoch that ends at `position` is committed: nothing before it will be asked for again. Between two polls, in
+    /// order of epochs, perhaps not for each; also after an error or `End`.
+    fn committed(&mut self, position: &Position) {
+        let _ = position;
+    }
+
+    /// Between two polls of a live source, which may have been silent: how far the clock has come, if further than `last`,
+    /// which was told before. A source that will be read again after a crash remembers where it said so, and says it
+    /// there again.
+    fn tick(&mut self, now: EventTime, last: EventTime) -> Option<EventTime> {
+        (now > last).then_some(now)
+    }
+
     /// Counters of its own since the start, such as `kernel_drops`.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

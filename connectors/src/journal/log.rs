@@ -24,6 +24,7 @@ pub struct Log {
     /// Offset of the next entry.
     next: i64,
     syncer: Option<Syncer>,
+    written_bytes: u64,
 }
 
 /// What was found when a journal was opened.
@@ -74,6 +75,7 @@ impl Log {
             file,
             next,
             syncer: None,
+            written_bytes: 0,
         };
         Ok((log, Found { first, next, cut_bytes }))
     }
@@ -98,6 +100,11 @@ impl Log {
     /// Offset of the next entry.
     pub fn next(&self) -> i64 {
         self.next
+    }
+
+    /// Bytes of all blocks since it was opened.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// Reads what is in it from `offset` on.
@@ -138,6 +145,7 @@ impl Log {
             return Err(error);
         }
         *bytes += block.len() as u64;
+        self.written_bytes += block.len() as u64;
         match &self.syncer {
             Some(syncer) => syncer.wrote(file, block.len() as u64, self.next + i64::from(self.block.entries())),
             None => Ok(()),
@@ -167,6 +175,16 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Offset after the last entry of the journal in a folder; 0 if there is none. Changes nothing.
+pub fn end(folder: &Path) -> io::Result<i64> {
+    for segment in Segment::list(folder)?.iter().rev() {
+        if let Some(whole) = whole_blocks(segment)? {
+            return Ok(whole.next);
+        }
+    }
+    Ok(0)
 }
 
 /// When the file was last written.

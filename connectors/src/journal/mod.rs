@@ -13,7 +13,7 @@ mod sync;
 mod tests;
 
 pub use block::{Entry, Head};
-pub use log::{Found, Log};
+pub use log::{Found, Log, end};
 pub use replay::Replay;
 pub use sync::{Group, Synced};
 
