@@ -30,6 +30,10 @@ pub enum AlertReason {
     ZoneOpened,
     /// The zone's schedule or validity ended with the vehicle inside.
     ZoneClosed,
+    /// Another version of the zones has one that holds the vehicle, or gives it a shape that does.
+    ZoneAdded,
+    /// Another version of the zones lacks the one that the vehicle is in, or gives it a shape that does not hold it.
+    ZoneRemoved,
 }
 
 impl AlertKind {
@@ -70,6 +74,8 @@ impl AlertReason {
             AlertReason::Retracted => Some("retracted"),
             AlertReason::ZoneOpened => Some("zone_opened"),
             AlertReason::ZoneClosed => Some("zone_closed"),
+            AlertReason::ZoneAdded => Some("zone_added"),
+            AlertReason::ZoneRemoved => Some("zone_removed"),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::alert::AlertBatch;
 use crate::effects::Effects;
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
+use crate::reference::NewVersion;
 use crate::source::Position;
 use crate::state::StateTable;
 use crate::time::EventTime;
@@ -24,12 +25,16 @@ pub struct Tick {
     pub reader: usize,
     /// Whole seconds of the wall clock, or how far a recording has come.
     pub now: EventTime,
+    /// For so long before it nobody could be heard, because nothing ran. Microseconds.
+    pub away_us: i64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Barrier {
     pub epoch: u64,
     pub kind: BarrierKind,
+    /// Versions that are in force for the rows after it.
+    pub changes: Arc<[NewVersion]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use crate::builder::{Delivery, FrameBuilder};
 use crate::control::Control;
 use crate::message::{Barrier, BarrierKind, Message, ReaderReport, Tick};
-use crate::source::{Polled, Source, SourceError, Tempo};
+use crate::source::{Clocked, Polled, Source, SourceError, Tempo};
 use crate::time::{Clock, EventTime, SECOND_US};
 use crossbeam_channel::Sender;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Reader {
                 if self.tempo == Tempo::Live {
                     self.tick()?;
                 }
-                self.send_barrier(barrier, frames_in)?;
+                self.send_barrier(&barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
                     return Ok(());
                 }
@@ -78,7 +78,7 @@ impl Reader {
             }
             if ended {
                 // Sending to shards is how a reader with nothing to read learns that they are gone.
-                self.send_tick(self.last_tick)?;
+                self.send_tick(self.last_tick, 0)?;
                 continue;
             }
             let polled = self.source.poll(&mut self.builder, POLL_TIMEOUT);
@@ -117,9 +117,9 @@ impl Reader {
 
     /// Tells the shards how far the clock has come, if it has, and says whether.
     fn tick(&mut self) -> Result<bool, Gone> {
-        let Some(now) = self.source.tick(self.now(), self.last_tick) else { return Ok(false) };
+        let Some(Clocked { now, away_us }) = self.source.tick(self.now(), self.last_tick) else { return Ok(false) };
         self.last_tick = now;
-        self.send_tick(now).map(|()| true)
+        self.send_tick(now, away_us).map(|()| true)
     }
 
     fn tell(&self, event: ReaderEvent) -> Result<(), Gone> {
@@ -155,12 +155,12 @@ impl Reader {
         Ok(is_full)
     }
 
-    fn send_tick(&self, now: EventTime) -> Result<(), Gone> {
-        let tick = Tick { reader: self.index, now };
+    fn send_tick(&self, now: EventTime, away_us: i64) -> Result<(), Gone> {
+        let tick = Tick { reader: self.index, now, away_us };
         self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 
-    fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {
+    fn send_barrier(&mut self, barrier: &Barrier, frames_in: u64) -> Result<(), Gone> {
         let report = Arc::new(ReaderReport {
             reader: self.index,
             source: self.name.clone(),
@@ -169,7 +169,7 @@ impl Reader {
             counters: self.source.counters(),
         });
         for shard in &self.shards {
-            shard.send(Message::Barrier(barrier, report.clone())).map_err(|_| Gone)?;
+            shard.send(Message::Barrier(barrier.clone(), report.clone())).map_err(|_| Gone)?;
         }
         self.epoch = barrier.epoch;
         Ok(())

@@ -106,6 +106,10 @@ impl Zones {
         self.zones.iter()
     }
 
+    pub(crate) fn all(&self) -> &[Zone] {
+        &self.zones
+    }
+
     /// The ordinal of the zone with this id. Cost: a binary search.
     pub fn find(&self, id: &str) -> Option<u32> {
         let found = self.by_id.binary_search_by(|zone| self.id(*zone).cmp(id));

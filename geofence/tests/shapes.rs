@@ -60,12 +60,26 @@ fn wrapped(lon: f64) -> f64 {
     }
 }
 
+/// Its box on each side of 180 degrees once had only the latitudes of the end that lies there.
+#[test]
+fn corridor_that_slants_over_the_antimeridian_is_found_between_its_ends() {
+    let (zones, _) = zone_of(
+        &json!({"type": "LineString", "coordinates": [[179.9, -17.0], [-179.9, -16.8]]}),
+        &json!({"buffer_m": 100}),
+    );
+    let steps = || (1..40).map(|n| f64::from(n) / 40.0);
+    let (lat, lon): (Vec<f64>, Vec<f64>) = steps().map(|t| (-17.0 + 0.2 * t, wrapped(179.9 + 0.2 * t))).unzip();
+    let mut lists = ZoneLists::default();
+    zones.containing_batch(&lat, &lon, &mut lists);
+    assert!((0..lists.len()).all(|row| lists.row(row) == [0]), "{lists:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_corridor_is_what_is_near_its_line(
-        seed in any::<u64>(), lon in -180.0..180.0f64, lat in -80.0..80.0f64, corners in 1usize..12,
+        seed in any::<u64>(), lon in prop_oneof![-180.0..180.0f64, 179.99..180.0f64], lat in -80.0..80.0f64, corners in 1usize..12,
         log_buffer in 0.5..4.5f64, log_step in -3.0..0.5f64,
     ) {
         let mut scatter = Scatter(seed);

@@ -178,7 +178,7 @@ fn expected(config: &GeofenceConfig, frames: &[Drawn]) -> (BTreeMap<String, Vec<
     for (vehicle, path) in paths {
         let name = format!("v{vehicle}");
         let clock = clock_of(vehicle, frames);
-        let mut said = alerts(&config.zones, &config.rules, &name, None, &path.all, clock, true);
+        let mut said = alerts(&*config.zones, &config.rules, &name, None, &path.all, clock, true);
         // The begin of a visit is in its id alone.
         said.iter_mut().for_each(|said| said.4 = 0);
         said.sort();

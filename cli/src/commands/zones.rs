@@ -1,7 +1,7 @@
 //! `rhumb zones`: what is wrong with a file of zones, what is in it, which of them hold a point.
 
 use super::{Exit, count_of_mistakes, print_line, usage};
-use crate::config::{and_more, capped};
+use crate::config::{and_more, capped, misspelt_settings};
 use anyhow::Context;
 use rhumb_connectors::file::Unpacked;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
@@ -51,6 +51,7 @@ impl Zones {
         match self.what {
             What::Check(file) => Ok(match file.load()? {
                 Some(zones) => {
+                    file.say_misspelt(&zones);
                     let stats = zones.stats();
                     crate::terminal::say(format_args!(
                         "{}: ok: {} zones, {} vertices, {} bytes of index",
@@ -94,6 +95,18 @@ impl File {
             crate::terminal::say(format_args!("{}: {}", self.file.display(), count_of_mistakes(errors)));
         }
         Ok(zones)
+    }
+
+    /// Properties that are nearly settings.
+    fn say_misspelt(&self, zones: &ZoneSet) {
+        for ((zone, what), more) in capped(misspelt_settings(zones), |(_, what)| what.clone()) {
+            let (line, column) = zones.zone(zone as u32).place;
+            let (file, id) = (self.file.display(), zones.id(zone as u32));
+            crate::terminal::say(format_args!(
+                "{file}:{line}:{column}: warning: feature {zone} (id {id:?}): {what}{}",
+                and_more(more)
+            ));
+        }
     }
 
     fn line(&self, problem: &Problem) -> String {

@@ -63,7 +63,7 @@ fn query_needs_the_lake_and_none_of_the_inputs() {
     assert_eq!((&*told.stdout, &*told.stderr), ("n\n3\n", ""));
     let told = site.rhumb(&["query", "cars.toml", "select id from zones"]);
     expect![[r#"
-        error: there is no table zones; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions; the pipeline's zones cannot be read: cars.toml:13:9: operator geofence: zones: cannot read zones.geojson: there is no such file
+        error: the pipeline's zones cannot be read: cars.toml:13:9: operator geofence: zones: cannot read zones.geojson: there is no such file
     "#]]
     .assert_eq(&told.stderr);
     // What is wrong with operators is for those that run it.

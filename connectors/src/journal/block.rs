@@ -3,9 +3,10 @@
 //! A block, all numbers little-endian: bytes of the body (u32), entries in it (u32), offset of the first (i64), when
 //! they were received (i64, microseconds since 1970), XXH3-64 of all of the block but itself (u64), the body. An entry:
 //! its kind (u8); then of a datagram the sender's address (4 or 16 bytes by kind) and port (u16), bytes that were sent
-//! (u32), bytes that are kept (u32) and these; of a tick its time (i64).
+//! (u32), bytes that are kept (u32) and these; of a tick its time and how long nothing ran before it (i64 both).
 
 use rhumb_engine::lane::hash_of;
+use rhumb_engine::source::Clocked;
 use rhumb_engine::time::EventTime;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -30,7 +31,7 @@ pub enum Entry<'a> {
         bytes: &'a [u8],
     },
     /// The clock went on.
-    Tick(EventTime),
+    Tick(Clocked),
 }
 
 /// Appends a block. Entries that came at one time: datagrams of one system call, or a tick.
@@ -62,9 +63,10 @@ impl BlockWriter {
                 self.bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 self.bytes.extend_from_slice(bytes);
             }
-            Entry::Tick(at) => {
+            Entry::Tick(Clocked { now, away_us }) => {
                 self.bytes.push(TICK);
-                self.bytes.extend_from_slice(&at.0.to_le_bytes());
+                self.bytes.extend_from_slice(&now.0.to_le_bytes());
+                self.bytes.extend_from_slice(&away_us.to_le_bytes());
             }
         }
         self.entries += 1;
@@ -144,8 +146,10 @@ fn entry<'a>(rest: &mut &'a [u8]) -> Option<Entry<'a>> {
     let (kind, mut bytes) = rest.split_first()?;
     let ip = match *kind {
         TICK => {
-            *rest = bytes.get(8..)?;
-            return Some(Entry::Tick(EventTime(i64::from_le_bytes(bytes.first_chunk().copied()?))));
+            let now = EventTime(i64::from_le_bytes(take(&mut bytes)?));
+            let away_us = i64::from_le_bytes(take(&mut bytes)?);
+            *rest = bytes;
+            return Some(Entry::Tick(Clocked { now, away_us }));
         }
         DATAGRAM_V4 => IpAddr::from(take::<4>(&mut bytes)?),
         DATAGRAM_V6 => IpAddr::from(take::<16>(&mut bytes)?),
@@ -173,7 +177,7 @@ mod tests {
     fn entries_come_back_as_they_were_put_in() {
         let put = [
             Entry::Datagram { sender: "127.0.0.1:5027".parse().unwrap(), length: 3, bytes: b"abc" },
-            Entry::Tick(EventTime(-7)),
+            Entry::Tick(Clocked { now: EventTime(-7), away_us: 3 }),
             Entry::Datagram { sender: "[::1]:1".parse().unwrap(), length: 70_000, bytes: b"" },
         ];
         let mut writer = BlockWriter::default();

@@ -1,7 +1,7 @@
 //! The journal of one partition: appending, and what it holds when it is opened.
 
 use super::JournalConfig;
-use super::block::{BlockWriter, Entry};
+use super::block::{BlockWriter, Entry, entries};
 use super::replay::Replay;
 use super::segment::{Blocks, Next, PREFACE_BYTES, Segment};
 use super::sync::{Syncer, Synced};
@@ -25,6 +25,8 @@ pub struct Log {
     next: i64,
     syncer: Option<Syncer>,
     written_bytes: u64,
+    /// Of the newest tick in the newest file.
+    ticked: Option<EventTime>,
 }
 
 /// What was found when a journal was opened.
@@ -47,10 +49,10 @@ impl Log {
             let newest = modified(&segment.path)?;
             segments.push_back((segment, newest));
         }
-        let (mut next, mut cut_bytes, mut file) = (0, 0, None);
+        let (mut next, mut cut_bytes, mut file, mut ticked) = (0, 0, None, None);
         while let Some((segment, _)) = segments.back() {
             let bytes = std::fs::metadata(&segment.path)?.len();
-            let Some(whole) = whole_blocks(segment)? else {
+            let Some((whole, newest_tick)) = whole_blocks(segment)? else {
                 // A crash came between making the file and its first bytes.
                 cut_bytes += bytes;
                 std::fs::remove_file(&segment.path)?;
@@ -63,7 +65,7 @@ impl Log {
                 open.set_len(whole.read)?;
                 open.sync_all()?;
             }
-            (next, file) = (whole.next, Some((Arc::new(open), whole.read)));
+            (next, file, ticked) = (whole.next, Some((Arc::new(open), whole.read)), newest_tick);
             break;
         }
         let first = segments.front().map_or(next, |(segment, _)| segment.first);
@@ -76,6 +78,7 @@ impl Log {
             next,
             syncer: None,
             written_bytes: 0,
+            ticked,
         };
         Ok((log, Found { first, next, cut_bytes }))
     }
@@ -100,6 +103,11 @@ impl Log {
     /// Offset of the next entry.
     pub fn next(&self) -> i64 {
         self.next
+    }
+
+    /// When the clock was last told before it was opened, if that is in the newest file.
+    pub fn ticked(&self) -> Option<EventTime> {
+        self.ticked
     }
 
     /// Bytes of all blocks since it was opened.
@@ -180,7 +188,7 @@ impl Log {
 /// Offset after the last entry of the journal in a folder; 0 if there is none. Changes nothing.
 pub fn end(folder: &Path) -> io::Result<i64> {
     for segment in Segment::list(folder)?.iter().rev() {
-        if let Some(whole) = whole_blocks(segment)? {
+        if let Some((whole, _)) = whole_blocks(segment)? {
             return Ok(whole.next);
         }
     }
@@ -193,9 +201,14 @@ fn modified(path: &Path) -> io::Result<EventTime> {
     Ok(EventTime(since.unwrap_or_default().as_micros() as i64))
 }
 
-/// The blocks of a file, read up to the first that is not whole. `None`: it does not begin as a journal's.
-fn whole_blocks(segment: &Segment) -> io::Result<Option<Blocks>> {
+/// The blocks of a file, read up to the first that is not whole, and the newest tick in them. `None`: it does not begin as
+/// a journal's.
+fn whole_blocks(segment: &Segment) -> io::Result<Option<(Blocks, Option<EventTime>)>> {
     let Some(mut blocks) = Blocks::open(segment)? else { return Ok(None) };
-    while let Next::Block(_) = blocks.next()? {}
-    Ok(Some(blocks))
+    let mut ticked = None;
+    while let Next::Block(_) = blocks.next()? {
+        let tick = |entry| if let Entry::Tick(clocked) = entry { Some(clocked.now) } else { None };
+        ticked = entries(blocks.body()).filter_map(tick).last().or(ticked);
+    }
+    Ok(Some((blocks, ticked)))
 }

@@ -1,6 +1,7 @@
 use super::segment::Segment;
 use super::*;
 use proptest::prelude::*;
+use rhumb_engine::source::Clocked;
 use rhumb_engine::time::EventTime;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ fn read(log: &Log, from: i64) -> std::io::Result<Vec<(i64, i64, String)>> {
     while replay.next(|head, offset, entry| {
         let text = match entry {
             Entry::Datagram { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
-            Entry::Tick(at) => format!("tick {}", at.0),
+            Entry::Tick(clocked) => format!("tick {}", clocked.now.0),
         };
         all.push((offset, head.received_at.0, text));
     })? {}
@@ -56,7 +57,7 @@ fn what_was_written_is_read_from_any_offset_on() {
     for from in 0..=30 {
         assert_eq!(read(&log, from).unwrap(), all[from as usize..]);
     }
-    log.push(Entry::Tick(EventTime(77)));
+    log.push(Entry::Tick(Clocked { now: EventTime(77), away_us: 0 }));
     log.write(EventTime(78)).unwrap();
     assert_eq!(read(&log, 30).unwrap(), [(30, 78, "tick 77".to_owned())]);
 }

@@ -3,7 +3,7 @@
 use super::receiver::Datagram;
 use crate::acknowledge::Durability;
 use crate::journal::{Entry, Log, Replay};
-use rhumb_engine::source::Position;
+use rhumb_engine::source::{Clocked, Position};
 use rhumb_engine::time::{EventTime, duration_text, monotonic_now};
 use std::io;
 use std::path::PathBuf;
@@ -41,7 +41,9 @@ pub(super) struct Journaled {
     folder: PathBuf,
     replay: Option<Replay>,
     /// Of the replay.
-    tick: Option<EventTime>,
+    tick: Option<Clocked>,
+    /// When the clock was last told before this run; until it is told anew.
+    ticked_before: Option<EventTime>,
     held: Option<Held>,
     replayed: u64,
 }
@@ -64,7 +66,19 @@ impl Journaled {
         }
         let (keep_us, is_on) = (journals.config.keep_us, journals.is_on);
         let folder = journals.folder.clone();
-        Ok(Some(Journaled { log, keep_us, is_on, sockets, folder, replay: None, tick: None, held: None, replayed: 0 }))
+        let ticked_before = log.ticked();
+        Ok(Some(Journaled {
+            log,
+            keep_us,
+            is_on,
+            sockets,
+            folder,
+            replay: None,
+            tick: None,
+            ticked_before,
+            held: None,
+            replayed: 0,
+        }))
     }
 
     /// Reads from `offset` on, and appends after that. What acknowledgements wait for, if it is synced.
@@ -178,19 +192,22 @@ impl Journaled {
     }
 
     /// A tick of the replay, or a new one, which is written; and whether it is new.
-    pub fn tick(&mut self, now: EventTime, last: EventTime) -> Option<(EventTime, bool)> {
+    pub fn tick(&mut self, now: EventTime, last: EventTime) -> Option<(Clocked, bool)> {
         if let Some(tick) = self.tick.take() {
             return Some((tick, false));
         }
         if self.replay.is_some() || self.held.is_some() || now <= last {
             return None;
         }
-        if !self.is_on {
-            return Some((now, false));
+        let away_us = self.ticked_before.map_or(0, |before| now.0.saturating_sub(before.0).max(0));
+        let clocked = Clocked { now, away_us };
+        if self.is_on {
+            self.log.push(Entry::Tick(clocked));
+            // A tick that cannot be written has not been: the next one tries again.
+            self.log.write(now).ok()?;
         }
-        self.log.push(Entry::Tick(now));
-        // A tick that cannot be written has not been: the next one tries again.
-        self.log.write(now).ok().map(|()| (now, true))
+        self.ticked_before = None;
+        Some((clocked, self.is_on))
     }
 
     /// Entries before `offset` are not needed any more, but for those that are to be kept.

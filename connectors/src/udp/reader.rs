@@ -8,7 +8,7 @@ use crate::codec::Codec;
 use crate::codec::reply::When;
 use crate::journal::Entry;
 use rhumb_engine::builder::FrameBuilder;
-use rhumb_engine::source::{Polled, Position, Source, SourceError};
+use rhumb_engine::source::{Clocked, Polled, Position, Source, SourceError};
 use rhumb_engine::time::{Clock, EventTime};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -239,11 +239,17 @@ impl Source for UdpReader {
     }
 
     /// A tick is in the journal before it counts, and comes out of it at the same place.
-    fn tick(&mut self, now: EventTime, last: EventTime) -> Option<EventTime> {
-        let Some(journal) = &mut self.journal else { return (now > last).then_some(now) };
+    fn tick(&mut self, now: EventTime, last: EventTime) -> Option<Clocked> {
+        let Some(journal) = &mut self.journal else {
+            return (now > last).then_some(Clocked { now, away_us: 0 });
+        };
         let (at, is_new) = journal.tick(now, last)?;
         self.next_offset += i64::from(is_new);
         Some(at)
+    }
+
+    fn remembers_ticks(&self) -> bool {
+        self.journal.is_some()
     }
 
     /// `kernel_drops` is missing if the kernel does not tell.

@@ -5,6 +5,7 @@
 //! resolution that there is not. None of them fails.
 
 mod cells;
+pub mod geohash;
 mod places;
 
 use arrow::array::ArrayRef;
@@ -104,7 +105,7 @@ pub const FUNCTIONS: &[Function] = &[
         name: "geohash",
         arguments: &[("lat", Kind::Number), ("lon", Kind::Number), ("length", Kind::Whole)],
         gives: Kind::Text,
-        call: cells::geohash,
+        call: cells::geohash_cell,
     },
 ];
 

@@ -29,7 +29,7 @@ pub struct Told {
 }
 
 impl Told {
-    fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
+    pub fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
         Told { kind, zone, at, since, reason: AlertReason::Moved, left: None, retracts: false }
     }
 
@@ -49,8 +49,6 @@ pub struct Machine<'a> {
     pub zones: &'a Zones,
     /// By zone.
     pub rules: &'a RulesByZone,
-    /// The different `accuracy_max_m` of all zones, ascending, without infinity.
-    pub accuracies_m: &'a [f32],
     /// Whether passing through is looked for.
     pub crosses: bool,
     pub vehicle: &'a str,
@@ -159,6 +157,8 @@ impl Machine<'_> {
             match left {
                 Some((at, reason)) => {
                     self.forget_leaving(state, visit.zone);
+                    // A visit that a change of zones began may be younger than the fix that shows its end.
+                    let at = Fix { time: at.time.max(visit.since), ..at };
                     self.end_dwell(&visit, at.time, way.from.unwrap_or(to.fix), told);
                     told.push(Told { reason, ..Told::new(AlertKind::Exit, visit.zone, at, visit.since) });
                 }
@@ -354,7 +354,8 @@ impl Machine<'_> {
     /// Remembers the fix before where the newest is not trusted by all.
     fn anchor(&self, state: &mut State, from: Option<&Sample>, to: &Sample) {
         // How many limits it is over; an accuracy that is not known is over none.
-        let rank = |sample: &Sample| self.accuracies_m.partition_point(|limit| *limit < sample.marks.accuracy_m);
+        let limits_m = self.rules.accuracies_m();
+        let rank = |sample: &Sample| limits_m.partition_point(|limit| *limit < sample.marks.accuracy_m);
         let rank_of_newest = rank(to);
         if rank_of_newest == 0 {
             if let Some(open) = &mut state.open {
@@ -408,7 +409,7 @@ impl Machine<'_> {
 
     /// From when on a frame in the same zones means something all the same.
     pub fn wake(&self, state: &State, holding: &[u32], time: i64) -> i64 {
-        if !self.rules.watches() && self.accuracies_m.is_empty() {
+        if !self.rules.watches() && self.rules.accuracies_m().is_empty() {
             return if state.open.is_some() { i64::MIN } else { i64::MAX };
         }
         if state.open.is_some() || state.visits.iter().any(|v| self.rules(v.zone).speed_limit_mps.is_some()) {

@@ -3,6 +3,7 @@
 use super::schedule::{self, Schedule};
 use glob::Pattern;
 use jiff::tz::TimeZone;
+use rhumb_engine::time::duration;
 use rhumb_geofence::Zone;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub struct RulesByZone {
     dwells: bool,
     /// Some zone looks at frames whose zones are those of the frame before: at the time or at the speed.
     watches: bool,
+    /// The different `accuracy_max_m`, ascending, without infinity.
+    accuracies_m: Arc<[f32]>,
 }
 
 impl RulesByZone {
@@ -111,6 +114,10 @@ impl RulesByZone {
 
     pub fn watches(&self) -> bool {
         self.watches
+    }
+
+    pub fn accuracies_m(&self) -> &[f32] {
+        &self.accuracies_m
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &ZoneRules> {
@@ -140,7 +147,12 @@ impl FromIterator<ZoneRules> for RulesByZone {
         let of = rules.into_iter().map(place).collect();
         let dwells = different.iter().any(|rules| rules.dwell_us.is_some());
         let watches = |rules: &ZoneRules| rules.speed_limit_mps.is_some() || !rules.schedule.is_always();
-        RulesByZone { of, dwells, watches: dwells || different.iter().any(watches), different: different.into() }
+        let watches = dwells || different.iter().any(watches);
+        let mut accuracies_m: Vec<f32> =
+            different.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
+        accuracies_m.sort_unstable_by(f32::total_cmp);
+        accuracies_m.dedup();
+        RulesByZone { of, dwells, watches, accuracies_m: accuracies_m.into(), different: different.into() }
     }
 }
 
@@ -152,6 +164,23 @@ impl std::ops::Index<usize> for RulesByZone {
         &self.different[self.of[zone] as usize]
     }
 }
+
+/// Properties of a zone that set something, as `of_zone` reads them; all others are the zone's own.
+pub const SETTINGS: [&str; 13] = [
+    "accuracy_max_m",
+    "confirm_for",
+    "confirm_frames",
+    "dwell",
+    "exit_buffer_m",
+    "groups",
+    "schedule",
+    "speed_limit",
+    "speed_limit_for",
+    "time_zone",
+    "valid_from",
+    "valid_until",
+    "vehicles",
+];
 
 /// Farther than this the distance to a border is not measured well.
 pub const EXIT_BUFFER_MAX_M: f64 = 10_000.0;
@@ -219,20 +248,6 @@ impl Properties<'_> {
             None => self.refuse(name, "hours such as \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\""),
         }
     }
-}
-
-/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
-pub fn duration(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
-    let of = match &text[digits..] {
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => 86_400_000_000,
-        _ => return None,
-    };
-    text[..digits].parse::<i64>().ok()?.checked_mul(of)
 }
 
 /// Metres a second in `"50 km/h"`, `"30 mph"`, `"14 m/s"`, `"20 knots"`.

@@ -56,6 +56,21 @@ impl Corrections {
         0
     }
 
+    /// Of a version of the zones with other ordinals; what is known of zones that are gone goes with them.
+    pub fn renumber(&mut self, next: impl Fn(u32) -> Option<u32>) {
+        self.known.retain_mut(|known| next(known.zone).map(|zone| known.zone = zone).is_some());
+    }
+
+    /// Alerts that stand and may be told again, with another id.
+    pub fn know(&mut self, told: Vec<Known>) {
+        for new in told {
+            let same = |known: &Known| (known.kind, known.zone, known.time) == (new.kind, new.zone, new.time);
+            if !self.known.iter().any(same) {
+                self.known.push(new);
+            }
+        }
+    }
+
     /// Forgets alerts of before `time`, which no late frame reaches.
     pub fn forget_before(&mut self, time: i64) {
         self.known.retain(|known| known.time >= time);
@@ -66,6 +81,9 @@ impl Corrections {
         self.known.capacity() * size_of::<Known>()
     }
 }
+
+/// Marks revisions that are versions of the zones: no vehicle is corrected so often.
+const BY_VERSION: u32 = 1 << 31;
 
 /// Alerts on their way out, of one batch.
 pub struct Teller<'a> {
@@ -99,6 +117,11 @@ impl Teller<'_> {
                 None => self.push(told, shown, 0, None),
             }
         }
+    }
+
+    /// What a version of the zones means by itself. Told by two versions at one instant, it has two ids.
+    pub fn tell_change(&mut self, all: &[Told], shown: Shown, version: i64) {
+        all.iter().for_each(|told| self.push(told, shown, BY_VERSION | version as u32, None));
     }
 
     /// What a late frame corrects.

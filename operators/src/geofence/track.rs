@@ -281,8 +281,7 @@ mod tests {
         let text = r#"{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}}"#;
         let zones = Zones::from_geojson(text, &ZoneOptions::default()).expect("a zone").0;
         let rules = RulesByZone::from(vec![ZoneRules::plain()]);
-        let machine =
-            Machine { zones: &zones, rules: &rules, accuracies_m: &[], crosses: false, vehicle: "v", group: None };
+        let machine = Machine { zones: &zones, rules: &rules, crosses: false, vehicle: "v", group: None };
         let mut tracks = Tracks::new(Paths::new(16, false));
         tracks.reach(VEHICLES, 64);
         let (mut told, mut most) = (Vec::new(), 0);

@@ -44,17 +44,7 @@ pub fn applies(rules: &ZoneRules, vehicle: &str, group: Option<&str>) -> bool {
 
 /// One answer for each frame of a path in order of time.
 pub fn why(config: &GeofenceConfig, vehicle: &str, group: Option<&str>, zone: u32, path: &[Recorded]) -> Vec<Why> {
-    let mut accuracies_m: Vec<f32> =
-        config.rules.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
-    accuracies_m.sort_unstable_by(f32::total_cmp);
-    let machine = Machine {
-        zones: &config.zones,
-        rules: &config.rules,
-        accuracies_m: &accuracies_m,
-        crosses: true,
-        vehicle,
-        group,
-    };
+    let machine = Machine { zones: &config.zones, rules: &config.rules, crosses: true, vehicle, group };
     let rules = &config.rules[zone as usize];
     let mut state = State::default();
     let mut from: Option<Sample> = None;

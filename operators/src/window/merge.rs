@@ -3,12 +3,14 @@
 
 use super::config::Shape;
 use super::deltas::{Deltas, Item};
-use super::key::{Key, Keys};
+use super::key::{Key, Keys, Value};
 use super::open::Open;
 use super::rows::{RowPlan, Rows};
 use super::state;
+use crate::geofence::Shared;
 use arrow::array::RecordBatch;
 use rhumb_engine::operator::Merger;
+use rhumb_engine::reference::Change;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::EventTime;
 use std::any::Any;
@@ -42,9 +44,15 @@ pub struct WindowMerger {
     parts: Vec<Part>,
     /// Parts of ours that there have been, beside the first.
     more: i32,
-    /// Keys for which windows without frames are told too.
+    /// Keys for which windows without frames are told too: zones.
     known: Vec<Key>,
+    tells_empty: bool,
     filled: Option<Filled>,
+}
+
+/// The key of a window that is keyed by zone alone.
+fn zone_key(id: &str) -> Key {
+    [Value::Text(id.into())].into()
 }
 
 /// Windows of our own part, by start, that have a row for every known key.
@@ -62,12 +70,23 @@ impl WindowMerger {
     pub fn new(plan: Arc<RowPlan>, part: i32, direct: bool) -> WindowMerger {
         let parts = vec![Part { id: part, open: Open::new(&plan, direct) }];
         let (keys, numbers) = (Keys::default(), Vec::new());
-        WindowMerger { plan, direct, keys, numbers, parts, more: 0, known: Vec::new(), filled: None }
+        WindowMerger {
+            plan,
+            direct,
+            keys,
+            numbers,
+            parts,
+            more: 0,
+            known: Vec::new(),
+            tells_empty: false,
+            filled: None,
+        }
     }
 
-    /// Tells of windows without frames, too, for these keys.
-    pub fn with_empty(self, known: Vec<Key>) -> WindowMerger {
-        WindowMerger { known, ..self }
+    /// Tells of windows without frames, too, for these zones, and for others once the zones are others.
+    pub fn with_empty(self, zones: &[String]) -> WindowMerger {
+        let known: Vec<Key> = zones.iter().map(|zone| zone_key(zone)).collect();
+        WindowMerger { tells_empty: !known.is_empty(), known, ..self }
     }
 
     fn part(&mut self, id: i32) -> &mut Part {
@@ -194,6 +213,14 @@ impl Merger for WindowMerger {
             self.compact();
         }
         if rows.is_empty() { Vec::new() } else { vec![rows.finish()] }
+    }
+
+    fn change(&mut self, change: &Change) {
+        if self.tells_empty
+            && let Some(zones) = Shared::of(&change.content)
+        {
+            self.known = zones.zone_ids().map(zone_key).collect();
+        }
     }
 
     fn snapshot(&self, state: &mut StateWriter) {

@@ -26,7 +26,7 @@ pub use config::{Aggregate, AggregateError, Shape, WindowConfig};
 use arrow::datatypes::FieldRef;
 use deltas::InDeltas;
 use in_shard::InShard;
-use key::{Key, VEHICLE, Value, ZONE};
+use key::{VEHICLE, ZONE};
 use merge::WindowMerger;
 use rhumb_engine::definition::Definition;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
@@ -97,8 +97,6 @@ impl OperatorPlan for WindowPlan {
             return None;
         }
         let direct = self.config.key == [ZONE];
-        let zone = |id: &String| -> Key { [Value::Text(id.as_str().into())].into() };
-        let known = self.config.empty_zones.iter().map(zone).collect();
-        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(known)))
+        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(&self.config.empty_zones)))
     }
 }

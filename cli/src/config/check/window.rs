@@ -1,11 +1,11 @@
 //! `[operator.window]`: keys and aggregates over columns that there are.
 
 use super::Check;
-use super::chain::{Class, Columns};
+use super::chain::Columns;
 use crate::config::describe::AGGREGATES;
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::typed::Table;
-use crate::config::value::{At, duration_text};
+use crate::config::value::{At, ValueKind, duration_text};
 use rhumb_operators::window::{Aggregate, AggregateError, Shape, WindowConfig, cell_resolution};
 use std::collections::{HashMap, HashSet};
 
@@ -171,8 +171,8 @@ impl Check {
 }
 
 fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
-    let fits = |class| matches!(class, Class::Text | Class::Whole | Class::Flag);
-    match (name, columns.class(name)) {
+    let fits = |kind| matches!(kind, ValueKind::Text | ValueKind::Whole | ValueKind::Flag);
+    match (name, columns.kind(name)) {
         ("zone_id", None) if columns.zones() => Ok(()),
         ("zone_id", None) => Err(match columns.geofence_at.filter(|at| *at > columns.place) {
             Some(_) => {
@@ -186,10 +186,10 @@ fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
             Err("\"zone_ids\" is a list; write \"zone_id\": a frame then counts once in each of its zones".to_owned())
         }
         _ if cell_resolution(name).is_some() => Ok(()),
-        (_, Some(class)) if fits(class) => Ok(()),
-        (_, Some(class)) => Err(format!(
+        (_, Some(kind)) if fits(kind) => Ok(()),
+        (_, Some(kind)) => Err(format!(
             "\"{name}\" is {}, which makes a key of every value; write a column of texts, whole numbers or flags: {}",
-            class.name(),
+            kind.name(),
             listed(&keys(columns, fits))
         )),
         (_, None) if name.starts_with("h3") => Err(format!("no cell \"{name}\"; cells are \"h3_0\" to \"h3_15\"")),
@@ -197,7 +197,7 @@ fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
     }
 }
 
-fn keys(columns: &Columns, fits: impl Fn(Class) -> bool) -> Vec<&str> {
+fn keys(columns: &Columns, fits: impl Fn(ValueKind) -> bool) -> Vec<&str> {
     let mut names = columns.names(fits);
     if columns.zones() {
         names.push("zone_id");
@@ -218,17 +218,17 @@ fn aggregate(text: &str, columns: &Columns) -> Result<Aggregate, String> {
         }
         other => other.to_string(),
     })?;
-    let numeric = |class| matches!(class, Class::Whole | Class::Fraction);
-    let any = |class| class != Class::List;
+    let numeric = |kind| matches!(kind, ValueKind::Whole | ValueKind::Fraction);
+    let any = |kind| kind != ValueKind::List;
     let counts = matches!(aggregate, Aggregate::Distinct(_));
     let names = || if counts { columns.names(any) } else { columns.names(numeric) };
     let Some(name) = aggregate.column() else { return Ok(aggregate) };
-    match columns.class(name) {
+    match columns.kind(name) {
         None => Err(format!("no column \"{name}\" here; {}", instead(name, names()))),
-        Some(class) if !counts && !numeric(class) => {
-            Err(format!("\"{name}\" is {}; write a column of numbers: {}", class.name(), listed(&names())))
+        Some(kind) if !counts && !numeric(kind) => {
+            Err(format!("\"{name}\" is {}; write a column of numbers: {}", kind.name(), listed(&names())))
         }
-        Some(class) if !any(class) => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
+        Some(kind) if !any(kind) => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
         Some(_) => Ok(aggregate),
     }
 }

@@ -224,7 +224,8 @@ impl NmeaCodec {
         out: &mut FrameBuilder,
     ) {
         match self.open_instant() {
-            Some(instant) if instant.time == time => {
+            // A receiver that reports once a day does so at one time of day.
+            Some(instant) if instant.time == time && instant.date.is_none_or(|day| date.is_none_or(|d| d == day)) => {
                 instant.merge(said);
                 instant.date = instant.date.or(date);
             }
