@@ -79,6 +79,7 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
         sources: vec![(Arc::new(FilePlan::new("recording", config, make)), false)],
         operators: plans(operators, &case.zones),
         sinks: if has_lake { vec![lake] } else { Vec::new() },
+        alert_log: None,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod acknowledge;
 pub mod alerts;
 pub mod codec;
 pub mod file;
+pub mod journal;
 pub mod kafka;
 pub mod lake;
 pub mod simulate;

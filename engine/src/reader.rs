@@ -3,7 +3,7 @@
 use crate::builder::{Delivery, FrameBuilder};
 use crate::control::Control;
 use crate::message::{Barrier, BarrierKind, Message, ReaderReport, Tick};
-use crate::source::{Polled, Position, Source, SourceError, Tempo};
+use crate::source::{Clocked, Polled, Position, Source, SourceError, Tempo};
 use crate::time::{Clock, EventTime, SECOND_US};
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
@@ -108,7 +108,7 @@ impl Reader {
         match ordered {
             Some(barrier) => self.pass(&barrier)?,
             // Sending to shards is how a reader with nothing to read learns that they are gone.
-            None if self.done.has_ended => self.send_tick(self.done.last_tick)?,
+            None if self.done.has_ended => self.send_tick(self.done.last_tick, 0)?,
             None => self.poll(patience)?,
         }
         Ok(Stepped::Going)
@@ -121,8 +121,7 @@ impl Reader {
         }
         // Where a recording's clock is told must not depend on when somebody wants an epoch.
         if self.tempo == Tempo::Live {
-            let now = self.now().max(self.done.last_tick);
-            self.tick(now)?;
+            self.tick()?;
         }
         self.send_barrier(barrier)?;
         self.done.last_epoch = is_last.then_some(barrier.epoch);
@@ -139,23 +138,14 @@ impl Reader {
             Ok(Polled::End) => self.end(Ok(()))?,
             Err(error) => self.end(Err(error))?,
         }
-        let Done { has_ended, frames_in, ticked_at, last_tick, .. } = self.done;
+        let Done { has_ended, frames_in, ticked_at, .. } = self.done;
         let is_due = has_ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
-        let now = self.now();
-        if is_due && now > last_tick {
-            self.tick(now)?;
-        }
-        Ok(())
+        if is_due { self.tick() } else { Ok(()) }
     }
 
     fn end(&mut self, how: Result<(), SourceError>) -> Result<(), Gone> {
         self.done.has_ended = true;
         self.tell(ReaderEvent::Ended(how))
-    }
-
-    fn tick(&mut self, now: EventTime) -> Result<(), Gone> {
-        (self.done.last_tick, self.done.ticked_at) = (now, self.done.frames_in);
-        self.send_tick(now)
     }
 
     /// How far the source's clock has come: whole seconds of the wall clock, or how far a recording has come.
@@ -164,6 +154,13 @@ impl Reader {
             Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
             Tempo::Recorded => self.builder.clock(),
         }
+    }
+
+    /// Tells the shards how far the clock has come, if it has.
+    fn tick(&mut self) -> Result<(), Gone> {
+        let Some(Clocked { now, away_us }) = self.source.tick(self.now(), self.done.last_tick) else { return Ok(()) };
+        (self.done.last_tick, self.done.ticked_at) = (now, self.done.frames_in);
+        self.send_tick(now, away_us)
     }
 
     fn tell(&self, event: ReaderEvent) -> Result<(), Gone> {
@@ -177,6 +174,7 @@ impl Reader {
         for _ in 0..polls {
             let polled = self.source.poll(&mut self.builder, Duration::ZERO);
             self.deliver()?;
+            self.tick()?;
             if !matches!(polled, Ok(Polled::Some)) {
                 break;
             }
@@ -197,8 +195,8 @@ impl Reader {
         Ok(is_full)
     }
 
-    fn send_tick(&self, now: EventTime) -> Result<(), Gone> {
-        let tick = Tick { reader: self.index, now };
+    fn send_tick(&self, now: EventTime, away_us: i64) -> Result<(), Gone> {
+        let tick = Tick { reader: self.index, now, away_us };
         self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 

@@ -8,8 +8,8 @@ mod watch;
 
 pub(crate) use follow::Followed;
 pub use follow::InForce;
-pub use watch::Watcher;
 pub(crate) use start::Start;
+pub use watch::Watcher;
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -127,6 +127,18 @@ pub trait Source: Send {
         false
     }
 
+    /// Between two polls of a live source, which may have been silent: how far the clock has come, if further than `last`,
+    /// which was told before. A source that will be read again after a crash remembers where it said so, and says it
+    /// there again.
+    fn tick(&mut self, now: EventTime, last: EventTime) -> Option<Clocked> {
+        (now > last).then_some(Clocked { now, away_us: 0 })
+    }
+
+    /// Whether ticks are told again after a crash, and with them how long nothing ran.
+    fn remembers_ticks(&self) -> bool {
+        false
+    }
+
     /// Counters of its own since the start, such as `kernel_drops`.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

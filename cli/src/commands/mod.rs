@@ -8,6 +8,7 @@ mod query;
 mod run;
 mod simulate;
 mod summary;
+mod tap;
 mod test;
 mod unread;
 mod why;
@@ -54,6 +55,8 @@ pub enum Command {
     Query(query::Query),
     /// Make up a fleet that drives, and send its frames
     Simulate(simulate::Simulate),
+    /// Print alerts as they arise
+    Tap(tap::Tap),
     /// Look at a file of zones
     Zones(zones::Zones),
     /// Say what the bytes of a device mean
@@ -69,6 +72,7 @@ impl Command {
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
             Command::Simulate(command) => command.run(),
+            Command::Tap(command) => command.run(),
             Command::Zones(command) => command.run(),
             Command::Decode(command) => command.run(),
         }

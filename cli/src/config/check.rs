@@ -16,7 +16,7 @@ mod trips;
 mod validate;
 mod window;
 
-use super::means::{Checked, EngineMeans, OperatorKind, OperatorMeans, SourceMeans};
+use super::means::{AlertLogMeans, Checked, EngineMeans, JournalKind, OperatorKind, OperatorMeans, SourceMeans};
 use super::mistake::{Location, Mistakes};
 use super::place::{Place, PlaceZones};
 use super::typed::{Member, Table, Typed};
@@ -117,6 +117,11 @@ fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
         path_keep: number("path_keep").unwrap_or(1) as usize,
         offline_after_us: number("offline_after").unwrap_or_default(),
         vehicles_max: number("vehicles_max").unwrap_or(1) as usize,
+        alert_log: AlertLogMeans {
+            sync_us: number("alert_log_sync").unwrap_or_default(),
+            keep_us: number("alert_log_keep").unwrap_or_default(),
+            kind: table.get::<String>("alert_log").map(|kind| JournalKind::named(&kind)),
+        },
     };
     assert!(table.is_used_up(), "every field of the engine is asked for");
     means

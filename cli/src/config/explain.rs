@@ -73,6 +73,19 @@ pub fn explain(
     out.heading("data");
     out.field("checkpoints", checked.data.display().to_string());
     out.field("lake", checked.data.join("lake").display().to_string());
+    out.field(
+        "alert log",
+        match checked.engine.alert_log.log(&checked.sources) {
+            None => "off: alerts are in the lake, with their epoch".to_owned(),
+            Some(log) => {
+                let synced = log.sync.map_or("left to the operating system".to_owned(), |group| {
+                    format!("synced within {}", duration_text(group.every.as_micros() as i64))
+                });
+                let folder = rhumb_connectors::alerts::folder(&checked.data);
+                format!("{}, {synced}, kept {}", folder.display(), duration_text(log.keep_us))
+            }
+        },
+    );
     Ok(out.text)
 }
 
@@ -98,6 +111,7 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
                 format!("{}, one a socket; each with a thread and a buffer of {buffer}", udp.sockets),
             );
             out.field("time", format!("live; {rollover}"));
+            out.field("keeps", udp.journal.promise());
         }
         SourceKind::Tcp(tcp) => {
             out.field("reads", format!("at most {} connections a reader on tcp {}", tcp.connections_max, tcp.listen));

@@ -4,14 +4,17 @@ use super::expected::TestMeans;
 use super::mistake::Location;
 use super::value::Secret;
 use arrow::datatypes::FieldRef;
+use rhumb_connectors::alerts::AlertLogFiles;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::journal::{Group, JournalConfig};
 use rhumb_connectors::kafka::{KafkaConfig, KafkaSinkConfig};
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
 use rhumb_engine::reference::Reference;
+use rhumb_engine::time::duration_text;
 use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::expression::Expression;
@@ -22,6 +25,7 @@ use rhumb_operators::window::WindowConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A pipeline without mistakes.
 #[derive(Clone)]
@@ -54,6 +58,16 @@ pub struct EngineMeans {
     pub path_keep: usize,
     pub offline_after_us: i64,
     pub vehicles_max: usize,
+    pub alert_log: AlertLogMeans,
+}
+
+/// The alert log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlertLogMeans {
+    /// `None`: as the sources ask for.
+    pub kind: Option<JournalKind>,
+    pub sync_us: i64,
+    pub keep_us: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +116,14 @@ impl SourceMeans {
         }
     }
 
+    /// Whether its frames are of now: somebody may wait for their alerts.
+    pub fn is_live(&self) -> bool {
+        match &self.kind {
+            SourceKind::Udp(_) | SourceKind::Tcp(_) | SourceKind::Kafka(_) => true,
+            SourceKind::File(file) => file.speed != Speed::Max,
+        }
+    }
+
     /// Whether its input comes in pieces that each stand for themselves.
     pub fn has_datagrams(&self) -> bool {
         matches!(self.kind, SourceKind::Udp(_) | SourceKind::Kafka(_))
@@ -116,6 +138,62 @@ pub struct UdpMeans {
     pub datagram_max_bytes: usize,
     /// Empty: everyone.
     pub allow: Vec<AllowedNet>,
+    pub journal: JournalMeans,
+}
+
+/// The journal of a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JournalMeans {
+    pub kind: JournalKind,
+    pub config: JournalConfig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalKind {
+    Fsync,
+    Os,
+    Off,
+}
+
+impl JournalKind {
+    /// One of `fsync`, `os` and `off`.
+    pub fn named(name: &str) -> JournalKind {
+        match name {
+            "fsync" => JournalKind::Fsync,
+            "os" => JournalKind::Os,
+            _ => JournalKind::Off,
+        }
+    }
+}
+
+impl AlertLogMeans {
+    /// Of a pipeline with these sources; `None`: there is none.
+    pub fn log(&self, sources: &[SourceMeans]) -> Option<AlertLogFiles> {
+        let by_sources = if sources.iter().any(SourceMeans::is_live) { JournalKind::Fsync } else { JournalKind::Off };
+        let group = Group { every: Duration::from_micros(self.sync_us.unsigned_abs()), bytes: u64::MAX };
+        let sync = match self.kind.unwrap_or(by_sources) {
+            JournalKind::Off => return None,
+            JournalKind::Os => None,
+            JournalKind::Fsync => Some(group),
+        };
+        Some(AlertLogFiles { sync, keep_us: self.keep_us })
+    }
+}
+
+impl JournalMeans {
+    /// What is promised of frames that have come, in a sentence.
+    pub fn promise(&self) -> String {
+        match (self.kind, self.config.sync) {
+            (JournalKind::Off, _) => {
+                "journal off: frames that are not committed when the process ends are lost (at most once)".to_owned()
+            }
+            (_, Some(group)) => format!(
+                "journal synced within {}: what was synced is never lost, and devices are acknowledged only then",
+                duration_text(group.every.as_micros() as i64)
+            ),
+            (_, None) => "journal left to the operating system: frames survive the process, not the machine".to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

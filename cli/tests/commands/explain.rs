@@ -63,7 +63,8 @@ fn explain_says_how_topics_are_read_and_what_is_sent_and_shows_no_secret() {
             properties  client.rack
             time        live, received when the record was written; times set back by 1024 weeks are repaired
             codec       json
-    "#]].assert_eq(&of(&plan, "sources"));
+    "#]]
+    .assert_eq(&of(&plan, "sources"));
     expect![[r#"
         sinks
           lake
@@ -75,7 +76,8 @@ fn explain_says_how_topics_are_read_and_what_is_sent_and_shows_no_secret() {
             frames      topic gps.accepted, json, keyed by vehicle
             alerts      topic gps.alerts, json, keyed by vehicle; id and sequence in headers
             delivered   at least once, before each commit; a record that is not taken for 2m stops the run
-    "#]].assert_eq(&of(&plan, "sinks"));
+    "#]]
+    .assert_eq(&of(&plan, "sinks"));
     expect![[r#"
         lanes and shards
             lanes       one a partition of gps, on 2 shards; a vehicle is known in its partition
@@ -85,7 +87,8 @@ fn explain_says_how_topics_are_read_and_what_is_sent_and_shows_no_secret() {
             future      frames more than 5m ahead of their receipt are rejected
             path        16 fixes of each vehicle are remembered
             vehicles    at most 5000000, offline after 10m of silence
-    "#]].assert_eq(&of(&plan, "lanes and shards"));
+    "#]]
+    .assert_eq(&of(&plan, "lanes and shards"));
     expect![[r#"
         lanes and shards
             lanes       64, by hash of the vehicle, on 2 shards
@@ -96,7 +99,8 @@ fn explain_says_how_topics_are_read_and_what_is_sent_and_shows_no_secret() {
             future      frames more than 5m ahead of their receipt are rejected
             path        16 fixes of each vehicle are remembered
             vehicles    at most 5000000, offline after 10m of silence
-    "#]].assert_eq(&of(&pipeline(udp), "lanes and shards"));
+    "#]]
+    .assert_eq(&of(&pipeline(udp), "lanes and shards"));
 }
 
 #[test]

@@ -77,11 +77,17 @@ impl Writing {
         let (mut log, found) = Log::open(folder, config)?;
         if found.cut_bytes > 0 {
             let folder = folder.display();
-            tracing::warn!("alert log {folder}: {} bytes at its end were half-written and are cut off", found.cut_bytes);
+            tracing::warn!(
+                "alert log {folder}: {} bytes at its end were half-written and are cut off",
+                found.cut_bytes
+            );
         }
         let mut logged = Logged::default();
         let mut tail = Tail::new(folder, position.unmatched);
-        while tail.next(|number, told_at, record| drop(logged.insert(record.alert_id, (number, told_at))))? != Tailed::End {}
+        let mut put = |number, told_at, record: &Record| {
+            logged.insert(record.alert_id, (number, told_at));
+        };
+        while tail.next(&mut put)? != Tailed::End {}
         log.start("alerts", position.next)?;
         Ok(Writing {
             folder: folder.to_owned(),
@@ -118,7 +124,8 @@ impl AlertLog for Writing {
             }
             let record = Record::of(alerts, row, &self.vehicles[shard]);
             let bytes = std::mem::take(&mut self.record);
-            self.record = postcard::to_extend(&record, bytes).map_err(|cause| SinkError::new("encode an alert", cause))?;
+            self.record =
+                postcard::to_extend(&record, bytes).map_err(|cause| SinkError::new("encode an alert", cause))?;
             self.log.push(Entry::Record(&self.record));
             self.record.clear();
             numbers.push(self.log.next() + self.unwritten);

@@ -80,7 +80,8 @@ impl Tail {
         match (opened, segments.get(after)) {
             (None, None) => Ok(Some(Tailed::End)),
             (Some((segment, mut blocks)), following) => {
-                let ends = following.map_or(Ok(None), |following| end_of(&segment).map(|end| Some((following, end))))?;
+                let ends =
+                    following.map_or(Ok(None), |following| end_of(&segment).map(|end| Some((following, end))))?;
                 match ends {
                     Some((following, end)) if end <= self.next => Ok(Some(self.skip_to(following.first))),
                     _ => {

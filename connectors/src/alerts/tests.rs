@@ -21,7 +21,9 @@ impl Clock for At {
 
 fn vehicles() -> Arc<Vehicles> {
     let vehicles = Vehicles::default();
-    ["car", "bus"].map(|id| vehicles.intern(id, Lane(0)));
+    for id in ["car", "bus"] {
+        vehicles.intern(id, Lane(0));
+    }
     Arc::new(vehicles)
 }
 

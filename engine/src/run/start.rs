@@ -188,7 +188,7 @@ impl Start<'_> {
         let now = EventTime(self.clock.now().0 / SECOND_US * SECOND_US);
         let resumed = |source: &Opened| Resumed {
             source: source.plan.name().into(),
-            now: (source.plan.tempo() == Tempo::Live).then_some(now),
+            now: (source.plan.tempo() == Tempo::Live && !source.source.remembers_ticks()).then_some(now),
         };
         let resumed: Vec<Resumed> = sources.iter().map(resumed).collect();
         let mut chains = Vec::new();

@@ -64,7 +64,9 @@ impl Fuse {
         let once_in = burning.once_in;
         let fate = match burning.is_dead {
             true => Fate::Undone,
-            false if burning.dice.once_in(once_in) => [Fate::Undone, Fate::Unheard, Fate::Refused][burning.dice.below(3)],
+            false if burning.dice.once_in(once_in) => {
+                [Fate::Undone, Fate::Unheard, Fate::Refused][burning.dice.below(3)]
+            }
             false => Fate::Done,
         };
         burning.is_dead |= matches!(fate, Fate::Undone | Fate::Unheard);

@@ -68,9 +68,10 @@ impl Sink for Segments {
         let vehicles = self.context.vehicles[output.shard].clone();
         let frames = &output.frames;
         for row in 0..frames.len() {
-            let zones = frames.zones.as_ref().map_or(Vec::new(), |zones| {
-                zones.of(row).iter().map(|zone| zones.ids.value(*zone as usize)).collect()
-            });
+            let zones = frames
+                .zones
+                .as_ref()
+                .map_or(Vec::new(), |zones| zones.of(row).iter().map(|zone| zones.ids.value(*zone as usize)).collect());
             let (frame, offset) = (frames.frame(row, &vehicles), frames.offset.value(row));
             let line = format!("{}@{offset} {} {}", frames.origin.partition, frame.vehicle, zones.join("+"));
             self.table("history").push(line);

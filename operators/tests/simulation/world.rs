@@ -213,14 +213,7 @@ impl World {
     pub fn new(seed: u64, broken: Option<Broken>) -> World {
         let mut dice = Dice::new(seed);
         let logs = Arc::new(crate::input::logs(&mut dice));
-        World {
-            dice,
-            logs,
-            objects: Arc::default(),
-            lake: Arc::default(),
-            broken,
-            trace: DefaultHasher::new(),
-        }
+        World { dice, logs, objects: Arc::default(), lake: Arc::default(), broken, trace: DefaultHasher::new() }
     }
 
     pub fn logs(&self) -> &[Vec<Record>] {
@@ -297,6 +290,7 @@ impl World {
             sources: vec![(Arc::new(logs), false)],
             operators: operators(),
             sinks: vec![Arc::new(lake)],
+            alert_log: None,
         };
         let objects = Objects { objects: self.objects.clone(), fuse: fuse.clone(), broken: self.broken };
         let store = Store::new(Arc::new(objects)).expect("a runtime");

@@ -1,10 +1,12 @@
 //! The pipeline itself and `[engine]`.
 
-use super::{Field, Kind, Section};
-use crate::config::value::{DAY, HOUR, MILLISECOND, SECOND};
+use super::{Field, Kind, Section, Words};
+use crate::config::value::{DAY, HOUR, MILLISECOND, MINUTE, SECOND};
 
 /// Tables of later versions, by their first word.
 pub const LATER: &[&str] = &["server"];
+
+const LOG: Words = Words::new("kind of alert log", &["fsync", "os", "off"], &[]);
 
 pub const PIPELINE: Section = Section {
     header: "",
@@ -99,6 +101,27 @@ pub const ENGINE: Section = Section {
             "Vehicles that are kept. Frames of further ones are rejected as `vehicles_max`, so that made-up ids do not fill memory.",
         )
         .unit("vehicles"),
+        Field::optional(
+            "alert_log",
+            Kind::OneOf(&LOG),
+            "`\"fsync\"` if a source is live or paced, else `\"off\"`",
+            "\"os\"",
+            "Whether alerts stand in `<data>/alert_log` within milliseconds, for `rhumb tap alerts` and whoever delivers them, and not only with their epoch in the lake. `fsync`: synced in groups; `os`: left to the operating system.",
+        ),
+        Field::default(
+            "alert_log_sync",
+            Kind::Duration { min: 0, max: MINUTE },
+            "\"5ms\"",
+            "\"20ms\"",
+            "The longest time that an alert in the log waits to be synced.",
+        ),
+        Field::default(
+            "alert_log_keep",
+            Kind::Duration { min: MINUTE, max: 365 * DAY },
+            "\"7d\"",
+            "\"1d\"",
+            "How long the files of the alert log are kept: whoever reads it may be behind by as much.",
+        ),
     ],
     later: &["reorder"],
 };
