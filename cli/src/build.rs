@@ -1,7 +1,8 @@
 //! From what a pipeline means to what the engine runs.
 
 use crate::config::{
-    Checked, CodecKind, CodecMeans, FieldMeans, OperatorKind, OperatorMeans, SinkMeans, SourceKind, SourceMeans,
+    Checked, CodecKind, CodecMeans, FieldMeans, JournalKind, OperatorKind, OperatorMeans, SinkMeans, SourceKind,
+    SourceMeans,
 };
 use anyhow::Context;
 use rhumb_connectors::MakeCodec;
@@ -15,7 +16,7 @@ use rhumb_connectors::file::{FileConfig, FilePlan};
 use rhumb_connectors::kafka::{KafkaPlan, KafkaSinkPlan};
 use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::tcp::TcpPlan;
-use rhumb_connectors::udp::{UdpConfig, UdpPlan};
+use rhumb_connectors::udp::{SocketJournals, UdpConfig, UdpPlan};
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::run::{Pipeline, Settings};
@@ -28,13 +29,14 @@ use rhumb_operators::geofence::GeofencePlan;
 use rhumb_operators::trips::TripsPlan;
 use rhumb_operators::validate::ValidatePlan;
 use rhumb_operators::window::WindowPlan;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A pipeline that is ready to run; with `until_end`, to where its input ends now.
 pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> {
     let engine = &checked.engine;
-    let source = |means: &SourceMeans| anyhow::Ok((source(means, until_end)?, means.rollover));
+    let source = |means: &SourceMeans| anyhow::Ok((source(means, &checked.data, until_end)?, means.rollover));
     Ok(Pipeline {
         name: checked.name.clone(),
         data: checked.data.clone(),
@@ -97,7 +99,7 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
     plans
 }
 
-fn source(means: &SourceMeans, until_end: bool) -> anyhow::Result<Arc<dyn SourcePlan>> {
+fn source(means: &SourceMeans, data: &Path, until_end: bool) -> anyhow::Result<Arc<dyn SourcePlan>> {
     let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
     let columns = config.columns();
     let make: MakeCodec = Arc::new(move || config.open());
@@ -108,6 +110,11 @@ fn source(means: &SourceMeans, until_end: bool) -> anyhow::Result<Arc<dyn Source
             config.receive_buffer_bytes = udp.receive_buffer_bytes;
             config.datagram_max_bytes = udp.datagram_max_bytes;
             config.allow = udp.allow.clone();
+            config.journals = Some(SocketJournals {
+                folder: data.join("journal").join(&means.name),
+                config: udp.journal.config,
+                is_on: udp.journal.kind != JournalKind::Off,
+            });
             Arc::new(UdpPlan::new(&means.name, config, make).with_columns(columns))
         }
         SourceKind::Tcp(tcp) => Arc::new(TcpPlan::new(&means.name, tcp.clone(), make).with_columns(columns)),

@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use support::{MAIN_JOB, Site, Started, ZONES};
+use support::{MAIN_JOB, Site, Started, ZONES, now_us};
 
 const FRAME: &str = r#"{"vehicle_id": "good", "lat": 30.25, "lon": -97.75, "ts": "#;
 
@@ -133,11 +133,6 @@ fn summary_has_what_it_promises() {
 /// As the `json` format shows bytes.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn now_us() -> u128 {
-    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
-    since.as_micros()
 }
 
 /// Reason and bytes of all rejects in order of receipt.

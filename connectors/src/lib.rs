@@ -3,6 +3,7 @@
 pub mod acknowledge;
 pub mod codec;
 pub mod file;
+pub mod journal;
 pub mod kafka;
 pub mod lake;
 pub mod simulate;

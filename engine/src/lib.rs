@@ -30,7 +30,7 @@ pub mod sphere;
 pub mod state;
 mod steady;
 pub mod store;
-mod threads;
+pub mod threads;
 pub mod time;
 pub mod timeline;
 pub mod totals;

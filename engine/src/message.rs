@@ -25,6 +25,8 @@ pub struct Tick {
     pub reader: usize,
     /// Whole seconds of the wall clock, or how far a recording has come.
     pub now: EventTime,
+    /// For so long before it nobody could be heard, because nothing ran. Microseconds.
+    pub away_us: i64,
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use crate::builder::{Delivery, FrameBuilder};
 use crate::control::Control;
 use crate::message::{Barrier, BarrierKind, Message, ReaderReport, Tick};
-use crate::source::{Polled, Position, Source, SourceError, Tempo};
+use crate::source::{Clocked, Polled, Position, Source, SourceError, Tempo};
 use crate::time::{Clock, EventTime, SECOND_US};
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
@@ -44,6 +44,8 @@ pub struct Reader {
     pub epoch: u64,
     /// Positions at the end of epochs that are not committed yet.
     pub uncommitted: VecDeque<(u64, Position)>,
+    /// How far the shards have been told that the clock is.
+    pub last_tick: EventTime,
 }
 
 /// The shards are gone: the run is failing, and another thread says why.
@@ -60,7 +62,6 @@ impl Reader {
         let mut frames_in = 0;
         let mut ended = false;
         let mut ticked_at = 0;
-        let mut last_tick = EventTime::MIN;
         loop {
             self.tell_committed();
             let ordered = match ended {
@@ -73,8 +74,7 @@ impl Reader {
                 }
                 // Where a recording's clock is told must not depend on when somebody wants an epoch.
                 if self.tempo == Tempo::Live {
-                    last_tick = self.now().max(last_tick);
-                    self.send_tick(last_tick)?;
+                    self.tick()?;
                 }
                 self.send_barrier(&barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
@@ -86,7 +86,7 @@ impl Reader {
             }
             if ended {
                 // Sending to shards is how a reader with nothing to read learns that they are gone.
-                self.send_tick(last_tick)?;
+                self.send_tick(self.last_tick, 0)?;
                 continue;
             }
             let polled = self.source.poll(&mut self.builder, POLL_TIMEOUT);
@@ -109,9 +109,8 @@ impl Reader {
                 }
             }
             let is_due = ended || self.tempo == Tempo::Live || frames_in - ticked_at >= TICK_FRAMES;
-            if is_due && self.now() > last_tick {
-                (last_tick, ticked_at) = (self.now(), frames_in);
-                self.send_tick(last_tick)?;
+            if is_due && self.tick()? {
+                ticked_at = frames_in;
             }
         }
     }
@@ -122,6 +121,13 @@ impl Reader {
             Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
             Tempo::Recorded => self.builder.clock(),
         }
+    }
+
+    /// Tells the shards how far the clock has come, if it has, and says whether.
+    fn tick(&mut self) -> Result<bool, Gone> {
+        let Some(Clocked { now, away_us }) = self.source.tick(self.now(), self.last_tick) else { return Ok(false) };
+        self.last_tick = now;
+        self.send_tick(now, away_us).map(|()| true)
     }
 
     fn tell(&self, event: ReaderEvent) -> Result<(), Gone> {
@@ -137,6 +143,7 @@ impl Reader {
             let polled = self.source.poll(&mut self.builder, Duration::ZERO);
             let frames = self.builder.len() as u64;
             self.deliver(frames)?;
+            self.tick()?;
             taken += frames;
             if !matches!(polled, Ok(Polled::Some)) {
                 break;
@@ -156,8 +163,8 @@ impl Reader {
         Ok(is_full)
     }
 
-    fn send_tick(&self, now: EventTime) -> Result<(), Gone> {
-        let tick = Tick { reader: self.index, now };
+    fn send_tick(&self, now: EventTime, away_us: i64) -> Result<(), Gone> {
+        let tick = Tick { reader: self.index, now, away_us };
         self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 

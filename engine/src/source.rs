@@ -76,6 +76,14 @@ pub enum Polled {
     End,
 }
 
+/// How far the clock of a source has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocked {
+    pub now: EventTime,
+    /// For so long before it nothing ran, in microseconds.
+    pub away_us: i64,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("source {source_name}: {action}")]
@@ -116,6 +124,18 @@ pub trait Source: Send {
     /// Whether a partition that is a lane has records and none of them has been read in this run: windows of all lanes
     /// wait for it.
     fn has_unheard(&self) -> bool {
+        false
+    }
+
+    /// Between two polls of a live source, which may have been silent: how far the clock has come, if further than `last`,
+    /// which was told before. A source that will be read again after a crash remembers where it said so, and says it
+    /// there again.
+    fn tick(&mut self, now: EventTime, last: EventTime) -> Option<Clocked> {
+        (now > last).then_some(Clocked { now, away_us: 0 })
+    }
+
+    /// Whether ticks are told again after a crash, and with them how long nothing ran.
+    fn remembers_ticks(&self) -> bool {
         false
     }
 

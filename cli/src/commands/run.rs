@@ -3,7 +3,7 @@
 use super::summary::{self, SummaryFile, SummaryPlace};
 use super::{Exit, load_to_run, unread, usage};
 use crate::build;
-use crate::config::Checked;
+use crate::config::{Checked, SourceKind};
 use crate::terminal::{LogFormat, grouped, log_to_stderr};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
@@ -65,6 +65,11 @@ impl Run {
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
         tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
+        for source in &checked.sources {
+            if let SourceKind::Udp(udp) = &source.kind {
+                tracing::info!(source = source.name, "{}", udp.journal.promise());
+            }
+        }
         let mut progress = Progress::new(self.until_end);
         let cpu_before = cpu_seconds();
         let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;

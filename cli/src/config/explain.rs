@@ -98,6 +98,7 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
                 format!("{}, one a socket; each with a thread and a buffer of {buffer}", udp.sockets),
             );
             out.field("time", format!("live; {rollover}"));
+            out.field("keeps", udp.journal.promise());
         }
         SourceKind::Tcp(tcp) => {
             out.field("reads", format!("at most {} connections a reader on tcp {}", tcp.connections_max, tcp.listen));

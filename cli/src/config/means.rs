@@ -8,10 +8,12 @@ use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::file::Speed;
+use rhumb_connectors::journal::JournalConfig;
 use rhumb_connectors::kafka::{KafkaConfig, KafkaSinkConfig};
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
 use rhumb_engine::reference::Reference;
+use rhumb_engine::time::duration_text;
 use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
 use rhumb_operators::expression::Expression;
@@ -116,6 +118,37 @@ pub struct UdpMeans {
     pub datagram_max_bytes: usize,
     /// Empty: everyone.
     pub allow: Vec<AllowedNet>,
+    pub journal: JournalMeans,
+}
+
+/// The journal of a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JournalMeans {
+    pub kind: JournalKind,
+    pub config: JournalConfig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalKind {
+    Fsync,
+    Os,
+    Off,
+}
+
+impl JournalMeans {
+    /// What is promised of frames that have come, in a sentence.
+    pub fn promise(&self) -> String {
+        match (self.kind, self.config.sync) {
+            (JournalKind::Off, _) => {
+                "journal off: frames that are not committed when the process ends are lost (at most once)".to_owned()
+            }
+            (_, Some(group)) => format!(
+                "journal synced within {}: what was synced is never lost, and devices are acknowledged only then",
+                duration_text(group.every.as_micros() as i64)
+            ),
+            (_, None) => "journal left to the operating system: frames survive the process, not the machine".to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -74,7 +74,7 @@ impl Shard {
     }
 
     fn tick(&mut self, now: EventTime) {
-        let effects = self.chain.tick(Tick { reader: READER, now });
+        let effects = self.chain.tick(Tick { reader: READER, now, away_us: 0 });
         self.take(Output::of_effects(0, effects));
     }
 

@@ -165,6 +165,12 @@ impl Started {
         assert!(sent.expect("kill runs").success(), "it runs");
     }
 
+    /// As a crash ends it (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it was started");
+    }
+
     /// Waits for its end: the exit code and all of standard error.
     #[track_caller]
     pub fn end(mut self) -> (i32, String) {
@@ -192,6 +198,12 @@ impl Drop for Started {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Microseconds since 1970.
+pub fn now_us() -> u128 {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
+    since.as_micros()
 }
 
 /// Waits for something that can be looked at.

@@ -1,9 +1,8 @@
 //! Which datagrams are for the codec: from a sender that is allowed, not empty, not longer than allowed.
 
-use super::receiver::Datagram;
 use ipnet::IpNet;
 use rhumb_engine::reject::Reason;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Senders that a source takes datagrams from: an address, or all that share its first bits.
@@ -41,18 +40,24 @@ impl std::fmt::Display for AllowedNet {
     }
 }
 
-/// Why a datagram is not for the codec, with the detail for a person; `None`: it is.
+/// Why a datagram is not for the codec, with the detail for a person; `None`: it is. `length`: bytes that were sent, of
+/// which `bytes` may be the head.
 #[inline]
-pub(super) fn refusal(datagram: &Datagram, allow: &[AllowedNet]) -> Option<(Reason, String)> {
-    if !allow.is_empty() && !allow.iter().any(|net| net.contains(datagram.sender().ip())) {
-        return Some((Reason::Sender, format!("sent by {}", datagram.sender())));
+pub(super) fn refusal(
+    bytes: &[u8],
+    length: usize,
+    sender: impl Fn() -> SocketAddr,
+    allow: &[AllowedNet],
+) -> Option<(Reason, String)> {
+    if !allow.is_empty() && !allow.iter().any(|net| net.contains(sender().ip())) {
+        return Some((Reason::Sender, format!("sent by {}", sender())));
     }
-    if datagram.bytes.is_empty() {
-        return Some((Reason::EmptyDatagram, format!("sent by {}", datagram.sender())));
+    if bytes.is_empty() {
+        return Some((Reason::EmptyDatagram, format!("sent by {}", sender())));
     }
-    (datagram.length > datagram.bytes.len()).then(|| {
-        let (length, kept) = (datagram.length, datagram.bytes.len());
-        (Reason::OversizeDatagram, format!("{length} bytes sent by {}, the most is {kept}", datagram.sender()))
+    (length > bytes.len()).then(|| {
+        let kept = bytes.len();
+        (Reason::OversizeDatagram, format!("{length} bytes sent by {}, the most is {kept}", sender()))
     })
 }
 

@@ -6,6 +6,7 @@
 //! both. The default is one socket: on a small machine the cores are better spent on shards.
 
 mod allow;
+mod journaled;
 mod reader;
 mod receiver;
 pub(crate) mod sys;
@@ -13,12 +14,14 @@ pub(crate) mod sys;
 mod tests;
 
 pub use allow::AllowedNet;
+pub use journaled::SocketJournals;
 pub use receiver::{Datagram, Receiver};
 
 use crate::MakeCodec;
 use crate::acknowledge::{Durability, HandedOver};
 use arrow::datatypes::FieldRef;
-use reader::UdpReader;
+use journaled::Journaled;
+use reader::{Parts, UdpReader};
 use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
 use rhumb_engine::time::Clock;
 use std::net::SocketAddr;
@@ -41,11 +44,21 @@ pub struct UdpConfig {
     pub datagram_max_bytes: usize,
     /// Senders that may send; empty: all. Default empty.
     pub allow: Vec<AllowedNet>,
+    /// Where what came is written before it counts. Default `None`: nowhere, and what the process holds when it dies is
+    /// lost.
+    pub journals: Option<SocketJournals>,
 }
 
 impl UdpConfig {
     pub fn new(listen: SocketAddr) -> UdpConfig {
-        UdpConfig { listen, sockets: 1, receive_buffer_bytes: 32 << 20, datagram_max_bytes: 2048, allow: Vec::new() }
+        UdpConfig {
+            listen,
+            sockets: 1,
+            receive_buffer_bytes: 32 << 20,
+            datagram_max_bytes: 2048,
+            allow: Vec::new(),
+            journals: None,
+        }
     }
 }
 
@@ -137,11 +150,21 @@ impl SourcePlan for UdpPlan {
         })?;
         self.report(&receivers);
         let allow: Arc<[AllowedNet]> = self.config.allow.clone().into();
-        let reader = |(number, receiver)| -> Box<dyn Source> {
-            let codec = (self.make_codec)();
-            let (durability, allow, clock) = (self.durability.clone(), allow.clone(), clock.clone());
-            Box::new(UdpReader::new(self.name.clone(), number, receiver, codec, durability, allow, clock))
+        let sockets = receivers.len();
+        let journal = |number: usize| -> std::io::Result<Option<Journaled>> {
+            let Some(journals) = &self.config.journals else { return Ok(None) };
+            Journaled::open(journals, number, sockets, &self.name)
         };
-        Ok(receivers.into_iter().enumerate().map(reader).collect())
+        let reader = |(number, receiver)| -> Result<Box<dyn Source>, SourceError> {
+            let journal = journal(number).map_err(|cause| SourceError::Io {
+                source_name: self.name.to_string(),
+                action: "open its journal".to_owned(),
+                cause,
+            })?;
+            let (source, codec, durability) = (self.name.clone(), (self.make_codec)(), self.durability.clone());
+            let (allow, clock) = (allow.clone(), clock.clone());
+            Ok(Box::new(UdpReader::new(Parts { source, number, receiver, codec, journal, durability, allow, clock })))
+        };
+        receivers.into_iter().enumerate().map(reader).collect()
     }
 }

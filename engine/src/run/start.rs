@@ -149,7 +149,7 @@ impl Start<'_> {
         let now = EventTime(self.clock.now().0 / SECOND_US * SECOND_US);
         let resumed = |source: &Opened| Resumed {
             source: source.plan.name().into(),
-            now: (source.plan.tempo() == Tempo::Live).then_some(now),
+            now: (source.plan.tempo() == Tempo::Live && !source.source.remembers_ticks()).then_some(now),
         };
         let resumed: Vec<Resumed> = sources.iter().map(resumed).collect();
         let mut chains = Vec::new();
@@ -208,6 +208,7 @@ impl Start<'_> {
                 events: events.clone(),
                 epoch: self.last.epoch,
                 uncommitted: VecDeque::new(),
+                last_tick: EventTime::MIN,
             };
             threads.push(self.spawn(format!("rhumb-reader-{index}"), move || reader.run())?);
         }

@@ -30,7 +30,8 @@ impl Heard {
 pub struct Resumed {
     /// Name of its source.
     pub source: Arc<str>,
-    /// The wall clock, where that is the reader's: as long as nothing ran, nobody could be heard.
+    /// The wall clock, where that is the reader's and its ticks do not say it: as long as nothing ran, nobody could be
+    /// heard.
     pub now: Option<EventTime>,
 }
 
@@ -68,6 +69,10 @@ impl Silence {
 
     pub fn tick(&mut self, tick: Tick) {
         self.reader(tick.reader).at = Some(tick.now);
+        if tick.away_us > 0 {
+            let of_reader = self.heard.iter_mut().filter(|heard| heard.reader == Some(tick.reader));
+            of_reader.for_each(|heard| heard.at = EventTime(heard.at.0.saturating_add(tick.away_us)));
+        }
     }
 
     /// How far a tick carries the clock of a lane that has had frames.

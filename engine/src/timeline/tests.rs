@@ -42,7 +42,7 @@ impl Site {
     }
 
     fn tick(&mut self, reader: usize, second: i64) {
-        self.timeline.tick(Tick { reader, now: EventTime(second * SECOND_US) });
+        self.timeline.tick(Tick { reader, now: EventTime(second * SECOND_US), away_us: 0 });
     }
 
     /// Stops here and goes on with one reader, whose clock says `now` if it is the wall's.

@@ -77,7 +77,7 @@ impl Chains {
 
     /// The reader's clock has come so far.
     pub fn tick(&mut self, now: EventTime) -> Vec<Output> {
-        let tick = Tick { reader: 0, now };
+        let tick = Tick { reader: 0, now, away_us: 0 };
         let ticked = self.chains.iter_mut().enumerate();
         let outputs = ticked.map(|(shard, chain)| Output::of_effects(shard, chain.tick(tick))).collect();
         self.merged(outputs)

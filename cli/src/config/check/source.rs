@@ -3,15 +3,17 @@
 use super::Check;
 use super::kafka::vehicle_elsewhere;
 use crate::config::describe::FIELDS;
-use crate::config::means::{FileMeans, SourceKind, SourceMeans, SourcePlaces, UdpMeans};
+use crate::config::means::{FileMeans, JournalKind, JournalMeans, SourceKind, SourceMeans, SourcePlaces, UdpMeans};
 use crate::config::mistake::Location;
 use crate::config::typed::{Member, Table};
 use crate::config::value::At;
+use rhumb_connectors::journal::{Group, JournalConfig};
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where sources listen, and which.
 #[derive(Default)]
@@ -73,12 +75,14 @@ impl Check {
         let sockets = table.get::<i64>("sockets");
         let (buffer, longest) = (table.get::<u64>("receive_buffer"), table.get::<u64>("datagram_max"));
         let allow = self.allow(table, component);
+        let journal = journal(table);
         Some(UdpMeans {
             listen: listen?,
             sockets: sockets? as usize,
             receive_buffer_bytes: buffer? as usize,
             datagram_max_bytes: longest? as usize,
             allow: allow?,
+            journal: journal?,
         })
     }
 
@@ -150,4 +154,18 @@ fn places(kind: &Table, parts: &[Table]) -> SourcePlaces {
         typed.map(|field| (field.name, table.place(field.name)))
     });
     SourcePlaces { codec: kind.place("codec"), path: kind.place("path"), fields: fields.collect() }
+}
+
+fn journal(table: &mut Table) -> Option<JournalMeans> {
+    let kind = table.get::<String>("journal");
+    let (every, bytes) = (table.get::<i64>("journal_sync"), table.get::<u64>("journal_sync_bytes"));
+    let (segment, keep) = (table.get::<u64>("journal_segment"), table.get::<i64>("journal_keep"));
+    let kind = match kind?.as_str() {
+        "fsync" => JournalKind::Fsync,
+        "os" => JournalKind::Os,
+        _ => JournalKind::Off,
+    };
+    let group = Group { every: Duration::from_micros(every?.unsigned_abs()), bytes: bytes? };
+    let sync = (kind == JournalKind::Fsync).then_some(group);
+    Some(JournalMeans { kind, config: JournalConfig { sync, segment_bytes: segment?, keep_us: keep? } })
 }

@@ -2,7 +2,7 @@
 
 use super::kafka::KAFKA;
 use super::{Field, Group, Kind, Section, Words};
-use crate::config::value::{DAY, GIB, KIB, SECOND};
+use crate::config::value::{DAY, GIB, KIB, MINUTE, SECOND};
 
 pub const SOURCE: Group = Group {
     noun: "source",
@@ -13,6 +13,8 @@ pub const SOURCE: Group = Group {
 };
 
 pub const CODECS: Words = Words::new("codec", &["json", "csv", "binary", "teltonika", "nmea"], &[]);
+
+const JOURNAL: Words = Words::new("kind of journal", &["fsync", "os", "off"], &[]);
 
 const BASE: Section = Section {
     header: "[[source]]",
@@ -67,8 +69,43 @@ const UDP: Section = Section {
             "Senders that are heard: IP addresses, or networks as address and length of prefix.",
         ),
         Field::default("rollover", Kind::Flag, "true", "true", ROLLOVER),
+        Field::default(
+            "journal",
+            Kind::OneOf(&JOURNAL),
+            "\"fsync\"",
+            "\"os\"",
+            "Whether datagrams are written to `<data>/journal` before they count, so that they are read again after a crash. `fsync`: and synced, in groups, which acknowledgements to devices wait for; nothing that was acknowledged is lost. `os`: left to the operating system; what it holds is lost if the machine dies, not if the process does. `off`: not written; what the process holds when it dies is lost.",
+        ),
+        Field::default(
+            "journal_sync",
+            Kind::Duration { min: 0, max: MINUTE },
+            "\"5ms\"",
+            "\"20ms\"",
+            "The longest time that a datagram waits to be synced.",
+        ),
+        Field::default(
+            "journal_sync_bytes",
+            Kind::Bytes { min: KIB, max: GIB },
+            "\"1MiB\"",
+            "\"256KiB\"",
+            "So many bytes are synced sooner.",
+        ),
+        Field::default(
+            "journal_segment",
+            Kind::Bytes { min: 64 * KIB, max: GIB },
+            "\"64MiB\"",
+            "\"16MiB\"",
+            "Length of a file of the journal. A file goes as a whole, once all of it is committed and old enough.",
+        ),
+        Field::default(
+            "journal_keep",
+            Kind::Duration { min: 0, max: 365 * DAY },
+            "\"0s\"",
+            "\"7d\"",
+            "How long files are kept beside that.",
+        ),
     ],
-    later: &["journal"],
+    later: &[],
 };
 
 const TCP: Section = Section {
