@@ -1,5 +1,6 @@
 //! `udp/receive/<case>/...`: the UDP source against a bare `recvmmsg` loop, with the same sender at full speed over loopback,
-//! turn about in one run. Prints the median of the rounds for each, and the ratio, which is what counts; kernel drops
+//! turn about in one run; the source without a journal, with one that is left to the operating system, and with one that is
+//! synced. Prints the median of the rounds for each, and the ratios, which are what counts; kernel drops
 //! are part of the picture, as the sender is faster than any receiver.
 //!
 //! *syn*: 50,000 vehicles; *sf*: San Francisco's cabs, if they are there.
@@ -10,10 +11,11 @@
 use rhumb_benches::traces;
 use rhumb_benches::workload::sized;
 use rhumb_connectors::codec::{Codec, Place};
-use rhumb_connectors::udp::{UdpConfig, UdpPlan};
+use rhumb_connectors::journal::{Group, JournalConfig};
+use rhumb_connectors::udp::{SocketJournals, UdpConfig, UdpPlan};
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::frame::{Frame, Origin};
-use rhumb_engine::source::SourcePlan;
+use rhumb_engine::source::{Position, SourcePlan};
 use rhumb_engine::time::{EventTime, SystemClock, monotonic_now};
 use rhumb_engine::vehicle::Vehicles;
 use std::net::{SocketAddr, UdpSocket};
@@ -143,14 +145,36 @@ fn bare(datagrams: &[Datagram]) -> (usize, f64) {
     })
 }
 
-fn rhumb(datagrams: &[Datagram]) -> (usize, f64) {
+/// As a pipeline's defaults have it.
+const GROUP: Group = Group { every: Duration::from_millis(5), bytes: 1 << 20 };
+
+/// How datagrams are kept.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    Off,
+    Os,
+    Fsync,
+}
+
+fn rhumb(datagrams: &[Datagram], kept: Kept) -> (usize, f64) {
+    let folder = tempfile::tempdir().expect("a folder");
     let mut config = UdpConfig::new("127.0.0.1:0".parse().expect("an address"));
     config.receive_buffer_bytes = RECEIVE_BUFFER_BYTES;
+    config.journals = (!matches!(kept, Kept::Off)).then(|| SocketJournals {
+        folder: folder.path().to_owned(),
+        config: JournalConfig {
+            sync: matches!(kept, Kept::Fsync).then_some(GROUP),
+            segment_bytes: 64 << 20,
+            keep_us: 0,
+        },
+        is_on: true,
+    });
     let plan = UdpPlan::new("bench", config, Arc::new(|| Box::new(Fixed)));
     let mut reader = plan.open(Arc::new(SystemClock)).expect("a free port").remove(0);
     let shards = [Arc::new(Vehicles::default()), Arc::new(Vehicles::default())];
     let origin = Origin { source: "bench".into(), partition: "".into() };
     let mut out = FrameBuilder::new(&shards, origin, ClockRules { rollover: true, skew_max_us: i64::MAX });
+    reader.seek(&Position::default()).expect("an empty journal");
     let got = round(plan.bound().expect("it is open"), datagrams, || {
         reader.poll(&mut out, IDLE).expect("the socket works");
         let taken = out.len();
@@ -160,6 +184,8 @@ fn rhumb(datagrams: &[Datagram]) -> (usize, f64) {
     let counter = |name| reader.counters().into_iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| value);
     assert_eq!(got.0 as u64, counter("datagrams"));
     assert_eq!(counter("datagrams") + counter("kernel_drops"), sent() as u64, "every datagram is accounted for");
+    let is_written = counter("journal_bytes") > got.0 as u64 * DATAGRAM_BYTES as u64;
+    assert_eq!(is_written, !matches!(kept, Kept::Off), "{kept:?}");
     got
 }
 
@@ -169,22 +195,27 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn case(name: &str, datagrams: &[Datagram]) {
-    let (mut bare_rates, mut rhumb_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut bare_rates, mut ratios] = [Vec::new(), Vec::new()];
+    let (mut rates, mut of_off) = ([Vec::new(), Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let rate = |(count, seconds): (usize, f64)| count as f64 / seconds;
     for _ in 0..sized(5, 1) {
-        let ((bare_count, bare_s), (rhumb_count, rhumb_s)) = (bare(datagrams), rhumb(datagrams));
-        let rates = (bare_count as f64 / bare_s, rhumb_count as f64 / rhumb_s);
-        bare_rates.push(rates.0);
-        rhumb_rates.push(rates.1);
-        ratios.push(rates.1 / rates.0);
-        eprintln!(
-            "round: bare {:.0}/s ({bare_count} received), rhumb {:.0}/s ({rhumb_count} received)",
-            rates.0, rates.1
-        );
+        let bare_rate = rate(bare(datagrams));
+        let [off, os, fsync] = [Kept::Off, Kept::Os, Kept::Fsync].map(|kept| rate(rhumb(datagrams, kept)));
+        bare_rates.push(bare_rate);
+        ratios.push(off / bare_rate);
+        rates.iter_mut().zip([off, os, fsync]).for_each(|(rates, rate)| rates.push(rate));
+        of_off.iter_mut().zip([os, fsync]).for_each(|(ratios, rate)| ratios.push(rate / off));
+        eprintln!("round: bare {bare_rate:.0}/s, rhumb {off:.0}/s, with a journal {os:.0}/s, synced {fsync:.0}/s");
     }
     let case = format!("udp/receive/{name}/{DATAGRAM_BYTES}_bytes");
     println!("{case}/bare_recvmmsg {:>12.0} datagrams/s", median(bare_rates));
-    println!("{case}/rhumb_source  {:>12.0} datagrams/s", median(rhumb_rates));
-    println!("{case}/ratio         {:>12.2}", median(ratios));
+    for (kept, rates) in ["off", "os", "fsync"].into_iter().zip(rates) {
+        println!("{case}/rhumb_source/journal_{kept:<5} {:>12.0} datagrams/s", median(rates));
+    }
+    println!("{case}/ratio                  {:>12.2}", median(ratios));
+    for (kept, ratios) in ["os", "fsync"].into_iter().zip(of_off) {
+        println!("{case}/ratio_of_off/journal_{kept:<5} {:>12.2}", median(ratios));
+    }
 }
 
 fn main() {

@@ -50,6 +50,10 @@ impl<To> Waiting<To> {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
     /// The next reply whose frames are safe.
     pub fn next_before(&mut self, safe_before: i64) -> Option<(To, Reply)> {
         let (_, to, reply) = self.replies.pop_front_if(|(offset, ..)| *offset < safe_before)?;

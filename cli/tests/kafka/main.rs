@@ -32,7 +32,7 @@ fn broker() -> Option<&'static Broker> {
 fn pipeline(site: &Site, address: &str, topic: &str, source: &str, more: &str) {
     let codec = if source.contains("codec") { "" } else { "codec = \"json\"\n" };
     let toml = format!(
-        "name = \"cabs\"\ndata = \"data\"\n[engine]\nepoch = \"1s\"\nshards = 2\n[[source]]\nname = \"gps\"\n[source.kafka]\n\
+        "name = \"cabs\"\ndata = \"data\"\n[engine]\nepoch = \"250ms\"\nshards = 2\n[[source]]\nname = \"gps\"\n[source.kafka]\n\
          brokers = [\"{address}\"]\ntopic = \"{topic}\"\n{codec}{source}\n{more}"
     );
     site.write("cabs.toml", toml);

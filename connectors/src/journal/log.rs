@@ -25,6 +25,8 @@ pub struct Log {
     next: i64,
     syncer: Option<Syncer>,
     written_bytes: u64,
+    /// Half a block may stand at the end of the newest file.
+    is_torn: bool,
     /// Of the newest tick in the newest file.
     ticked: Option<EventTime>,
 }
@@ -78,6 +80,7 @@ impl Log {
             next,
             syncer: None,
             written_bytes: 0,
+            is_torn: false,
             ticked,
         };
         Ok((log, Found { first, next, cut_bytes }))
@@ -90,6 +93,8 @@ impl Log {
             (self.next, self.file) = (next, None);
         }
         if let Some(group) = self.config.sync {
+            // What an earlier process has written counts as safe from here on.
+            self.file.iter().try_for_each(|(file, _)| file.sync_data())?;
             self.syncer = Some(Syncer::start(format!("rhumb-journal-{partition}"), group, self.next)?);
         }
         Ok(())
@@ -142,33 +147,45 @@ impl Log {
     }
 
     fn append(&mut self, received_at: EventTime) -> io::Result<()> {
+        if let Some(failure) = self.syncer.as_ref().and_then(Syncer::failure) {
+            return Err(failure);
+        }
         if self.file.as_ref().is_none_or(|(_, bytes)| *bytes >= self.config.segment_bytes) {
             self.begin_segment(received_at)?;
         }
         let Some((file, bytes)) = &mut self.file else { unreachable!("a segment was begun") };
+        // What comes behind half a block is lost with it at the next start.
+        if self.is_torn {
+            file.set_len(*bytes)?;
+            self.is_torn = false;
+        }
         let block = self.block.finish(self.next, received_at);
         if let Err(error) = (&**file).write_all(block) {
-            // If this fails, too, the next start cuts it off.
-            let _ = file.set_len(*bytes);
+            self.is_torn = file.set_len(*bytes).is_err();
             return Err(error);
         }
         *bytes += block.len() as u64;
         self.written_bytes += block.len() as u64;
-        match &self.syncer {
-            Some(syncer) => syncer.wrote(file, block.len() as u64, self.next + i64::from(self.block.entries())),
-            None => Ok(()),
+        if let Some(syncer) = &self.syncer {
+            syncer.wrote(file, block.len() as u64, self.next + i64::from(self.block.entries()));
         }
+        Ok(())
     }
 
     fn begin_segment(&mut self, received_at: EventTime) -> io::Result<()> {
         let segment = Segment::new(&self.folder, self.next);
-        segment.create()?;
+        let is_synced = self.config.sync.is_some();
+        let sync_folder = |_| if is_synced { File::open(&self.folder)?.sync_all() } else { Ok(()) };
         // As with what is found at the start: each write goes to the end of the file, wherever an error left it.
-        let file = File::options().append(true).open(&segment.path)?;
-        if self.config.sync.is_some() {
+        if is_synced {
             self.sync()?;
-            File::open(&self.folder)?.sync_all()?;
         }
+        let open = || File::options().append(true).open(&segment.path);
+        let file = segment.create().and_then(sync_folder).and_then(|()| open()).inspect_err(|_| {
+            // Tried again later, it must not be in its own way.
+            let _ = std::fs::remove_file(&segment.path);
+        })?;
+        self.is_torn = false;
         self.segments.push_back((segment, received_at));
         self.file = Some((Arc::new(file), PREFACE_BYTES));
         Ok(())
@@ -182,11 +199,11 @@ impl Log {
         }
     }
 
-    /// Removes files all of whose entries are before `offset`, and were received before `kept_from`.
-    pub fn remove_before(&mut self, offset: i64, kept_from: EventTime) -> io::Result<()> {
+    /// Removes files all of whose entries are before `offset`, and were received no later than `kept_until`.
+    pub fn remove_before(&mut self, offset: i64, kept_until: EventTime) -> io::Result<()> {
         while self.segments.len() > 1
             && self.segments[1].0.first <= offset
-            && let Some((segment, _)) = self.segments.pop_front_if(|(_, newest)| *newest < kept_from)
+            && let Some((segment, _)) = self.segments.pop_front_if(|(_, newest)| *newest <= kept_until)
         {
             std::fs::remove_file(&segment.path)?;
         }

@@ -75,12 +75,14 @@ impl Syncer {
         Synced(self.shared.clone())
     }
 
-    /// So many bytes were written to `file`, which make entries before `end` whole. An error is that of an earlier sync.
-    pub fn wrote(&self, file: &Arc<File>, bytes: u64, end: i64) -> io::Result<()> {
+    /// Why nothing more is synced, if that is so.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.shared.lock().failed.map(io::Error::from)
+    }
+
+    /// So many bytes were written to `file`, which make entries before `end` whole.
+    pub fn wrote(&self, file: &Arc<File>, bytes: u64, end: i64) {
         let mut unsynced = self.shared.lock();
-        if let Some(kind) = unsynced.failed {
-            return Err(kind.into());
-        }
         if !unsynced.files.iter().any(|known| Arc::ptr_eq(known, file)) {
             unsynced.files.push(file.clone());
         }
@@ -89,7 +91,6 @@ impl Syncer {
         unsynced.since.get_or_insert_with(monotonic_now);
         drop(unsynced);
         self.shared.changed.notify_one();
-        Ok(())
     }
 }
 
@@ -150,7 +151,7 @@ mod tests {
         let synced = syncer.synced();
         assert_eq!(synced.safe_before("p", 100), 5);
         (&*file).write_all(b"x").unwrap();
-        syncer.wrote(&file, 1, 9).unwrap();
+        syncer.wrote(&file, 1, 9);
         drop(syncer);
         assert_eq!(synced.safe_before("p", 100), 9);
         assert_eq!(synced.safe_before("p", 7), 7, "no more than the engine has");

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A poll ends once it has this many frames or has taken this many datagrams.
 const POLL_FRAMES: usize = 16_384;
+/// While replies wait for the disk, a poll is no longer than this.
+const REPLIES_EVERY: Duration = Duration::from_millis(1);
 /// Datagrams between two looks at the kernel's counter of drops, which wraps at 2^32.
 const DROPS_EVERY: u64 = 1 << 24;
 
@@ -210,6 +212,8 @@ impl Source for UdpReader {
             Err(cause) => return Err(self.failed("read the journal of", cause)),
         }
         self.send_replies();
+        // Who waits for an answer is not made to wait for somebody else's datagram.
+        let timeout = if self.decoder.waiting.is_empty() { timeout } else { timeout.min(REPLIES_EVERY) };
         let filled = self.fill(out, timeout).map_err(|cause| self.failed("receive datagrams on", cause));
         // The engine has it before it polls again.
         self.handed_over = self.next_offset;

@@ -3,8 +3,8 @@
 //! What reaches a dead process's port is lost by nobody's fault, so the run that is left alone reads what the killed
 //! ones have received: their journal, whole, which `journal_keep` keeps.
 
-mod support;
-
+use crate::start;
+use crate::support::{self, MAIN_JOB, Site, ZONES};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use support::{MAIN_JOB, Site, Started, ZONES};
 
 const KILLS: usize = 50;
 const VEHICLES: usize = 500;
@@ -89,13 +88,6 @@ fn fleet(port: Arc<AtomicU64>, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> s
             before = text;
         }
     })
-}
-
-fn start(site: &Site, toml: &str) -> (Started, u64) {
-    let mut run = site.start(&["run", toml, "--summary", &toml.replace("toml", "json")]);
-    let address = run.listening();
-    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    (run, port.expect("an address with a port"))
 }
 
 /// All that must be the same. Epochs and numbers in the order of two shards are a run's own.
