@@ -6,10 +6,12 @@ use crate::broken::Broken;
 use crate::dice::Dice;
 use crate::disk::{Fuse, Lake, Objects};
 use crate::input::{Logs, Record};
+use crate::log::{LogPlan, Synced, told};
 use crate::oracle::{Tables, WINDOW_S, ZONES};
 use crate::sink::LakePlan;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use object_store::memory::InMemory;
+use rhumb_engine::alert_log::AlertLogPlan;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::message::{BarrierKind, Message};
 use rhumb_engine::operator::OperatorPlan;
@@ -37,8 +39,10 @@ const DEATHS_MAX: usize = 12;
 #[derive(Debug)]
 pub struct Left {
     pub tables: Tables,
-    /// Alerts with ids and numbers.
+    /// Ids and numbers of the alerts in the lake.
     pub numbered: Vec<(String, i64)>,
+    /// Those of the alert log, if there is one.
+    pub logged: Option<Vec<(String, i64)>>,
     pub deaths: usize,
     /// Of everything that was done, in order.
     pub trace: u64,
@@ -205,6 +209,8 @@ pub struct World {
     logs: Arc<Vec<Vec<Record>>>,
     objects: Arc<InMemory>,
     lake: Arc<Mutex<Lake>>,
+    /// With an alert log, which is on a disk of this machine: no other engine takes over before this one is gone.
+    log: Option<(tempfile::TempDir, Arc<Mutex<Synced>>)>,
     broken: Option<Broken>,
     trace: DefaultHasher,
 }
@@ -213,7 +219,9 @@ impl World {
     pub fn new(seed: u64, broken: Option<Broken>) -> World {
         let mut dice = Dice::new(seed);
         let logs = Arc::new(crate::input::logs(&mut dice));
-        World { dice, logs, objects: Arc::default(), lake: Arc::default(), broken, trace: DefaultHasher::new() }
+        let log = dice.once_in(2).then(|| (tempfile::tempdir().expect("a folder"), Arc::default()));
+        let (objects, lake, trace) = (Arc::default(), Arc::default(), DefaultHasher::new());
+        World { dice, logs, objects, lake, log, broken, trace }
     }
 
     pub fn logs(&self) -> &[Vec<Record>] {
@@ -228,7 +236,7 @@ impl World {
             let once_in = if deaths < DEATHS_MAX { 10 + self.dice.below(200) } else { usize::MAX };
             let Some(mut engine) = self.start(once_in) else {
                 deaths += 1;
-                self.lake.lock().expect("one thread").crash(&mut self.dice);
+                self.crash();
                 continue;
             };
             let dies_once_in = if deaths < DEATHS_MAX { 50 + self.dice.below(1_500) } else { usize::MAX };
@@ -251,11 +259,12 @@ impl World {
                         deaths += 1;
                         engine.fuse.trace().hash(&mut self.trace);
                         // Somebody believes it dead, and it runs on.
-                        if self.dice.once_in(3) {
+                        if self.log.is_none() && self.dice.once_in(3) {
                             zombie = Some(engine);
                         } else {
                             engine.fuse.blow();
-                            self.lake.lock().expect("one thread").crash(&mut self.dice);
+                            drop(engine);
+                            self.crash();
                         }
                         continue 'lives;
                     }
@@ -263,6 +272,14 @@ impl World {
             }
         }
         self.left(deaths)
+    }
+
+    /// The machine goes down.
+    fn crash(&mut self) {
+        self.lake.lock().expect("one thread").crash(&mut self.dice);
+        if let Some((data, synced)) = &self.log {
+            synced.lock().expect("one thread").crash(data.path(), &mut self.dice);
+        }
     }
 
     fn start(&mut self, once_in: usize) -> Option<Engine> {
@@ -274,9 +291,13 @@ impl World {
             broken: self.broken,
         };
         let lake = LakePlan { lake: self.lake.clone(), fuse: fuse.clone(), broken: self.broken };
+        let log = self.log.as_ref().map(|(_, synced)| {
+            let log = LogPlan { fuse: fuse.clone(), synced: synced.clone(), broken: self.broken };
+            Arc::new(log) as Arc<dyn AlertLogPlan>
+        });
         let pipeline = Pipeline {
             name: "simulation".to_owned(),
-            data: "nowhere".into(),
+            data: self.log.as_ref().map_or("nowhere".into(), |(data, _)| data.path().to_owned()),
             settings: Settings {
                 shards,
                 epoch: Duration::from_secs(1),
@@ -290,7 +311,7 @@ impl World {
             sources: vec![(Arc::new(logs), false)],
             operators: operators(),
             sinks: vec![Arc::new(lake)],
-            alert_log: None,
+            alert_log: log,
         };
         let objects = Objects { objects: self.objects.clone(), fuse: fuse.clone(), broken: self.broken };
         let store = Store::new(Arc::new(objects)).expect("a runtime");
@@ -314,15 +335,16 @@ impl World {
         let mut numbered = Vec::new();
         for line in lake.rows("alerts") {
             let (rest, number) = line.rsplit_once(' ').expect("a number");
-            let (alert, _) = rest.rsplit_once(' ').expect("an id");
+            let (alert, id) = rest.rsplit_once(' ').expect("an id");
             tables.alerts.push(alert.to_owned());
-            numbered.push((rest.to_owned(), number.parse().expect("a number")));
+            numbered.push((id.to_owned(), number.parse().expect("a number")));
         }
         tables.windows = windows(&lake.rows("windows_zones"));
         for table in [&mut tables.history, &mut tables.rejects, &mut tables.alerts, &mut tables.windows] {
             table.sort();
         }
-        Left { tables, numbered, deaths, trace: self.trace.finish() }
+        let logged = self.log.as_ref().map(|(data, _)| told(data.path()));
+        Left { tables, numbered, logged, deaths, trace: self.trace.finish() }
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Broken {
     RepeatedTwice,
     /// A manifest takes the place of another of its number.
     ManifestOverwritten,
+    /// After a crash nobody looks what stands in the alert log.
+    LoggedAlertsForgotten,
 }
 
 impl Broken {
@@ -37,5 +39,6 @@ impl Broken {
         Broken::NotRepeatedAfterCommit,
         Broken::RepeatedTwice,
         Broken::ManifestOverwritten,
+        Broken::LoggedAlertsForgotten,
     ];
 }

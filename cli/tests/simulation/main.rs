@@ -8,6 +8,7 @@ mod broken;
 mod dice;
 mod disk;
 mod input;
+mod log;
 mod oracle;
 mod sink;
 mod world;
@@ -37,14 +38,17 @@ fn wrong(seed: u64, broken: Option<Broken>) -> (Left, Option<String>) {
     for (table, found, expected) in differences {
         wrong = wrong.or_else(|| (found != expected).then(|| format!("{table}: {}", difference(found, expected))));
     }
-    let mut numbers: Vec<i64> = left.numbered.iter().map(|(_, number)| *number).collect();
-    numbers.sort_unstable();
-    if wrong.is_none() && numbers != (1..=numbers.len() as i64).collect::<Vec<_>>() {
-        wrong = Some(format!("alerts are not numbered without gaps: {numbers:?}"));
+    let mut numbered = left.numbered.clone();
+    numbered.sort_unstable_by_key(|(_, number)| *number);
+    if wrong.is_none() && !numbered.iter().map(|(_, number)| *number).eq(1..=numbered.len() as i64) {
+        wrong = Some(format!("alerts are not numbered without gaps: {numbered:?}"));
     }
-    let ids: BTreeSet<&str> = left.numbered.iter().filter_map(|(alert, _)| alert.rsplit(' ').next()).collect();
-    if wrong.is_none() && ids.len() != numbers.len() {
+    let ids: BTreeSet<&str> = numbered.iter().map(|(id, _)| id.as_str()).collect();
+    if wrong.is_none() && ids.len() != numbered.len() {
         wrong = Some("two alerts have one id".to_owned());
+    }
+    if wrong.is_none() && left.logged.as_ref().is_some_and(|logged| *logged != numbered) {
+        wrong = Some("the alert log is not what the lake has".to_owned());
     }
     (left, wrong)
 }
