@@ -134,6 +134,12 @@ impl Reader {
                 break;
             }
         }
+        if self.tempo == Tempo::Live {
+            self.source.stop(&mut self.builder);
+            let frames = self.builder.len() as u64;
+            self.deliver(frames)?;
+            taken += frames;
+        }
         Ok(taken)
     }
 

@@ -50,6 +50,10 @@ pub trait Codec: Send {
     /// Decodes one datagram, all of it, at the place that the builder has been told.
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder);
 
+    /// Of datagrams: hands on what waits for more of them and has done so long enough by `now`; `None`: there will be no
+    /// more.
+    fn release(&mut self, _now: Option<EventTime>, _out: &mut FrameBuilder) {}
+
     /// Tells what the input is called, for codecs whose frames need not name their vehicle. Before anything is decoded.
     fn called(&mut self, _name: &str) {}
 

@@ -91,7 +91,9 @@ pub fn line(out: &Out) -> String {
 /// A datagram, decoded.
 pub fn datagram(config: &CodecConfig, bytes: &[u8]) -> Vec<String> {
     let mut reader = Reader::of(config);
-    config.open().datagram(bytes, &mut reader.out);
+    let mut codec = config.open();
+    codec.datagram(bytes, &mut reader.out);
+    codec.release(None, &mut reader.out);
     reader.lines()
 }
 

@@ -128,6 +128,8 @@ impl UdpReader {
             more = self.take(out)?;
             taken += more;
         }
+        // Silence ends what a codec waits for, as a later datagram would.
+        self.codec.release(Some(self.clock.now()), out);
         Ok(if out.len() > before { Polled::Some } else { Polled::Nothing })
     }
 }
@@ -146,6 +148,13 @@ impl Source for UdpReader {
         // The engine has it before it polls again.
         self.handed_over = self.next_offset;
         filled
+    }
+
+    fn stop(&mut self, out: &mut FrameBuilder) {
+        if out.is_empty() {
+            out.set_partition(self.partition.clone(), None);
+        }
+        self.codec.release(None, out);
     }
 
     fn position(&self) -> Position {

@@ -17,7 +17,7 @@ pub struct Line<'a> {
     pub tag: Option<Tag<'a>>,
     /// From its `$` or `!`; `None`: nothing in the line begins like a sentence.
     pub sentence: Option<&'a [u8]>,
-    /// Where it stands in the line.
+    /// Where it begins in the line, with what stands before it.
     pub start: usize,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Iterator for Parts<'a> {
             },
         };
         let end = memchr::memchr(b'$', &rest[begin + 1..]).map_or(rest.len(), |n| begin + 1 + n);
-        let start = self.at + begin;
+        let start = self.at;
         self.at += end;
         Some(Line { before: &rest[length..begin], tag, sentence: Some(&rest[begin..end]), start })
     }
