@@ -387,9 +387,9 @@ pub const NMEA: Section = Section {
         Field::optional(
             "ends_with",
             Kind::Text,
-            "an instant ends when the next one begins",
+            "an instant ends when the next one begins, or its datagram of several lines, or after a second",
             "\"GGA\"",
-            "Three letters of the sentence that a receiver ends each instant with: a frame then need not wait for the next one. For streams.",
+            "Three letters of the sentence that a receiver ends each instant with: a frame then need not wait for more.",
         ),
         Field::optional(
             "date",

@@ -35,7 +35,7 @@ const HELD_MAX: usize = RECORD_MAX - 2 * LINE_MAX;
 const INSTANTS_MAX: usize = 64 * 1024;
 /// What is received later of an instant is not waited for.
 const WAIT_US: i64 = SECOND_US;
-/// Moments this near are of one instant: a receiver's clock and that of a TAG block may differ so much.
+/// Moments this near are of one instant.
 const CYCLE_US: i64 = 60 * SECOND_US;
 
 pub struct NmeaCodec {
@@ -106,6 +106,9 @@ impl NmeaCodec {
                     if self.config.names_vehicles() {
                         self.name(before, tag);
                     }
+                    if let Some(time) = tag.and_then(|tag| tag.time) {
+                        self.told(split(time), place.1);
+                    }
                     if let Err(fault) = self.take(meaning, here, out) {
                         let (reason, detail) = complaint(fault);
                         self.reject(reason, sentence, detail, here.0, place, out);
@@ -127,7 +130,7 @@ impl NmeaCodec {
         let name = match self.config.vehicle {
             VehicleFrom::Tag => match tag {
                 // Only the first sentence of a group says whose it is.
-                Some(Tag { source: None, grouped: true }) => return,
+                Some(Tag { source: None, grouped: true, .. }) => return,
                 tag => tag.and_then(|tag| tag.source).unwrap_or_default(),
             },
             _ => before,
@@ -171,7 +174,7 @@ impl NmeaCodec {
     ) {
         let going_on = self.talkers.now.instant.and_then(|number| Some((number, self.queue.open(number)?)));
         let number = match going_on {
-            Some((number, instant)) if instant.time == time => {
+            Some((number, instant)) if instant.time == time && instant.date.zip(date).is_none_or(|(a, b)| a == b) => {
                 instant.merge(said);
                 instant.date = instant.date.or(date);
                 number
@@ -219,16 +222,22 @@ impl NmeaCodec {
 
     /// The day of a moment has been told: also of what was said before, if nothing else tells it.
     #[inline]
-    fn learn(&mut self, moment: (i32, i64), received_at: EventTime) {
+    fn told(&mut self, moment: (i32, i64), received_at: EventTime) {
         if self.queue.undated {
             self.queue.date_back(moment);
         }
+        self.remember(moment, received_at);
+    }
+
+    /// The same, by a sentence: of the instant that goes on nothing told the day as well.
+    #[inline]
+    fn learn(&mut self, moment: (i32, i64), received_at: EventTime) {
+        self.told(moment, received_at);
         if let Some(instant) = self.talkers.now.instant.and_then(|number| self.queue.open(number))
             && (moment.1 - instant.time).abs() <= CYCLE_US
         {
             instant.near = Some(nearest_day(moment, instant.time));
         }
-        self.remember(moment, received_at);
     }
 
     #[inline]

@@ -357,3 +357,34 @@ fn instants_of_ever_new_senders_are_held_up_to_a_limit() {
     }
     assert_eq!((reader.lines().len(), codec.queue.len()), (5, INSTANTS_MAX));
 }
+
+#[test]
+fn leap_second_is_an_instant_of_its_own() {
+    check(
+        config(|_| {}),
+        "GPRMC,235959,A,4807.038,N,01131.000,E,,,311216,,
+         GPRMC,235960,A,4907.038,N,01131.000,E,,,311216,,
+         GPRMC,000000,A,5007.038,N,01131.000,E,,,010117,,",
+        expect![[r#"
+            0 unknown 1483228799s 48.1173 11.516666666666667
+            54 unknown 1483228799.999s 49.1173 11.516666666666667
+            108 unknown 1483228800s 50.1173 11.516666666666667"#]],
+    );
+}
+
+#[test]
+fn tag_block_tells_the_day() {
+    let gll = |time: &str| format!("$GPGLL,4916.45,N,12311.12,W,{time},A\n");
+    // Around midnight after 1 May 2024, in seconds and in milliseconds; the block's clock is some seconds ahead.
+    let lines = [
+        format!("\\s:b\\{}", gll("235957")),
+        format!("\\s:a,c:1714608001\\{}", gll("235958")),
+        format!("\\s:a,c:1714608003000\\{}", gll("000001")),
+        format!("\\s:a,c:1714694403\\{}", gll("000001.5")),
+        format!("\\s:a\\{}", gll("000002")),
+    ];
+    let got = stream(&config(|c| c.vehicle = VehicleFrom::Tag), lines.concat().as_bytes());
+    let got: Vec<&str> = got.iter().map(|line| line.split(" 49.").next().unwrap().split_once(' ').unwrap().1).collect();
+    let want = ["b 1714607997s", "a 1714607998s", "a 1714608001s", "a 1714694401.5s", "a 1714694402s"];
+    assert_eq!(got, want);
+}
