@@ -154,6 +154,8 @@ impl NmeaCodec {
             Meaning::Timed(time, date, said) => self.timed(time, date, said, at, place, out),
             Meaning::Untimed(said) => match self.talkers.now.instant.and_then(|number| self.queue.open(number)) {
                 Some(instant) => instant.merge(said),
+                // Where it was, and nobody knows when.
+                None if said.fix.is_some() => return Err(Fault::Field { kind: "GLL", name: "time (hhmmss)" }),
                 None => self.ignored += 1,
             },
             Meaning::Date(time, date) => self.learn((date, time), place.1),

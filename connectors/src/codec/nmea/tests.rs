@@ -388,3 +388,19 @@ fn tag_block_tells_the_day() {
     let want = ["b 1714607997s", "a 1714607998s", "a 1714608001s", "a 1714694401.5s", "a 1714694402s"];
     assert_eq!(got, want);
 }
+
+#[test]
+fn position_without_a_time_is_of_the_instant_before_it() {
+    check(
+        config(|_| {}),
+        "GPGLL,4916.45,N,12311.12,W
+         GPRMC,120000,A,4916.45,N,12311.12,W,,,211126,,
+         GPGLL,4916.4512,N,12311.1234,W
+         GPRMC,120001,A,4916.45,N,12311.12,W,,,211126,,
+         GPGLL,4916.45,N,12311.12,W,,V",
+        expect![[r#"
+            0 reject undecodable "$GPGLL,4916.45,N,12311.12,W*71": GLL: no time (hhmmss)
+            32 unknown 1795262400s 49.274186666666665 -123.18539
+            120 unknown 1795262401s 49.274166666666666 -123.18533333333333 no_fix 1"#]],
+    );
+}
