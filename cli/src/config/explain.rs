@@ -130,6 +130,9 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
         let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
         out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
     }
+    for extra in source.codec.extra.iter().filter(|extra| extra.from != extra.name) {
+        out.field("", format!("{} is \"{}\"", extra.name, extra.from));
+    }
 }
 
 fn codec_text(codec: &CodecMeans) -> String {

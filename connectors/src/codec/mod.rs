@@ -4,6 +4,7 @@
 pub mod binary;
 pub mod csv;
 pub mod decode;
+pub mod extra;
 pub mod fields;
 pub mod json;
 pub mod likely;
@@ -144,8 +145,10 @@ impl CodecConfig {
     /// Columns that frames of this codec have beyond the core; what `FrameBuilder::with_columns` needs to be given.
     pub fn columns(&self) -> Vec<FieldRef> {
         match self {
+            CodecConfig::Json(json) => json.fields.columns(),
+            CodecConfig::Csv(csv) => csv.fields.columns(),
             CodecConfig::Teltonika(teltonika) => teltonika.columns(),
-            _ => Vec::new(),
+            CodecConfig::Binary(_) | CodecConfig::Nmea(_) => Vec::new(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! What is set of the codecs of trackers and receivers: their columns, and what else their TOML says.
 
 use super::Check;
-use crate::config::means::SourceMeans;
+use crate::config::means::{FieldMeans, SourceMeans};
 use crate::config::typed::Table;
 use crate::config::value::At;
 use arrow::datatypes::FieldRef;
+use rhumb_connectors::codec::extra::{COLUMNS_MAX, ColumnType, ExtraColumn};
+use rhumb_connectors::codec::fields::{Field as CoreField, Fields};
 use rhumb_connectors::codec::nmea::{NmeaConfig, VehicleFrom};
 use rhumb_connectors::codec::teltonika::{IoColumn, IoType, Kept, TeltonikaConfig, UNITS};
 use rhumb_engine::frame::core_columns;
@@ -12,6 +14,17 @@ use std::collections::HashMap;
 
 /// Columns of the history that no source adds.
 const TAKEN: [&str; 3] = ["zone_ids", "epoch", "event_date"];
+
+/// Why a column that a source adds cannot be called so.
+fn wrong_name(table: &str, name: &str, taken: bool) -> Option<String> {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && (1..=64).contains(&name.len());
+    let taken = taken || TAKEN.contains(&name) || core_columns().iter().any(|column| column.name() == name);
+    match (is_plain, taken) {
+        (false, _) => Some(format!("{table}: \"{name}\" cannot name a column; use letters, digits and _")),
+        (true, true) => Some(format!("{table}: frames have a column {name} already; choose another name")),
+        (true, false) => None,
+    }
+}
 
 impl Check {
     pub(super) fn teltonika(&mut self, table: Option<Table>, component: &str) -> Option<TeltonikaConfig> {
@@ -30,19 +43,11 @@ impl Check {
         let mut right = true;
         for (name, element) in table.get::<Vec<(At<String>, Table)>>("io").unwrap_or_default() {
             let column = self.io_column(&name.value, element);
-            let taken = core_columns().iter().any(|column| *column.name() == name.value)
-                || TAKEN.contains(&name.value.as_str())
-                || kept.iter().any(|kept| kept.name() == name.value);
-            let plain = name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let taken = kept.iter().any(|kept| kept.name() == name.value);
             let double = column.as_ref().and_then(|column| io.iter().find(|other| other.id == column.id));
-            let what = match (plain && (1..=64).contains(&name.value.len()), taken, double) {
-                (false, ..) => Some(format!("io: \"{}\" cannot name a column; use letters, digits and _", name.value)),
-                (_, true, _) => Some(format!("io: frames have a column {} already; choose another name", name.value)),
-                (.., Some(other)) => {
-                    Some(format!("io: {} is element {} too; each has one column", other.name, other.id))
-                }
-                _ => None,
-            };
+            let what = wrong_name("io", &name.value, taken).or_else(|| {
+                double.map(|other| format!("io: {} is element {} too; each has one column", other.name, other.id))
+            });
             if let Some(what) = what {
                 self.error(&name.at, component, what);
                 right = false;
@@ -70,6 +75,52 @@ impl Check {
             scale: scale.unwrap_or(1.0) * of_unit,
             ..IoColumn::new(name, u16::try_from(id?).ok()?)
         })
+    }
+
+    /// Columns that json and csv fill, given what the fields of a frame are called.
+    pub(super) fn extra(
+        &mut self,
+        table: &mut Table,
+        fields: &[FieldMeans],
+        component: &str,
+    ) -> Option<Vec<ExtraColumn>> {
+        let at = table.place("extra");
+        let typed = table.get::<Vec<(At<String>, Table)>>("extra").unwrap_or_default();
+        if typed.len() > COLUMNS_MAX {
+            self.error(&at, component, format!("extra: {} columns; the most is {COLUMNS_MAX}", typed.len()));
+            return None;
+        }
+        let core = crate::build::fields(fields).map(|config| Fields::new(&config)).ok()?;
+        let mut columns: Vec<ExtraColumn> = Vec::new();
+        let mut right = true;
+        for (name, mut column) in typed {
+            let (holds, from) = (column.get::<String>("type"), column.take::<String>("field"));
+            assert!(column.is_used_up(), "every field of a column is asked for");
+            let from = from.unwrap_or_else(|| name.clone());
+            let usual = CoreField::ALL.iter().find(|field| field.usual_names().contains(&name.value.as_str()));
+            let usual = usual
+                .map(|field| format!("extra: {} is a usual name of {}; choose another name", name.value, field.name()));
+            let taken = core.field_of(&from.value).map(CoreField::name);
+            let taken = taken.or_else(|| columns.iter().find(|c| c.from == from.value).map(|c| c.name.as_str()));
+            let what = match (wrong_name("extra", &name.value, false).or(usual), from.value.is_empty(), taken) {
+                (Some(what), ..) => Some((&name.at, what)),
+                (None, true, _) => Some((&from.at, format!("extra: {}: the name in the input is empty", name.value))),
+                (None, false, Some(other)) => {
+                    let what = format!("extra: {}: \"{}\" is {other} already", name.value, from.value);
+                    Some((&from.at, what))
+                }
+                (None, false, None) => None,
+            };
+            if let Some((at, what)) = what {
+                self.error(at, component, what);
+                right = false;
+            }
+            let holds =
+                holds.and_then(|holds| ColumnType::ALL.iter().find(|(name, _)| *name == holds).map(|(_, of)| *of));
+            right &= holds.is_some();
+            columns.extend(holds.map(|holds| ExtraColumn::new(&name.value, &from.value, holds)));
+        }
+        right.then_some(columns)
     }
 
     pub(super) fn nmea(&mut self, table: Option<Table>, component: &str) -> Option<NmeaConfig> {

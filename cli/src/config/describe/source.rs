@@ -232,6 +232,34 @@ pub const FIELDS: Section = Section {
         field("satellites", &NONE, "`satellites`", "\"sats\"", "Satellites that the fix was made with."),
         field("no_fix", &NONE, "`no_fix`", "\"lost\"", "True: the device had no fix."),
         field("valid", &NONE, "`valid`", "\"gps_ok\"", "False: the device had no fix."),
+        Field::optional(
+            "extra",
+            Kind::Named(&EXTRA),
+            "none",
+            "{ ignition = \"bool\", fuel_l = { type = \"float\", field = \"tank.fuel\" }, fleet = \"text\" }",
+            "What else becomes a column of the history, at most 32: the column's name, and its type or a table. It is null where the input does not have it.",
+        ),
+    ],
+    later: &[],
+};
+
+const EXTRA: Section = Section {
+    header: "extra",
+    doc: "",
+    fields: &[
+        Field::required(
+            "type",
+            Kind::OneOf(&COLUMN_TYPES),
+            "\"bool\"",
+            "`bool` is true, 1 or yes, and false, 0 or no; `int` a whole number; `text` also takes numbers as they are written.",
+        ),
+        Field::optional(
+            "field",
+            Kind::Text,
+            "the column's name",
+            "\"tank.fuel\"",
+            "Its name in the input, as it is written there; for json it may lead into nested objects.",
+        ),
     ],
     later: &[],
 };
@@ -294,7 +322,7 @@ const KEY: Section = Section {
 };
 
 const KEPT: Words = Words::new("column", &["priority", "event_io_id", "generation_type", "io"], &[]);
-const IO_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[]);
+const COLUMN_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[]);
 const IO_UNITS: Words = Words::new(
     "unit",
     &[
@@ -338,7 +366,7 @@ const IO: Section = Section {
         ),
         Field::optional(
             "type",
-            Kind::OneOf(&IO_TYPES),
+            Kind::OneOf(&COLUMN_TYPES),
             "`float` with a scale or a unit, else `int`",
             "\"bool\"",
             "`bool` is true unless the element is 0; `text` is its bytes, in hexadecimal digits where they are not printable.",

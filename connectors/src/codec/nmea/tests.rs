@@ -330,7 +330,15 @@ fn day_of_what_comes_late_is_that_of_its_last_known_moment() {
     let place = Place { offset: 0, received_at: EventTime(NOON * SECOND_US) };
     codec.stream(&text(lines), true, place, &mut reader.out);
     let times: Vec<String> = reader.lines().iter().map(|l| l.split(' ').nth(2).unwrap().to_owned()).collect();
-    assert_eq!(times, [-2, -1, 1].map(|s| days(-2.5) + s).into_iter().chain([days(-4.0) + 3]).map(|s| format!("{}s", NOON + s)).collect::<Vec<_>>());
+    assert_eq!(
+        times,
+        [-2, -1, 1]
+            .map(|s| days(-2.5) + s)
+            .into_iter()
+            .chain([days(-4.0) + 3])
+            .map(|s| format!("{}s", NOON + s))
+            .collect::<Vec<_>>()
+    );
     // One sender tells nothing of another.
     let two = [("1", 0.0, "GPRMC,120000,A,4916.45,N,12311.12,W,,,181126,,"), ("2", 0.0, GGA)];
     assert_eq!(live(NmeaConfig::default(), &two, None)[1], "1 10.0.0.2 0 altitude 45.5 satellites 8");
@@ -341,7 +349,10 @@ fn long_silence_does_not_cost_a_day() {
     let evening = "GPRMC,180000,A,4916.45,N,12311.12,W,,,181126,,";
     let morning = "GPGLL,4916.45,N,12311.12,W,080000,A";
     let got = live(NmeaConfig::default(), &[("1", 0.0, evening), ("1", 14.0 * 3600.0, morning)], None);
-    assert_eq!(got, [format!("0 10.0.0.1 {}", 6 * 3600 - 3 * 86_400), format!("1 10.0.0.1 {}", 20 * 3600 - 3 * 86_400)]);
+    assert_eq!(
+        got,
+        [format!("0 10.0.0.1 {}", 6 * 3600 - 3 * 86_400), format!("1 10.0.0.1 {}", 20 * 3600 - 3 * 86_400)]
+    );
 }
 
 #[test]
