@@ -10,7 +10,7 @@
 use arrow::array::Array;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rhumb_benches::plain::{self, Plain};
-use rhumb_benches::workload::{Input, plans, zones, zones_text};
+use rhumb_benches::workload::{Input, plans, zone_count, zones, zones_text};
 use rhumb_engine::builder::Delivery;
 use rhumb_engine::chain::Chain;
 
@@ -46,7 +46,7 @@ fn run_plain(plain: &mut Plain, input: &Input, batches: &[Delivery]) -> usize {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let text = zones_text(10_000);
+    let text = zones_text(zone_count());
     let (zones, plain_zones) = (zones(&text), plain::Zones::new(&text));
     for (interval, interval_s) in [("10s", 10.0), ("1s", 1.0)] {
         let input = Input::every(interval_s, ROUNDS);

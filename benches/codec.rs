@@ -1,16 +1,19 @@
 //! Bytes to columns: each codec with its `FrameBuilder`, beside the naive way to the same frames and a plain copy of
 //! the bytes, on the same input, in one run.
 //!
-//! `codec/<codec>/<vehicles>/<variant>`, where wide rows have six columns instead of four; the frames of all variants
+//! `codec/<codec>/<vehicles>/<variant>`, where wide rows have six columns instead of four, and `sf` and `logs`
+//! are of real recordings; the frames of all variants
 //! are asserted equal before anything is timed. `naive` ends at a struct a frame and interns no vehicle. `builder`
 //! pushes frames that are already decoded: what a codec cannot be faster than.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use nom_teltonika::decoder::{take_frame, take_imei};
 use nom_teltonika::protocol::FrameView;
+use rhumb_benches::traces;
 use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
 use rhumb_connectors::codec::teltonika::{IoColumn, TeltonikaConfig, crc16};
 use rhumb_connectors::codec::{Codec, CodecConfig, Place};
@@ -150,8 +153,8 @@ fn teltonika_of(rows: &[Row], io: usize) -> Vec<u8> {
     bytes
 }
 
-/// Sentences of a receiver that moves: two a frame, of which the second adds the height.
-fn nmea_of(rows: &[Row]) -> Vec<u8> {
+/// Sentences of a receiver that moves: RMC and GGA of each frame, of which the second adds the height.
+fn nmea_of(rows: &[Row]) -> String {
     let angle = |degrees: f64, width: usize| {
         let minutes = (degrees.abs() * 60e5).round() as u64;
         let (whole, rest) = (minutes / 6_000_000, minutes % 6_000_000);
@@ -177,7 +180,7 @@ fn nmea_of(rows: &[Row]) -> Vec<u8> {
             text += &format!("${body}*{sum:02X}\r\n");
         }
     }
-    text.into()
+    text
 }
 
 /// A reader of one partition for one shard: what the engine does with a codec.
@@ -342,23 +345,56 @@ fn teltonika(c: &mut Criterion, case: &str, rows: &[Row], io: usize) {
     group.finish();
 }
 
-/// RMC and GGA of each frame; the throughput counts sentences. The naive way is the crate `nmea`, which ends at a struct.
-fn nmea(c: &mut Criterion, case: &str, rows: &[Row]) {
-    let bytes = nmea_of(rows);
+/// The throughput counts sentences. The naive way is the crate `nmea`, which ends at a struct.
+fn nmea(c: &mut Criterion, case: &str, text: &str) {
+    let bytes = text.as_bytes();
+    let read = |line: &&str| black_box(nmea::parse_str(line)).is_ok();
+    let sentences = text.lines().filter(read).count();
     let mut group = c.benchmark_group("codec/nmea");
-    group.throughput(Throughput::Elements(2 * rows.len() as u64));
+    group.throughput(Throughput::Elements(sentences as u64));
     let config = CodecConfig::named("nmea").expect("a codec has this name");
     let mut reader = Reader::new();
     let mut codec = config.open();
-    assert_eq!(reader.decode(&mut *codec, &bytes), rows.len());
+    // What a log is cut in the midst of is part of the next frame.
+    reader.decode(&mut *codec, bytes);
+    let frames = reader.decode(&mut *codec, bytes);
+    assert!(frames > 0 && frames <= sentences, "{frames} frames of {sentences} sentences");
     group.bench_function(format!("{case}/rhumb"), |b| {
-        b.iter(|| assert_eq!(reader.decode(&mut *codec, &bytes), rows.len()));
+        b.iter(|| assert_eq!(reader.decode(&mut *codec, bytes), frames));
     });
-    let text = std::str::from_utf8(&bytes).expect("sentences are ASCII");
-    let naive = || text.lines().filter(|line| black_box(nmea::parse_str(line)).is_ok()).count();
-    group.bench_function(format!("{case}/naive"), |b| b.iter(|| assert_eq!(naive(), 2 * rows.len())));
-    bench_copy(&mut group, case, &bytes);
+    let naive = || text.lines().filter(read).count();
+    group.bench_function(format!("{case}/naive"), |b| b.iter(|| assert_eq!(naive(), sentences)));
+    bench_copy(&mut group, case, bytes);
     group.finish();
+}
+
+/// San Francisco's cabs, and logs of receivers, if they are there.
+fn recorded(c: &mut Criterion) {
+    if let Some(recorded) = traces::cabs(FRAMES, "codec/.../sf") {
+        let row = |row: traces::Row| Row {
+            vehicle_id: row.vehicle_id,
+            ts: row.ts,
+            lat: row.lat,
+            lon: row.lon,
+            speed_mps: None,
+            heading_deg: None,
+        };
+        let mut rows: Vec<Row> = recorded.into_iter().map(row).collect();
+        csv(c, "sf", &rows);
+        json(c, "sf", &rows);
+        binary(c, "sf", &rows);
+        // Trackers have numbers for names.
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        for row in &mut rows {
+            let next = numbers.len();
+            let number = *numbers.entry(std::mem::take(&mut row.vehicle_id)).or_insert(next);
+            row.vehicle_id = format!("v{number:05}");
+        }
+        teltonika(c, "sf-io4", &rows, 4);
+    }
+    if let Some(logs) = traces::receiver_logs("codec/nmea/logs") {
+        nmea(c, "logs", &logs);
+    }
 }
 
 fn benches(c: &mut Criterion) {
@@ -372,7 +408,8 @@ fn benches(c: &mut Criterion) {
             teltonika(c, &format!("{case}-io16"), &rows, 16);
         }
     }
-    nmea(c, "one", &rows(1, false));
+    nmea(c, "one", &nmea_of(&rows(1, false)));
+    recorded(c);
 }
 
 criterion_group!(all, benches);

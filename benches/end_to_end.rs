@@ -6,7 +6,8 @@
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use rhumb_benches::plain::{self, Done};
-use rhumb_benches::workload::{plans, write_csv, zones, zones_text};
+use rhumb_benches::traces;
+use rhumb_benches::workload::{is_measured, plans, sized, write_csv, zone_count, zones, zones_text};
 use rhumb_connectors::MakeCodec;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::file::{FileConfig, FilePlan, Speed};
@@ -15,7 +16,7 @@ use rhumb_engine::run::{Pipeline, Settings, Summary, start};
 use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::time::{SECOND_US, SystemClock};
 use rhumb_geofence::Zones;
-use std::io::Read;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Frames of each simulated vehicle.
 const ROUNDS: u32 = 40;
-/// Of the cabs' recording, frames that are read.
-const SF_FRAMES: u64 = 4_000_000;
 const SHARDS: usize = 2;
 
 struct Case {
@@ -41,29 +40,22 @@ struct Case {
 fn syn(folder: &Path) -> Case {
     let csv = folder.join("syn.csv");
     let frames = write_csv(&csv, ROUNDS);
-    let zones_text = zones_text(10_000);
+    let zones_text = zones_text(zone_count());
     Case { name: "syn", csv, zones: zones(&zones_text), zones_text, frames }
 }
 
-/// `None`, and a line that says so, where there are no real traces.
+/// `None` where there are no real traces.
 fn sf(folder: &Path) -> Option<Case> {
-    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-    let trace = data.join("traces/sf_cabspotting_537cabs_timeordered.csv.zst");
-    let Ok(file) = std::fs::File::open(&trace) else {
-        eprintln!("there is no {}: case sf is left out", trace.display());
-        return None;
-    };
-    let mut text = String::new();
-    let mut lines = std::io::BufReader::new(zstd::stream::read::Decoder::new(file).expect("zstd"));
-    for _ in 0..=SF_FRAMES {
-        std::io::BufRead::read_line(&mut lines, &mut text).expect("a line of the trace");
-    }
+    let (rows, zones_text) =
+        (traces::cabs(sized(4_000_000, 50_000), "end_to_end/sf")?, traces::neighbourhoods("end_to_end/sf")?);
     let csv = folder.join("sf.csv");
-    std::fs::write(&csv, text).expect("room for the frames");
-    let mut zones_text = String::new();
-    let zones_file = std::fs::File::open(data.join("zones/sf_neighborhoods.geojson.gz")).expect("the zones");
-    flate2::read::GzDecoder::new(zones_file).read_to_string(&mut zones_text).expect("gzip");
-    Some(Case { name: "sf", csv, zones: zones(&zones_text), zones_text, frames: SF_FRAMES })
+    let mut file = BufWriter::new(std::fs::File::create(&csv).expect("a file to write to"));
+    writeln!(file, "vehicle_id,ts,lat,lon").expect("room for the frames");
+    for row in &rows {
+        writeln!(file, "{},{},{},{}", row.vehicle_id, row.ts, row.lat, row.lon).expect("room for the frames");
+    }
+    file.flush().expect("room for the frames");
+    Some(Case { name: "sf", csv, zones: zones(&zones_text), zones_text, frames: rows.len() as u64 })
 }
 
 fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pipeline {
@@ -130,7 +122,9 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function("plain", |bencher| bencher.iter(|| assert_eq!(run_plain(case), done)));
         group.finish();
     }
-    cases.iter().for_each(breakdown);
+    if is_measured() {
+        cases.iter().for_each(breakdown);
+    }
 }
 
 /// What each stage adds, in CPU time of the whole process: the median of five runs each, one after the other.

@@ -5,10 +5,11 @@
 //! left out unless `RHUMB_BENCH_ZONES_MAX` says `1000000`.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use geo::{BoundingRect, Coord, Intersects, LineString, MultiPolygon, Polygon};
+use rhumb_benches::traces;
+use rhumb_benches::workload::sized;
 use rhumb_geofence::{Ring, Shape, ZoneLists, ZoneOptions, Zones};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
@@ -72,16 +73,9 @@ fn synthetic_zones(count: usize) -> Zones {
     zones
 }
 
-/// The real neighbourhoods of San Francisco, where the shared folder is there.
+/// The real neighbourhoods of San Francisco, where they are there.
 fn san_francisco() -> Option<Zones> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let shared = std::env::var_os("RHUMB_SHARED").map_or(repository.join("../shared"), PathBuf::from);
-    let path = shared.join("data/zones/sf_neighborhoods.geojson.gz");
-    let Ok(file) = std::fs::File::open(&path) else {
-        eprintln!("SKIPPED: index/sf needs {}", path.display());
-        return None;
-    };
-    let text = std::io::read_to_string(flate2::read::GzDecoder::new(file)).expect("gzip of UTF-8");
+    let text = traces::neighbourhoods("index/sf")?;
     Some(Zones::from_geojson(&text, &ZoneOptions::default()).expect("valid zones").0)
 }
 
@@ -198,8 +192,9 @@ fn compare(c: &mut Criterion, case: &str, zones: &Zones) {
 }
 
 fn index(c: &mut Criterion) {
-    let zones_max = std::env::var("RHUMB_BENCH_ZONES_MAX").map_or(ZONES_MAX, |max| max.parse().expect("a number"));
-    for count in [1_000, 10_000, 100_000, 1_000_000] {
+    let zones_max =
+        std::env::var("RHUMB_BENCH_ZONES_MAX").map_or(sized(ZONES_MAX, 1_000), |max| max.parse().expect("a number"));
+    for count in [100, 1_000, 10_000, 100_000, 1_000_000] {
         if count <= zones_max {
             compare(c, "syn", &synthetic_zones(count));
         } else {

@@ -18,8 +18,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rhumb_benches::traces;
+use rhumb_benches::workload::{Input, sized};
 use rhumb_connectors::lake::LakePlan;
-use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::{Frame, Origin, ZoneLists, core_columns, zone_ids_column};
 use rhumb_engine::message::Output;
@@ -35,7 +37,6 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const ROWS: usize = 1 << 20;
 const BATCH_ROWS: usize = 8192;
 const START: i64 = 1_760_000_000_000_000;
 
@@ -57,9 +58,31 @@ const CASES: &[Case] = &[
 struct Workload {
     context: SinkContext,
     outputs: Vec<Output>,
+    rows: usize,
+}
+
+/// San Francisco's cabs of one day, as their recording has them; `None` where it is not there.
+fn recorded() -> Option<Workload> {
+    const DAY_MS: i64 = 86_400_000;
+    let mut rows = traces::cabs(sized(1 << 20, 1 << 16), "lake/history/sf_cabs")?;
+    // A day has one segment.
+    let day = rows[rows.len() / 2].ts / DAY_MS;
+    rows.retain(|row| row.ts / DAY_MS == day);
+    let input = Input::recorded(&rows);
+    let vehicles = vec![input.vehicles.clone()];
+    let output = |delivery: Delivery| Output { shard: 0, frames: delivery.frames, effects: Effects::default() };
+    let (frames, outputs) = (input.frames, input.batches.into_iter().map(output).collect());
+    Some(Workload { context: context(vehicles), outputs, rows: frames })
+}
+
+fn context(vehicles: Vec<Arc<Vehicles>>) -> SinkContext {
+    let mut history = core_columns();
+    history.push(zone_ids_column());
+    SinkContext { pipeline: "bench".to_owned(), data: "".into(), claim: 1, vehicles, history, tables: Vec::new() }
 }
 
 fn workload(case: &Case) -> Workload {
+    let rows = sized(1 << 20, 1 << 16);
     let mut random = StdRng::seed_from_u64(7);
     let vehicles = vec![Arc::new(Vehicles::default()), Arc::new(Vehicles::default())];
     let origin = Origin { source: "trackers".into(), partition: "0".into() };
@@ -71,7 +94,7 @@ fn workload(case: &Case) -> Workload {
     let zones = Arc::new(StringArray::from_iter_values((0..200).map(|z| format!("zone-{z:04}"))));
     let mut outputs = Vec::new();
     let on_grid = |v: f64| if case.grid_deg > 0.0 { (v / case.grid_deg).round() * case.grid_deg } else { v };
-    for row in 0..ROWS {
+    for row in 0..rows {
         let v = row % ids.len();
         let place = &mut places[v];
         place.0 += random.random_range(-0.0005..0.0005);
@@ -89,7 +112,7 @@ fn workload(case: &Case) -> Workload {
             satellites: full.then(|| random.random_range(4..14)),
             ..Frame::default()
         });
-        if builder.len() == 2 * BATCH_ROWS || row + 1 == ROWS {
+        if builder.len() == 2 * BATCH_ROWS || row + 1 == rows {
             for (shard, delivery) in builder.finish().into_iter().enumerate() {
                 let mut frames = delivery.frames;
                 if full {
@@ -103,11 +126,7 @@ fn workload(case: &Case) -> Workload {
             }
         }
     }
-    let mut history = core_columns();
-    history.push(zone_ids_column());
-    let context =
-        SinkContext { pipeline: "bench".to_owned(), data: "".into(), claim: 1, vehicles, history, tables: Vec::new() };
-    Workload { context, outputs }
+    Workload { context: context(vehicles), outputs, rows }
 }
 
 /// An open lake in a folder.
@@ -210,13 +229,13 @@ fn arrow_writer<'a>(
 }
 
 fn history(criterion: &mut Criterion) {
-    for case in CASES {
-        let work = workload(case);
+    for (case, work) in CASES.iter().map(|case| (case.name, Some(workload(case)))).chain([("sf_cabs", recorded())]) {
+        let Some(work) = work else { continue };
         let folder = tempfile::tempdir().expect("a folder");
         let mut sink = open(&work, folder.path());
         let segments = rhumb(&work, sink.as_mut(), 1);
         let [segment] = &segments[..] else { panic!("one segment of one day") };
-        assert_eq!(segment.rows, ROWS as u64);
+        assert_eq!(segment.rows, work.rows as u64);
         let name = segment.path.rsplit('/').next().expect("a file name");
         let (file, bytes) = (folder.path().join("lake/_staging/history").join(name), segment.bytes);
         let sorted = sorted_rows(&file);
@@ -230,32 +249,34 @@ fn history(criterion: &mut Criterion) {
         arrow_writer([&sorted].into_iter(), sorted.schema(), settings.clone(), &best_file);
         let best_bytes = best_file.metadata().expect("a file").len();
         println!(
-            "{}: {:.1} bytes a row, arrow_writer_best {:.1}",
-            case.name,
-            bytes as f64 / ROWS as f64,
-            best_bytes as f64 / ROWS as f64
+            "{case}: {:.1} bytes a row, arrow_writer_best {:.1}",
+            bytes as f64 / work.rows as f64,
+            best_bytes as f64 / work.rows as f64
         );
 
-        let mut group = criterion.benchmark_group(format!("lake/history/{}", case.name));
-        group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10).measurement_time(Duration::from_secs(5));
+        let mut group = criterion.benchmark_group(format!("lake/history/{case}"));
+        group
+            .throughput(Throughput::Elements(work.rows as u64))
+            .sample_size(10)
+            .measurement_time(Duration::from_secs(5));
         group.bench_function("rhumb", |b| {
             let mut epoch = 1;
             b.iter(|| {
                 epoch += 1;
                 let segments = rhumb(&work, sink.as_mut(), epoch);
-                assert_eq!(segments.iter().map(|s| s.rows).sum::<u64>(), ROWS as u64);
+                assert_eq!(segments.iter().map(|s| s.rows).sum::<u64>(), work.rows as u64);
             });
         });
         group.bench_function("arrow_writer_best", |b| {
             b.iter(|| {
                 let rows = arrow_writer([&sorted].into_iter(), sorted.schema(), settings.clone(), &best_file);
-                assert_eq!(rows, ROWS as u64);
+                assert_eq!(rows, work.rows as u64);
             });
         });
         group.bench_function("arrow_writer_plain", |b| {
             b.iter(|| {
                 let rows = arrow_writer(plain.iter(), plain[0].schema(), plain_settings.clone(), &best_file);
-                assert_eq!(rows, ROWS as u64);
+                assert_eq!(rows, work.rows as u64);
             });
         });
         group.finish();

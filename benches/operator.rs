@@ -1,16 +1,20 @@
 //! `operator/<operator>/<implementation>`: one operator alone over decoded frames, beside what one writes first for the
 //! same answer: a hash map by vehicle, haversine for every frame, an R-tree of envelopes with `geo`. How many frames,
-//! changes of zone or windows come out is asserted to be the same.
+//! changes of zone, trips, stops or windows come out is asserted to be the same. `operator/sf/...`: the same on San
+//! Francisco's cabs and neighbourhoods.
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rhumb_benches::plain::Found;
-use rhumb_benches::workload::{Input, LATENESS_US, plans, zones, zones_text};
+use rhumb_benches::plain_trips::{Rules, Trips};
+use rhumb_benches::traces;
+use rhumb_benches::workload::{Input, LATENESS_US, plans, sized, zone_count, zones, zones_text};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::operator::{Operator, OperatorPlan};
 use rhumb_engine::sphere::distance_m;
-use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_engine::time::{DAY_US, EventTime, SECOND_US};
+use rhumb_geofence::Zones;
 use rhumb_operators::trips::{TripsConfig, TripsPlan};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,23 +43,80 @@ fn alerts(effects: &Effects) -> usize {
 }
 
 fn bench(criterion: &mut Criterion) {
+    simulated(criterion);
+    recorded(criterion);
+}
+
+fn simulated(criterion: &mut Criterion) {
     let input = Input::new(ROUNDS);
-    let text = zones_text(10_000);
-    let zones = zones(&text);
-    let plain = batches(&input, &[]);
-    let zoned = batches(&input, &plans(&["geofence"], &zones));
-    let naive = Naive::new(&text);
-    let mut group = criterion.benchmark_group("operator");
-    group.throughput(Throughput::Elements(input.frames as u64)).sample_size(10);
-    for (name, batches) in [("validate", &plain), ("enrich", &plain), ("geofence", &plain), ("window", &zoned)] {
-        let plan = plans(&[name], &zones).remove(0);
-        let expected = naive.run(name, &input, batches);
+    let text = zones_text(zone_count());
+    let case = Case::new("operator", input, &text);
+    let mut group = case.group(criterion);
+    for name in ["validate", "enrich", "geofence", "window"] {
+        case.bench(&mut group, name, |rows, _| assert_eq!(rows, case.input.frames));
+    }
+    let near = TripsConfig { stop_us: 20 * SECOND_US, gap_us: 60 * SECOND_US, ..TripsConfig::plain("bench") };
+    case.trips(&mut group, near);
+    group.finish();
+    windows_are_the_same(&case.input, &case.zoned, case.naive.windows(&case.zoned));
+}
+
+/// San Francisco's cabs and neighbourhoods, if they are there.
+fn recorded(criterion: &mut Criterion) {
+    let left_out = "operator/sf";
+    let (Some(rows), Some(text)) = (traces::cabs(sized(1_000_000, 50_000), left_out), traces::neighbourhoods(left_out))
+    else {
+        return;
+    };
+    let case = Case::new("operator/sf", Input::recorded(&rows), &text);
+    let mut group = case.group(criterion);
+    for name in ["validate", "enrich", "geofence", "window"] {
+        // The naive way knows fewer rules than `validate` has.
+        case.bench(&mut group, name, |rows, expected| match name {
+            "validate" => assert!(rows.abs_diff(expected) * 100 <= case.input.frames, "{rows} rows, naive {expected}"),
+            _ => assert_eq!(rows, case.input.frames),
+        });
+    }
+    // No cab counts as silent: the plain way would tell of that only with its next frame.
+    case.trips(&mut group, TripsConfig { gap_us: 30 * DAY_US, ..TripsConfig::plain("bench") });
+    group.finish();
+}
+
+/// What operators work on.
+struct Case {
+    name: &'static str,
+    input: Input,
+    zones: Arc<Zones>,
+    plain: Vec<FrameBatch>,
+    zoned: Vec<FrameBatch>,
+    naive: Naive,
+}
+
+impl Case {
+    fn new(name: &'static str, input: Input, zones_text: &str) -> Case {
+        let zones = zones(zones_text);
+        let plain = batches(&input, &[]);
+        let zoned = batches(&input, &plans(&["geofence"], &zones));
+        Case { name, input, zones, plain, zoned, naive: Naive::new(zones_text) }
+    }
+
+    fn group<'a>(&self, criterion: &'a mut Criterion) -> BenchmarkGroup<'a, WallTime> {
+        let mut group = criterion.benchmark_group(self.name);
+        group.throughput(Throughput::Elements(self.input.frames as u64)).sample_size(10);
+        group
+    }
+
+    /// `check` is given the rows that an operator left, and what the naive way counts.
+    fn bench(&self, group: &mut BenchmarkGroup<WallTime>, name: &str, check: impl Fn(usize, usize)) {
+        let plan = plans(&[name], &self.zones).remove(0);
+        let batches = if name == "window" { &self.zoned } else { &self.plain };
+        let expected = self.naive.run(name, &self.input, batches);
         group.bench_function(format!("{name}/rhumb"), |bencher| {
             bencher.iter_batched(
-                || plan.build(&input.context()),
+                || plan.build(&self.input.context()),
                 |mut operator| {
                     let (rows, effects) = run(&mut *operator, batches);
-                    assert_eq!(rows, input.frames);
+                    check(rows, expected);
                     if name == "geofence" {
                         assert_eq!(alerts(&effects), expected);
                     }
@@ -65,31 +126,42 @@ fn bench(criterion: &mut Criterion) {
             );
         });
         group.bench_function(format!("{name}/naive"), |bencher| {
-            bencher.iter(|| assert_eq!(naive.run(name, &input, batches), expected));
+            bencher.iter(|| assert_eq!(self.naive.run(name, &self.input, batches), expected));
         });
     }
-    trips(&mut group, &input, &plain);
-    group.finish();
-    windows_are_the_same(&input, &zoned, naive.windows(&zoned));
-}
 
-/// Trips with every frame passing through: as when fleets have reported for a while.
-fn trips(group: &mut BenchmarkGroup<WallTime>, input: &Input, batches: &[FrameBatch]) {
-    let config =
-        TripsConfig { path_keep: 1, stop_us: 20 * SECOND_US, gap_us: 60 * SECOND_US, ..TripsConfig::plain("bench") };
-    let plan = TripsPlan::new("trips", config);
-    group.bench_function("trips/rhumb", |bencher| {
-        bencher.iter_batched(
-            || plan.build(&input.context()),
-            |mut operator| {
-                let (rows, effects) = run(&mut *operator, batches);
-                assert_eq!(rows, input.frames);
-                assert!(effects.rows.iter().any(|told| *told.table == *"stops"), "some vehicle stands");
-                operator
-            },
-            BatchSize::PerIteration,
-        );
-    });
+    /// Trips with every frame passing through: as when fleets have reported for a while.
+    fn trips(&self, group: &mut BenchmarkGroup<WallTime>, config: TripsConfig) {
+        let config = TripsConfig { path_keep: 1, ..config };
+        let rules = Rules { radius_m: config.stop_radius_m, stop_us: config.stop_us, gap_us: config.gap_us };
+        let plan = TripsPlan::new("trips", config);
+        let naive = || {
+            let mut trips = Trips::new(rules);
+            for (vehicle, time, place) in Naive::rows(&self.input, &self.plain) {
+                trips.frame(&vehicle, time, place);
+            }
+            trips.told()
+        };
+        let expected = naive();
+        assert!(expected.stops > 0, "some vehicle stands");
+        group.bench_function("trips/rhumb", |bencher| {
+            bencher.iter_batched(
+                || plan.build(&self.input.context()),
+                |mut operator| {
+                    let (rows, effects) = run(&mut *operator, &self.plain);
+                    assert_eq!(rows, self.input.frames);
+                    let told = |table: &str| {
+                        let of = effects.rows.iter().filter(|told| *told.table == *table);
+                        of.map(|told| told.rows.num_rows()).sum::<usize>()
+                    };
+                    assert_eq!((told("trips"), told("stops")), (expected.trips, expected.stops));
+                    operator
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function("trips/naive", |bencher| bencher.iter(|| assert_eq!(naive(), expected)));
+    }
 }
 
 /// What the naive fold counts is what the merger tells.

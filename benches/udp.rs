@@ -1,10 +1,14 @@
-//! `udp/receive/...`: the UDP source against a bare `recvmmsg` loop, with the same sender at full speed over loopback,
+//! `udp/receive/<case>/...`: the UDP source against a bare `recvmmsg` loop, with the same sender at full speed over loopback,
 //! turn about in one run. Prints the median of the rounds for each, and the ratio, which is what counts; kernel drops
 //! are part of the picture, as the sender is faster than any receiver.
+//!
+//! *syn*: 50,000 vehicles; *sf*: San Francisco's cabs, if they are there.
 //!
 //! A plain harness: what is measured are two threads and a kernel between them, which criterion's loop cannot hold.
 #![allow(unsafe_code, reason = "the bare loop is the system call itself")]
 
+use rhumb_benches::traces;
+use rhumb_benches::workload::sized;
 use rhumb_connectors::codec::{Codec, Place};
 use rhumb_connectors::udp::{UdpConfig, UdpPlan};
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
@@ -18,10 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const DATAGRAMS: usize = 2_000_000;
 const DATAGRAM_BYTES: usize = 96;
 const VEHICLES: usize = 50_000;
-const ROUNDS: usize = 5;
 const BATCH: usize = 128;
 const RECEIVE_BUFFER_BYTES: usize = 32 << 20;
 const IDLE: Duration = Duration::from_millis(20);
@@ -50,16 +52,32 @@ impl Codec for Fixed {
     }
 }
 
-fn datagrams() -> Vec<[u8; DATAGRAM_BYTES]> {
-    let datagram = |n: usize| {
-        let mut bytes = [0; DATAGRAM_BYTES];
-        bytes[..8].copy_from_slice(format!("v{:07}", n * 7_919 % VEHICLES).as_bytes());
-        bytes[8..16].copy_from_slice(&(1_767_592_800_000_000 + n as i64).to_le_bytes());
-        bytes[16..24].copy_from_slice(&30.25_f64.to_le_bytes());
-        bytes[24..32].copy_from_slice(&(-97.75_f64).to_le_bytes());
-        bytes
-    };
-    (0..VEHICLES).map(datagram).collect()
+type Datagram = [u8; DATAGRAM_BYTES];
+
+/// How many are sent in a round.
+fn sent() -> usize {
+    sized(2_000_000, 50_000)
+}
+
+fn datagram(vehicle: &str, time_us: i64, lat: f64, lon: f64) -> Datagram {
+    let mut bytes = [0; DATAGRAM_BYTES];
+    bytes[..8].copy_from_slice(&format!("{vehicle:_<8}").as_bytes()[..8]);
+    bytes[8..16].copy_from_slice(&time_us.to_le_bytes());
+    bytes[16..24].copy_from_slice(&lat.to_le_bytes());
+    bytes[24..32].copy_from_slice(&lon.to_le_bytes());
+    bytes
+}
+
+fn simulated() -> Vec<Datagram> {
+    let of =
+        |n: usize| datagram(&format!("v{:07}", n * 7_919 % VEHICLES), 1_767_592_800_000_000 + n as i64, 30.25, -97.75);
+    (0..VEHICLES).map(of).collect()
+}
+
+/// The cabs of San Francisco by the first eight letters of their names: few vehicles, as they come.
+fn recorded() -> Option<Vec<Datagram>> {
+    let rows = traces::cabs(sized(500_000, 50_000), "udp/receive/sf")?;
+    Some(rows.iter().map(|row| datagram(&row.vehicle_id, row.ts * 1_000, row.lat, row.lon)).collect())
 }
 
 /// One system call over up to `BATCH` buffers.
@@ -75,13 +93,13 @@ fn call(buffers: &mut [[u8; DATAGRAM_BYTES]], act: impl FnOnce(*mut libc::mmsghd
     act(headers.as_mut_ptr(), buffers.len().min(BATCH) as u32).max(0) as usize
 }
 
-fn send_all(to: SocketAddr, datagrams: &mut [[u8; DATAGRAM_BYTES]], done: &AtomicBool) {
+fn send_all(to: SocketAddr, datagrams: &mut [Datagram], done: &AtomicBool) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.connect(to).expect("loopback");
     let mut sent = 0;
-    while sent < DATAGRAMS {
+    while sent < self::sent() {
         let start = sent % datagrams.len();
-        let end = datagrams.len().min(start + BATCH / 2);
+        let end = datagrams.len().min(start + (self::sent() - sent).min(BATCH / 2));
         // SAFETY: `call` passes as many headers as it says, pointing at buffers that outlive the call.
         sent += call(&mut datagrams[start..end], |h, n| unsafe { libc::sendmmsg(socket.as_raw_fd(), h, n, 0) });
     }
@@ -89,9 +107,9 @@ fn send_all(to: SocketAddr, datagrams: &mut [[u8; DATAGRAM_BYTES]], done: &Atomi
 }
 
 /// Runs the sender and takes datagrams until there are no more: how many, and in what time.
-fn round(to: SocketAddr, mut take: impl FnMut() -> usize) -> (usize, f64) {
+fn round(to: SocketAddr, datagrams: &[Datagram], mut take: impl FnMut() -> usize) -> (usize, f64) {
     let done = AtomicBool::new(false);
-    let mut datagrams = datagrams();
+    let mut datagrams = datagrams.to_vec();
     std::thread::scope(|scope| {
         let start = monotonic_now();
         scope.spawn(|| send_all(to, &mut datagrams, &done));
@@ -107,7 +125,7 @@ fn round(to: SocketAddr, mut take: impl FnMut() -> usize) -> (usize, f64) {
     })
 }
 
-fn bare() -> (usize, f64) {
+fn bare(datagrams: &[Datagram]) -> (usize, f64) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let asked = RECEIVE_BUFFER_BYTES as libc::c_int;
     for option in [libc::SO_RCVBUF, libc::SO_RCVBUFFORCE] {
@@ -119,13 +137,13 @@ fn bare() -> (usize, f64) {
     socket.set_read_timeout(Some(IDLE)).expect("a timeout above zero");
     let mut buffers = vec![[0; DATAGRAM_BYTES]; BATCH];
     let flags = libc::MSG_WAITFORONE;
-    round(socket.local_addr().expect("it is bound"), || {
+    round(socket.local_addr().expect("it is bound"), datagrams, || {
         // SAFETY: as in `send_all`.
         call(&mut buffers, |h, n| unsafe { libc::recvmmsg(socket.as_raw_fd(), h, n, flags as _, std::ptr::null_mut()) })
     })
 }
 
-fn rhumb() -> (usize, f64) {
+fn rhumb(datagrams: &[Datagram]) -> (usize, f64) {
     let mut config = UdpConfig::new("127.0.0.1:0".parse().expect("an address"));
     config.receive_buffer_bytes = RECEIVE_BUFFER_BYTES;
     let plan = UdpPlan::new("bench", config, Arc::new(|| Box::new(Fixed)));
@@ -133,7 +151,7 @@ fn rhumb() -> (usize, f64) {
     let shards = [Arc::new(Vehicles::default()), Arc::new(Vehicles::default())];
     let origin = Origin { source: "bench".into(), partition: "".into() };
     let mut out = FrameBuilder::new(&shards, origin, ClockRules { rollover: true, skew_max_us: i64::MAX });
-    let got = round(plan.bound().expect("it is open"), || {
+    let got = round(plan.bound().expect("it is open"), datagrams, || {
         reader.poll(&mut out, IDLE).expect("the socket works");
         let taken = out.len();
         std::hint::black_box((taken > 0).then(|| out.finish()));
@@ -141,7 +159,7 @@ fn rhumb() -> (usize, f64) {
     });
     let counter = |name| reader.counters().into_iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| value);
     assert_eq!(got.0 as u64, counter("datagrams"));
-    assert_eq!(counter("datagrams") + counter("kernel_drops"), DATAGRAMS as u64, "every datagram is accounted for");
+    assert_eq!(counter("datagrams") + counter("kernel_drops"), sent() as u64, "every datagram is accounted for");
     got
 }
 
@@ -150,10 +168,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn main() {
+fn case(name: &str, datagrams: &[Datagram]) {
     let (mut bare_rates, mut rhumb_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let ((bare_count, bare_s), (rhumb_count, rhumb_s)) = (bare(), rhumb());
+    for _ in 0..sized(5, 1) {
+        let ((bare_count, bare_s), (rhumb_count, rhumb_s)) = (bare(datagrams), rhumb(datagrams));
         let rates = (bare_count as f64 / bare_s, rhumb_count as f64 / rhumb_s);
         bare_rates.push(rates.0);
         rhumb_rates.push(rates.1);
@@ -163,7 +181,15 @@ fn main() {
             rates.0, rates.1
         );
     }
-    println!("udp/receive/{DATAGRAM_BYTES}_bytes/bare_recvmmsg {:>12.0} datagrams/s", median(bare_rates));
-    println!("udp/receive/{DATAGRAM_BYTES}_bytes/rhumb_source  {:>12.0} datagrams/s", median(rhumb_rates));
-    println!("udp/receive/{DATAGRAM_BYTES}_bytes/ratio         {:>12.2}", median(ratios));
+    let case = format!("udp/receive/{name}/{DATAGRAM_BYTES}_bytes");
+    println!("{case}/bare_recvmmsg {:>12.0} datagrams/s", median(bare_rates));
+    println!("{case}/rhumb_source  {:>12.0} datagrams/s", median(rhumb_rates));
+    println!("{case}/ratio         {:>12.2}", median(ratios));
+}
+
+fn main() {
+    case("syn", &simulated());
+    if let Some(recorded) = recorded() {
+        case("sf", &recorded);
+    }
 }

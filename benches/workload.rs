@@ -1,10 +1,11 @@
 //! What benches work on: zones over a simulated town, frames of vehicles that drive in it, and operators over both.
 
+use crate::traces::Row;
 use rhumb_connectors::simulate::{Fleet, SimulateConfig};
 use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
 use rhumb_engine::chain::Chain;
 use rhumb_engine::current::CurrentShard;
-use rhumb_engine::frame::{Origin, core_columns};
+use rhumb_engine::frame::{Frame, Origin, core_columns};
 use rhumb_engine::operator::{OperatorPlan, ShardContext};
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_engine::vehicle::Vehicles;
@@ -19,7 +20,25 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-pub const VEHICLES: u32 = 50_000;
+/// Whether times are measured (`cargo bench`), or every bench only runs once to see that it does (`cargo test`).
+pub fn is_measured() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
+/// How much there is of something: `full` where times are measured.
+pub fn sized(full: usize, to_see_that_it_runs: usize) -> usize {
+    if is_measured() { full } else { to_see_that_it_runs }
+}
+
+pub fn vehicles() -> u32 {
+    sized(50_000, 2_000) as u32
+}
+
+/// Zones over the town.
+pub fn zone_count() -> usize {
+    sized(10_000, 400)
+}
+
 pub const LATENESS_US: i64 = 30 * SECOND_US;
 const BATCH: usize = 8_192;
 
@@ -65,7 +84,7 @@ pub fn zones(text: &str) -> Arc<Zones> {
 /// # Panics
 /// If the file cannot be written.
 pub fn write_csv(path: &Path, rounds: u32) -> u64 {
-    let fleet = Fleet::new(SimulateConfig::new(VEHICLES, f64::from(rounds) * 10.0, 7));
+    let fleet = Fleet::new(SimulateConfig::new(vehicles(), f64::from(rounds) * 10.0, 7));
     let mut file = BufWriter::new(File::create(path).expect("a file to write to"));
     writeln!(file, "vehicle_id,ts,lat,lon,speed_mps").expect("room for the frames");
     let mut frames = 0;
@@ -86,7 +105,10 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
     let plan = |name: &&str| -> Arc<dyn OperatorPlan> {
         match *name {
             "validate" => Arc::new(ValidatePlan::new("validate", ValidateConfig::default())),
-            "enrich" => Arc::new(EnrichPlan::new("enrich", EnrichConfig { table: None, add: vec![Added::DistanceM] })),
+            "enrich" => Arc::new(EnrichPlan::new(
+                "enrich",
+                EnrichConfig { add: vec![Added::DistanceM], ..EnrichConfig::default() },
+            )),
             "geofence" => Arc::new(GeofencePlan::new("geofence", GeofenceConfig::plain(zones.clone(), "bench"))),
             "window" => Arc::new(WindowPlan::new(
                 WindowConfig {
@@ -98,6 +120,7 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
                         ("speed".to_owned(), Aggregate::Avg("speed_mps".to_owned())),
                     ],
                     lateness_us: LATENESS_US,
+                    path_keep: 16,
                     empty_zones: Vec::new(),
                 },
                 &core_columns(),
@@ -106,6 +129,37 @@ pub fn plans(operators: &[&str], zones: &Arc<Zones>) -> Vec<Arc<dyn OperatorPlan
         }
     };
     operators.iter().map(plan).collect()
+}
+
+/// An input while it grows.
+struct Building {
+    vehicles: Arc<Vehicles>,
+    builder: FrameBuilder,
+    batches: Vec<Delivery>,
+}
+
+impl Building {
+    fn new() -> Building {
+        let vehicles: Arc<Vehicles> = Arc::default();
+        let origin = Origin { source: "bench".into(), partition: "0".into() };
+        let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
+        let mut builder = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
+        builder.at(0, EventTime(0));
+        Building { vehicles, builder, batches: Vec::new() }
+    }
+
+    fn push(&mut self, frame: &Frame) {
+        self.builder.push(frame);
+        if self.builder.len() == BATCH {
+            self.batches.append(&mut self.builder.finish());
+        }
+    }
+
+    fn finish(mut self) -> Input {
+        self.batches.append(&mut self.builder.finish());
+        let Building { vehicles, batches, .. } = self;
+        Input { vehicles, frames: batches.iter().map(|d| d.frames.len()).sum(), batches }
+    }
 }
 
 /// Decoded frames of one shard.
@@ -123,33 +177,44 @@ impl Input {
 
     /// `rounds` frames of each vehicle, one each so many seconds.
     pub fn every(interval_s: f64, rounds: u32) -> Input {
-        let vehicles: Arc<Vehicles> = Arc::default();
-        let origin = Origin { source: "bench".into(), partition: "0".into() };
-        let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
-        let mut builder = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
-        builder.at(0, EventTime(0));
-        let mut batches = Vec::new();
+        Input::of(interval_s, rounds, usize::MAX)
+    }
+
+    /// As `new`, but each so many frames one comes a round too late, after its vehicle's next one.
+    pub fn late(rounds: u32, late_every: usize) -> Input {
+        Input::of(10.0, rounds, late_every)
+    }
+
+    fn of(interval_s: f64, rounds: u32, late_every: usize) -> Input {
+        let vehicles = vehicles();
         let config = SimulateConfig {
-            rate_per_s: f64::from(VEHICLES) / interval_s,
-            ..SimulateConfig::new(VEHICLES, f64::from(rounds) * interval_s, 7)
+            rate_per_s: f64::from(vehicles) / interval_s,
+            ..SimulateConfig::new(vehicles, f64::from(rounds) * interval_s, 7)
         };
         let mut frames: Vec<_> = Fleet::new(config).collect();
         // Vehicles do not report in the order of their numbers: shuffle each round the same way.
         let stride = 7_919;
-        let whole = frames.len() / VEHICLES as usize;
-        frames.truncate(whole * VEHICLES as usize);
-        for round in frames.chunks(VEHICLES as usize) {
-            for n in 0..round.len() {
-                let frame = &round[n * stride % round.len()];
+        let whole = frames.len() / vehicles as usize;
+        frames.truncate(whole * vehicles as usize);
+        let mut input = Building::new();
+        let mut held = Vec::new();
+        for round in frames.chunks(vehicles as usize) {
+            let shuffled = (0..round.len()).map(|n| &round[n * stride % round.len()]);
+            let (late, in_time): (Vec<_>, Vec<_>) = shuffled.enumerate().partition(|(n, _)| n % late_every == 1);
+            let held_before = std::mem::replace(&mut held, late);
+            for (_, frame) in in_time.into_iter().chain(held_before) {
                 let name = frame.name();
-                builder.push(&frame.frame(&name));
-                if builder.len() == BATCH {
-                    batches.append(&mut builder.finish());
-                }
+                input.push(&frame.frame(&name));
             }
         }
-        batches.append(&mut builder.finish());
-        Input { vehicles, frames: batches.iter().map(|d| d.frames.len()).sum(), batches }
+        input.finish()
+    }
+
+    /// A recording, as it is.
+    pub fn recorded(rows: &[Row]) -> Input {
+        let mut input = Building::new();
+        rows.iter().for_each(|row| input.push(&row.frame()));
+        input.finish()
     }
 
     /// The batches again; columns are shared.

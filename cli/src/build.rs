@@ -65,10 +65,22 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
         let name = operator.name.clone();
         let plan: Arc<dyn OperatorPlan> = match &operator.kind {
             OperatorKind::Validate(config) => Arc::new(ValidatePlan::new(name, config.clone())),
-            OperatorKind::Enrich(config) => Arc::new(EnrichPlan::new(name, config.clone())),
+            OperatorKind::Enrich(config) => {
+                let plan = EnrichPlan::new(name, config.clone());
+                Arc::new(match &operator.reference {
+                    Some(reference) => plan.with_reference(reference.clone()),
+                    None => plan,
+                })
+            }
             OperatorKind::Filter(condition) => Arc::new(FilterPlan::new(name, condition.clone())),
             OperatorKind::Derive(derived) => Arc::new(DerivePlan::new(name, derived.clone())),
-            OperatorKind::Geofence(config) => Arc::new(GeofencePlan::new(name, config.clone())),
+            OperatorKind::Geofence(config) => {
+                let plan = GeofencePlan::new(name, config.clone());
+                Arc::new(match &operator.reference {
+                    Some(reference) => plan.with_reference(reference.clone()),
+                    None => plan,
+                })
+            }
             OperatorKind::Trips(config) => Arc::new(TripsPlan::new(name, config.clone())),
             OperatorKind::Window(config) => Arc::new(WindowPlan::new(config.clone(), &columns)),
         };

@@ -4,22 +4,20 @@
 mod needed;
 #[path = "../../operators/tests/oracle/mod.rs"]
 mod oracle;
+mod seen;
 
-use geo::{Intersects, Point};
+use oracle::trace::{LaneClock, PATH_KEEP, Past, SPEED_MAX_MPS, refused_by};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::geofence::{RulesByZone, ZoneRules};
+use seen::{Change, Scan, changes};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SPEED_MAX_MPS: f64 = 70.0;
-const PATH_KEEP: usize = 16;
 /// The default of `idle_after`.
 const IDLE_AFTER_US: i64 = 30_000_000;
-/// The default of `lateness`.
-const LATENESS_US: i64 = 300_000_000;
 
 /// Vehicle, zone, kind, when it happened (us).
 type Alert = (String, String, String, i64);
@@ -43,96 +41,6 @@ fn rhumb(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rhumb")).args(arguments).output().expect("rhumb runs")
 }
 
-fn haversine_m(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let sin2 = |x: f64| (x / 2.0).sin().powi(2);
-    let [lat1, lon1, lat2, lon2] = [a.0, a.1, b.0, b.1].map(f64::to_radians);
-    2.0 * 6_371_008.8 * (sin2(lat2 - lat1) + lat1.cos() * lat2.cos() * sin2(lon2 - lon1)).sqrt().min(1.0).asin()
-}
-
-/// Zones by a linear scan with `geo`: ids, envelopes and shapes in the order of the file.
-struct Scan(Vec<(String, geo::Rect, geo::MultiPolygon)>);
-
-impl Scan {
-    fn read(text: &str, id_property: Option<&str>) -> Scan {
-        let json: serde_json::Value = serde_json::from_str(text).expect("GeoJSON");
-        let features = json["features"].as_array().expect("features");
-        let ring = |r: &serde_json::Value| -> geo::LineString {
-            let points = r.as_array().expect("a ring").iter();
-            points.map(|p| (p[0].as_f64().expect("lon"), p[1].as_f64().expect("lat"))).collect::<Vec<_>>().into()
-        };
-        let polygon = |p: &serde_json::Value| {
-            let mut rings: Vec<geo::LineString> = p.as_array().expect("rings").iter().map(ring).collect();
-            let shell = rings.remove(0);
-            geo::Polygon::new(shell, rings)
-        };
-        let text_of = |v: &serde_json::Value| match v {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        let zone = |(at, feature): (usize, &serde_json::Value)| {
-            let properties = &feature["properties"];
-            let id = match id_property {
-                Some(name) => text_of(&properties[name]),
-                None => [&feature["id"], &properties["id"], &properties["zone_id"]].into_iter().find_map(text_of),
-            };
-            let coordinates = &feature["geometry"]["coordinates"];
-            let shape = match feature["geometry"]["type"].as_str() {
-                Some("Polygon") => geo::MultiPolygon(vec![polygon(coordinates)]),
-                _ => geo::MultiPolygon(coordinates.as_array().expect("polygons").iter().map(polygon).collect()),
-            };
-            let envelope = geo::BoundingRect::bounding_rect(&shape).expect("not empty");
-            (id.unwrap_or_else(|| at.to_string()), envelope, shape)
-        };
-        Scan(features.iter().enumerate().map(zone).collect())
-    }
-
-    fn holding(&self, lat: f64, lon: f64) -> BTreeSet<&str> {
-        let at = Point::new(lon, lat);
-        let holds = |(_, envelope, shape): &&(String, geo::Rect, geo::MultiPolygon)| {
-            envelope.intersects(&at) && shape.intersects(&at)
-        };
-        self.0.iter().filter(holds).map(|(id, ..)| id.as_str()).collect()
-    }
-}
-
-/// What one vehicle's past is to the oracle.
-#[derive(Default)]
-struct Past {
-    /// The last accepted fixes by time: (time, place), for validate.
-    recent: Vec<(i64, (f64, f64))>,
-    path: oracle::Path,
-    newest: Option<i64>,
-    /// Newest times that nothing bears out yet, of frames in a row, with the newest before them.
-    doubts: (Vec<i64>, Option<i64>),
-}
-
-impl Past {
-    /// Whether a frame is late. One far ahead of its lane is in doubt until its lane has come near it, and up to four in a row
-    /// give way to one that is not older than what was there before them.
-    fn is_late(&mut self, time: i64, clock: i64) -> bool {
-        let is_far = |time: i64| time > clock.saturating_add(LATENESS_US);
-        if self.doubts.0.last().is_some_and(|doubt| self.newest != Some(*doubt) || !is_far(*doubt)) {
-            self.doubts.0.clear();
-        }
-        let (doubts, before) = &mut self.doubts;
-        if self.newest.is_some_and(|newest| time < newest) {
-            if doubts.is_empty() || before.is_some_and(|before| time < before) {
-                return true;
-            }
-            self.newest = *before;
-            self.path.all.retain(|fix| fix.time <= time);
-        }
-        match (is_far(time), doubts.len()) {
-            (true, 0) => (*doubts, *before) = (vec![time], self.newest),
-            (true, 1..4) => doubts.push(time),
-            _ => doubts.clear(),
-        }
-        self.newest = Some(time);
-        false
-    }
-}
-
 #[derive(Default)]
 struct Expected {
     frames: u64,
@@ -141,46 +49,8 @@ struct Expected {
     alerts: Vec<Alert>,
     /// Dwells that are told if silence has carried the lane's clock so far.
     by_silence: BTreeSet<Alert>,
-}
-
-/// A lane's clock as its frames alone move it: a step of more than `lateness` counts once the next frame makes one, too.
-struct LaneClock {
-    now: i64,
-    held: i64,
-}
-
-impl LaneClock {
-    fn see(&mut self, time: i64) {
-        let is_far = |from: i64, to: i64| to > from.saturating_add(LATENESS_US);
-        if self.now == i64::MIN || !is_far(self.now, time) {
-            (self.now, self.held) = (self.now.max(time), i64::MIN);
-        } else {
-            let (low, high) = (self.held.min(time), self.held.max(time));
-            let is_alone = is_far(low, high);
-            self.now = self.now.max(if is_alone { low } else { high });
-            self.held = if is_alone { high } else { i64::MIN };
-        }
-    }
-}
-
-fn refused_by(past: &Past, time: i64, place: (f64, f64), speed_mps: Option<f32>) -> Option<&'static str> {
-    if !(place.0.abs() <= 90.0 && place.1.abs() <= 180.0) {
-        return Some("range");
-    }
-    if speed_mps.is_some_and(|mps| mps < 0.0 || f64::from(mps) > SPEED_MAX_MPS) {
-        return Some("speed_reported");
-    }
-    if place == (0.0, 0.0) {
-        return Some("null_island");
-    }
-    if past.recent.iter().any(|(t, _)| *t == time) {
-        return Some("duplicate");
-    }
-    let before = past.recent.iter().rev().find(|(t, _)| *t < time);
-    let after = past.recent.iter().find(|(t, _)| *t > time);
-    let too_fast =
-        |(t, from): &(i64, (f64, f64))| haversine_m(*from, place) / (time.abs_diff(*t) as f64 / 1e6) > SPEED_MAX_MPS;
-    before.into_iter().chain(after).any(too_fast).then_some("speed_max")
+    /// By vehicle; of jobs by geometry alone.
+    changes: BTreeMap<String, Vec<Change>>,
 }
 
 /// Reads the trace row by row, then asks what each vehicle's path, late frames in their places, means.
@@ -207,12 +77,8 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
             *expected.rejects.entry(rule.to_owned()).or_default() += 1;
             continue;
         }
-        let at = past.recent.partition_point(|(t, _)| *t <= time);
-        past.recent.insert(at, (time, place));
-        if past.recent.len() > PATH_KEEP {
-            past.recent.remove(0);
-        }
-        let clock = clocks.entry(lane(vehicle)).or_insert(LaneClock { now: i64::MIN, held: i64::MIN });
+        past.accept(time, place);
+        let clock = clocks.entry(lane(vehicle)).or_default();
         clock.see(time);
         expected.late += u64::from(past.is_late(time, clock.now));
         let fix = oracle::Fix { time, lat: place.0, lon: place.1, accuracy_m: None, speed_mps };
@@ -235,27 +101,36 @@ fn oracle(csv: &[u8], scan: &Scan, job: &Job) -> Expected {
             expected.by_silence.extend(dwells.filter(|alert| !said.contains(alert)));
         }
         if job.is_plain() {
-            check_plain(path, scan, &said);
+            expected
+                .changes
+                .insert(vehicle.clone(), changes(path.iter().map(|fix| (fix.time, fix.lat, fix.lon)), scan));
         }
         expected.alerts.extend(said);
     }
     expected
 }
 
-/// Enters and exits by geometry alone need no more than who holds what: told by `geo`, without the crate of zones.
-fn check_plain(path: &[oracle::Fix], scan: &Scan, said: &[Alert]) {
-    let mut zones = BTreeSet::new();
-    let mut wanted: Vec<(&str, &str)> = Vec::new();
-    for fix in path {
-        let now = scan.holding(fix.lat, fix.lon);
-        wanted.extend(zones.difference(&now).map(|zone| ("exit", *zone)));
-        wanted.extend(now.difference(&zones).map(|zone| ("enter", *zone)));
-        zones = now;
+/// Alerts by geometry alone are the changes that `geo` sees: of the same zones, between the same fixes, and shown by the
+/// second of them, or by a late frame.
+fn check_plain(alerts: &[Standing], changes: &BTreeMap<String, Vec<Change>>) {
+    let mut told: BTreeMap<&str, Vec<&Standing>> =
+        changes.keys().map(|vehicle| (vehicle.as_str(), Vec::new())).collect();
+    alerts.iter().for_each(|of| told.entry(&of.alert.0).or_default().push(of));
+    for (vehicle, mut told) in told {
+        let mut wanted = changes.get(vehicle).cloned().unwrap_or_default();
+        wanted.sort_by(|a, b| (&a.0, a.3).cmp(&(&b.0, b.3)));
+        told.sort_unstable_by_key(|of| (&of.alert.1, of.alert.3, of.frame_time));
+        let same = |(told, want): (&&Standing, &Change)| {
+            let (_, zone, kind, time) = &told.alert;
+            let (in_zone, of_kind, after, until) = want;
+            zone == in_zone
+                && kind == of_kind
+                && (*after..=*until).contains(time)
+                && (told.is_late || told.frame_time == *until)
+        };
+        let first = told.iter().zip(&wanted).find(|(told, want)| !same((told, want)));
+        assert!(told.len() == wanted.len() && first.is_none(), "{vehicle}: told and seen by `geo`: {first:?}");
     }
-    let mut said: Vec<(&str, &str)> = said.iter().map(|(_, zone, kind, _)| (kind.as_str(), zone.as_str())).collect();
-    said.sort_unstable();
-    wanted.sort_unstable();
-    assert_eq!(said, wanted);
 }
 
 /// What is to be told, as TOML and as the oracle takes it.
@@ -337,10 +212,14 @@ fn check_rules(
     let count = rhumb(&["query", toml, "select count(*) as n from history where late", "--format", "csv"]);
     assert_eq!(String::from_utf8_lossy(&count.stdout).trim(), format!("n\n{}", expected.late));
     let sql = "select alert_id, vehicle_id, zone_id, kind, arrow_cast(event_time, 'Int64'), coalesce(supersedes, ''), \
-               coalesce(reason, '') from alerts order by sequence";
+               coalesce(reason, ''), arrow_cast(frame_time, 'Int64'), late from alerts order by sequence";
     let asked = rhumb(&["query", toml, sql, "--format", "csv"]);
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
-    let mut alerts = standing(&asked.stdout, &job);
+    let standing = standing(&asked.stdout, &job);
+    if job.is_plain() {
+        check_plain(&standing, &expected.changes);
+    }
+    let mut alerts: Vec<Alert> = standing.into_iter().map(|of| of.alert).collect();
     let mut wanted = expected.alerts;
     alerts.retain(|alert| !expected.by_silence.contains(alert));
     alerts.sort_unstable();
@@ -350,9 +229,17 @@ fn check_rules(
     assert!(alerts == wanted, "{} alerts, {} expected; first difference {first:?}", alerts.len(), wanted.len());
 }
 
+/// An alert that stands, and the frame that showed it.
+#[derive(Debug)]
+struct Standing {
+    alert: Alert,
+    frame_time: i64,
+    is_late: bool,
+}
+
 /// What stands of the alerts table once corrections are applied.
-fn standing(csv: &[u8], job: &Job) -> Vec<Alert> {
-    let mut standing: HashMap<String, Alert> = HashMap::new();
+fn standing(csv: &[u8], job: &Job) -> Vec<Standing> {
+    let mut standing: HashMap<String, Standing> = HashMap::new();
     let mut corrections = 0;
     for record in csv::Reader::from_reader(csv).records() {
         let record = record.expect("csv");
@@ -361,9 +248,10 @@ fn standing(csv: &[u8], job: &Job) -> Vec<Alert> {
             assert!(standing.remove(&record[5]).is_some(), "what is superseded stands: {record:?}");
         }
         if &record[6] != "retracted" {
-            let time = record[4].parse().expect("a time");
-            let alert = (record[1].to_owned(), record[2].to_owned(), record[3].to_owned(), time);
-            assert!(standing.insert(record[0].to_owned(), alert).is_none(), "an id is given once: {record:?}");
+            let time = |at: usize| record[at].parse().expect("a time");
+            let alert = (record[1].to_owned(), record[2].to_owned(), record[3].to_owned(), time(4));
+            let told = Standing { alert, frame_time: time(7), is_late: &record[8] == "true" };
+            assert!(standing.insert(record[0].to_owned(), told).is_none(), "an id is given once: {record:?}");
         }
     }
     eprintln!("{corrections} corrections, {} alerts stand; {}", standing.len(), job.toml.replace('\n', ", "));
@@ -413,38 +301,4 @@ fn liverpool_buses_alert_as_the_oracle_says_by_wary_rules() {
 #[test]
 fn mixed_tracks_alert_as_the_oracle_says_by_wary_rules() {
     check_wary("gpx_mixed_tracks.csv.gz", "world_countries_50m.geojson.gz", Some("name"));
-}
-
-#[test]
-fn explain_says_which_rule_decided() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let zone = r#"{"type":"Feature","id":"yard","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[0.01,0],[0.01,0.01],[0,0.01],[0,0]]]}}"#;
-    std::fs::write(folder.path().join("zones.geojson"), zone).expect("write");
-    let frames = "vehicle_id,ts,lat,lon,accuracy_m\n\
-        bus,1700000000000,0.005,-0.005,5\nbus,1700000060000,0.005,0.005,5\nbus,1700000120000,0.005,0.0102,5\n\
-        bus,1700000180000,0.005,0.03,80\nbus,1700000240000,0.005,0.02,5\n";
-    std::fs::write(folder.path().join("frames.csv"), frames).expect("write");
-    let pipeline = "name = \"why\"\n[[source]]\nname = \"r\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n\
-        [[operator]]\n[operator.geofence]\nzones = \"zones.geojson\"\naccuracy_max_m = 50\n";
-    let toml = folder.path().join("why.toml");
-    std::fs::write(&toml, pipeline).expect("write");
-    let toml = toml.to_str().expect("text");
-    assert!(rhumb(&["run", toml, "--until-end"]).status.success());
-    let told = rhumb(&["explain", toml, "--vehicle", "bus", "--at", "2023-11-14T22:15:00Z", "--zone", "yard"]);
-    let text = String::from_utf8_lossy(&told.stdout).into_owned();
-    // The ids of alerts are other tests' business.
-    let text: String = text.split("\ntold").next().expect("a part").to_owned() + "\n";
-    expect_test::expect![[r#"
-        zone yard: left 30 m outside, a change counts after 1 frames and 0s; fixes up to 50 m
-          2023-11-14T22:13:20Z (0.005000, -0.005000): 556.0 m outside
-          2023-11-14T22:14:20Z (0.005000, 0.005000): inside; counts as inside since 2023-11-14T22:13:50Z; enter at 2023-11-14T22:13:50Z
-          2023-11-14T22:15:20Z (0.005000, 0.010200): 22.2 m outside; within the buffer of 30 m; counts as inside since 2023-11-14T22:13:50Z
-          2023-11-14T22:16:20Z (0.005000, 0.030000): 2223.9 m outside; accuracy 80 m is worse than 50 m: changes nothing; counts as inside since 2023-11-14T22:13:50Z
-          2023-11-14T22:17:20Z (0.005000, 0.020000): 1112.0 m outside; exit at 2023-11-14T22:15:17.692308Z
-
-        rejected within 10 minutes: 0
-    "#]]
-    .assert_eq(&text);
-    let nobody = rhumb(&["explain", toml, "--vehicle", "tram", "--at", "2023-11-14T22:15:00Z"]);
-    assert!(!nobody.status.success() && String::from_utf8_lossy(&nobody.stderr).contains("no frame of vehicle"));
 }

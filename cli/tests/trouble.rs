@@ -1,42 +1,14 @@
 //! When the world does not do its part: full disks, folders that may not be written, files that are damaged. Each ends
 //! with a sentence that says what to do and an exit code that a script can act on; what was accepted is in the lake.
 
+mod cabs;
 mod support;
 
-use expect_test::{Expect, expect};
+use cabs::{pipeline, site};
+use expect_test::expect;
 use std::io::Write;
 use std::process::Command;
-use support::{MAIN_JOB, Site, Told, ZONES};
-
-fn pipeline(data: &str, path: &str) -> String {
-    format!(
-        "name = \"cabs\"\ndata = \"{data}\"\n[engine]\nepoch_rows = 10000\n[[source]]\nname = \"recording\"\n[source.file]\n\
-         path = \"{path}\"\ncodec = \"csv\"\n{MAIN_JOB}"
-    )
-}
-
-/// A folder with `cabs.csv` of so many seconds of 300 vehicles, and a pipeline that reads it.
-fn site(seconds: &str) -> Site {
-    let site = Site::new();
-    let fleet = ["simulate", "--vehicles", "300", "--seed", "3", "--codec", "csv", "-o", "cabs.csv", "--seconds"];
-    site.done(&[&fleet[..], &[seconds]].concat());
-    site.write("zones.geojson", ZONES);
-    site.write("cabs.toml", pipeline("data", "cabs.csv"));
-    site
-}
-
-/// What is left of standard error without the lines of the log.
-fn said(told: &Told) -> String {
-    let lines = told.stderr.lines().filter(|line| !line.contains(" INFO "));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
-#[track_caller]
-fn check(site: &Site, arguments: &[&str], exit: i32, expected: Expect) {
-    let told = site.rhumb(arguments);
-    expected.assert_eq(&said(&told));
-    assert_eq!(told.exit, exit, "{told:?}");
-}
+use support::{Site, Told, ZONES};
 
 /// How a disk is made small: by a file system of its own, or where that may not be mounted by a limit on the length of
 /// files, which fails at the same places with another error.
@@ -107,115 +79,6 @@ fn full_disk_stops_the_run_and_costs_nothing_once_there_is_room() {
 }
 
 #[test]
-fn data_below_a_file_is_a_mistake() {
-    let site = site("10");
-    site.write("below.toml", pipeline("cabs.csv/data", "cabs.csv"));
-    let expected = expect![[r#"
-        below.toml:2:8: pipeline: data: cabs.csv is a file, and a folder is needed; write another path
-          2 | data = "cabs.csv/data"
-            |        ^^^^^^^^^^^^^^^
-        below.toml: 1 mistake
-    "#]];
-    check(&site, &["run", "below.toml", "--until-end"], 78, expected);
-}
-
-/// Root may write everywhere, so as root the run is another user's.
-#[test]
-fn data_folder_that_may_not_be_written_is_said() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    let site = site("10");
-    let may = |name: &str, mode| {
-        std::fs::set_permissions(site.path(name), PermissionsExt::from_mode(mode)).expect("permissions");
-    };
-    std::fs::create_dir(site.path("held")).expect("a folder");
-    site.write("held.toml", pipeline("held/data", "cabs.csv"));
-    may("held", 0o555);
-    may("", 0o755);
-    let binary = env!("CARGO_BIN_EXE_rhumb");
-    let is_root = std::fs::metadata("/proc/self").expect("proc").uid() == 0;
-    let mut command = site.command(if is_root { "setpriv" } else { binary });
-    if is_root {
-        // Another user may not be able to reach the binary where it stands.
-        std::fs::copy(binary, site.path("rhumb")).expect("a copy");
-        command.args(["--reuid", "65534", "--clear-groups", "./rhumb"]);
-    }
-    let told = Told::of(command.args(["run", "held.toml", "--until-end"]).output().expect("it runs"));
-    expect![[r#"
-        held.toml:2:8: pipeline: data: this user may not make held/data in held: Permission denied (os error 13); write another path, or give the right to write
-          2 | data = "held/data"
-            |        ^^^^^^^^^^^
-        held.toml: 1 mistake
-    "#]].assert_eq(&said(&told));
-    assert_eq!(told.exit, 78, "{told:?}");
-}
-
-#[test]
-fn recording_that_its_codec_cannot_read_is_a_mistake_before_anything_is_committed() {
-    let site = site("10");
-    site.write("other.toml", pipeline("data", "cabs.csv").replace("codec = \"csv\"", "codec = \"json\""));
-    check(
-        &site,
-        &["check", "other.toml"],
-        78,
-        expect![[r#"
-        other.toml:9:9: source recording: codec json reads nothing of cabs.csv: byte 0: expected a value; it looks like csv: write codec = "csv"
-          9 | codec = "json"
-            |         ^^^^^^
-        other.toml: 1 mistake
-    "#]],
-    );
-    check(
-        &site,
-        &["run", "other.toml", "--until-end"],
-        78,
-        expect![[r#"
-        other.toml:9:9: source recording: codec json reads nothing of cabs.csv: byte 0: expected a value; it looks like csv: write codec = "csv"
-          9 | codec = "json"
-            |         ^^^^^^
-        other.toml: 1 mistake
-    "#]],
-    );
-    assert!(!site.path("data").exists(), "nothing was begun");
-    // A lake can be asked whatever became of its recordings.
-    site.done(&["run", "cabs.toml", "--until-end"]);
-    site.done(&["query", "other.toml", "select 1 as one"]);
-}
-
-#[test]
-fn columns_that_a_recording_lacks_are_told_where_they_are_mapped() {
-    let site = site("10");
-    let fields = "[source.fields]\nvehicle_id = \"imei\"\nspeed_mps = { field = \"kmh\", unit = \"km/h\" }\n";
-    site.write("cabs.toml", pipeline("data", "cabs.csv").replacen("[[operator]]", &format!("{fields}[[operator]]"), 1));
-    check(
-        &site,
-        &["check", "cabs.toml"],
-        78,
-        expect![[r#"
-        cabs.toml:12:14: source recording: vehicle_id: cabs.csv has no column "imei"; the columns are vehicle_id, event_time, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, received_at
-          12 | vehicle_id = "imei"
-             |              ^^^^^^
-        cabs.toml:13:13: warning: source recording: speed_mps: cabs.csv has no column "kmh", so no frame has this field; the columns are vehicle_id, event_time, lat, lon, altitude_m, speed_mps, heading_deg, accuracy_m, hdop, satellites, received_at
-          13 | speed_mps = { field = "kmh", unit = "km/h" }
-             |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        cabs.toml: 1 mistake
-    "#]],
-    );
-    site.write("bare.csv", "vehicle_id,ts,lat\na,1767592800,30\n");
-    site.write("bare.toml", pipeline("data", "bare.csv"));
-    check(
-        &site,
-        &["check", "bare.toml"],
-        78,
-        expect![[r#"
-        bare.toml:9:9: source recording: codec csv reads nothing of bare.csv: no column for lon (looked for lon, lng, longitude); the columns are vehicle_id, ts, lat
-          9 | codec = "csv"
-            |         ^^^^^
-        bare.toml: 1 mistake
-    "#]],
-    );
-}
-
-#[test]
 fn run_of_which_nothing_could_be_decoded_fails_and_says_why() {
     let site = Site::new();
     site.write("zones.geojson", ZONES);
@@ -235,56 +98,6 @@ fn run_of_which_nothing_could_be_decoded_fails_and_says_why() {
     "#]].assert_eq(&lines);
     assert_eq!(told.exit, 1);
     assert_eq!(site.json("summary.json")["rejects"], serde_json::json!({"undecodable": 20}));
-}
-
-#[test]
-fn what_is_no_pipeline_is_told_as_that() {
-    let site = site("300");
-    check(
-        &site,
-        &["check", "cabs.csv"],
-        78,
-        expect![[r#"
-        cabs.csv:1:1: pipeline: this is CSV, and no pipeline; a pipeline names such a file in [source.file], as path = "cabs.csv" and codec = "csv"
-          1 | vehicle_id,event_time,lat,lon,altitude_m,speed_mps,heading_deg,accuracy_m,hdop,satellites,received_at
-            | ^
-        cabs.csv: 1 mistake
-    "#]],
-    );
-    check(
-        &site,
-        &["check", "zones.geojson"],
-        78,
-        expect![[r#"
-        zones.geojson:1:1: pipeline: this is GeoJSON, and no pipeline; a pipeline names such a file in [operator.geofence], as zones = "zones.geojson"
-          1 | {"type": "FeatureCollection", "features": [
-            | ^
-        zones.geojson: 1 mistake
-    "#]],
-    );
-    // TOML with many mistakes of one kind is still that.
-    site.write(
-        "odd.toml",
-        "name = \"odd\"\n".to_owned() + &(0..40).map(|n| format!("key{n} = value\n")).collect::<String>(),
-    );
-    check(
-        &site,
-        &["check", "odd.toml"],
-        78,
-        expect![[r#"
-            odd.toml:2:8: syntax: a text must be quoted, as in "text"
-              2 | key0 = value
-                |        ^^^^^
-            odd.toml:3:8: syntax: a text must be quoted, as in "text"
-              3 | key1 = value
-                |        ^^^^^
-            odd.toml:4:8: syntax: a text must be quoted, as in "text"
-              4 | key2 = value
-                |        ^^^^^
-              and 37 more like it
-            odd.toml: 40 mistakes
-        "#]],
-    );
 }
 
 #[test]
@@ -369,49 +182,6 @@ fn bad_rows_are_rejected_with_their_bytes_and_the_rest_is_kept() {
         range           139  {"vehicle_id":"a","event_time":1767592830000000,"r  latitude 95 is not in -90..90
         5 rows
     "#]].assert_eq(&site.done(&["query", "dirty.toml", sql]).stdout);
-}
-
-#[test]
-fn zones_file_without_zones_says_so() {
-    let site = site("60");
-    let empty = |content: &str| site.write("zones.geojson", content);
-    empty("");
-    let expected = expect![[r#"
-        zones.geojson:1:1: operator geofence: the file is empty: write a GeoJSON FeatureCollection of zones
-        cabs.toml: 1 mistake
-    "#]];
-    check(&site, &["run", "cabs.toml", "--until-end"], 78, expected);
-    empty("{}");
-    let expected = expect![[r#"
-        zones.geojson:1:1: operator geofence: the file is JSON without a GeoJSON "type", not a FeatureCollection: write {"type": "FeatureCollection", "features": [...]} with one Feature for each zone
-        cabs.toml: 1 mistake
-    "#]];
-    check(&site, &["run", "cabs.toml", "--until-end"], 78, expected);
-    // A collection without features is one: whoever draws zones later begins like this.
-    empty(r#"{"type": "FeatureCollection", "features": []}"#);
-    let expected = expect![[r#"
-        zones.geojson:1:1: warning: operator geofence: holds no zones: "features" is empty, so no vehicle will ever be in a zone
-    "#]];
-    check(&site, &["run", "cabs.toml", "--until-end"], 0, expected);
-    assert_eq!(site.count("cabs.toml", "select count(*) from history where cardinality(zone_ids) = 0"), 1800);
-    assert_eq!(site.count("cabs.toml", "select count(*) from alerts"), 0);
-}
-
-#[test]
-fn recording_that_is_not_there_is_a_mistake() {
-    let site = site("10");
-    site.write("none.toml", pipeline("data", "none.csv"));
-    check(
-        &site,
-        &["run", "none.toml", "--until-end"],
-        78,
-        expect![[r#"
-        none.toml:8:8: source recording: path: cannot read none.csv: there is no such file
-          8 | path = "none.csv"
-            |        ^^^^^^^^^^
-        none.toml: 1 mistake
-    "#]],
-    );
 }
 
 /// Where nothing says when frames were received, only the frames around it show that a clock is wrong.

@@ -91,6 +91,32 @@ fn ipv6_is_as_good() {
     check_simulated_fleet("[::1]:0");
 }
 
+/// The load that one installation is sized for: each of 50,000 vehicles once in ten seconds.
+#[test]
+fn a_minute_of_fifty_thousand_vehicles_arrives_whole() {
+    const SENT: u64 = 5_000 * 60;
+    let site = site("listen = \"127.0.0.1:0\"");
+    let (run, address) = start(&site);
+    let fleet = ["simulate", "--vehicles", "50000", "--rate", "5000", "--seconds", "60", "--to-udp", &address];
+    let told = site.done(&fleet).stderr;
+    assert!(told.starts_with(&format!("sent {SENT} frames in {SENT} datagrams")), "{told}");
+    let summary = stopped(&site, run);
+    assert_eq!(summary["udp"], json!({"datagrams": SENT, "kernel_drops": 0}));
+    assert_eq!((&summary["frames_in"], &summary["vehicles"]), (&json!(SENT), &json!(50_000)));
+    let rejected: u64 = rejects(&summary).values().sum();
+    let history = summary["history_rows"].as_u64().expect("a count");
+    assert_eq!(history + rejected, SENT, "frames in = history + rejects: {summary}");
+    assert_eq!(site.count("live.toml", "select count(*) from history"), history);
+    let current = "select count(distinct vehicle_id) from current c where event_time = (select max(event_time) from \
+                   history h where h.vehicle_id = c.vehicle_id)";
+    assert_eq!(site.count("live.toml", current), 50_000, "each vehicle stands where its newest frame says");
+    // As much as was worked: no less than nothing, no more than all cores together.
+    let (cpu_s, seconds) = (summary["cpu_seconds"].as_f64(), summary["seconds"].as_f64().expect("a number"));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    assert!(cpu_s.is_some_and(|cpu_s| 0.0 < cpu_s && cpu_s <= cores * seconds * 1.1), "{summary}");
+    assert!(seconds >= 59.0, "it was sent as time went: {summary}");
+}
+
 #[test]
 fn summary_has_what_it_promises() {
     let site = site("listen = \"127.0.0.1:0\"");

@@ -30,6 +30,10 @@ pub enum AlertReason {
     ZoneOpened,
     /// The zone's schedule or validity ended with the vehicle inside.
     ZoneClosed,
+    /// Another version of the zones has one that holds the vehicle, or gives it a shape that does.
+    ZoneAdded,
+    /// Another version of the zones lacks the one that the vehicle is in, or gives it a shape that does not hold it.
+    ZoneRemoved,
 }
 
 impl AlertKind {
@@ -70,6 +74,8 @@ impl AlertReason {
             AlertReason::Retracted => Some("retracted"),
             AlertReason::ZoneOpened => Some("zone_opened"),
             AlertReason::ZoneClosed => Some("zone_closed"),
+            AlertReason::ZoneAdded => Some("zone_added"),
+            AlertReason::ZoneRemoved => Some("zone_removed"),
         }
     }
 }
@@ -137,14 +143,15 @@ pub struct Alert {
     /// When it happened: the border was crossed, on the straight line between two frames; the stay became long enough;
     /// the speeding began.
     pub event_time: EventTime,
-    /// Of the frame that showed it.
+    /// Of the frame that showed it, had all come in order.
     pub frame_time: EventTime,
+    /// Of the frame by which it became known.
     pub received_at: EventTime,
     /// Where it happened, degrees.
     pub lat: f64,
     pub lon: f64,
     pub id: AlertId,
-    /// Id of the visit's `enter`, which ties the alerts of one visit.
+    /// Ties the alerts of one visit: the id of its `enter` as first told of that time.
     pub visit: AlertId,
     pub reason: AlertReason,
     /// Shown by a late frame, which corrects what was told before.

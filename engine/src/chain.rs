@@ -7,9 +7,10 @@ use crate::effects::Effects;
 use crate::lane::Lane;
 use crate::message::{Output, Tick};
 use crate::operator::{Operator, OperatorPlan, ShardContext};
+use crate::reference::Change;
 use crate::state::{StateError, StateReader, StateTable, StateWriter};
 use crate::time::EventTime;
-use crate::timeline::{self, Timeline};
+use crate::timeline::{self, Resumed, Timeline};
 use std::sync::Arc;
 
 /// The operators of a shard in their order, the timeline in its place among them.
@@ -48,12 +49,12 @@ impl Chain {
         self.index
     }
 
-    /// `state` holds rows of this shard's lanes only.
-    pub fn restore(&mut self, state: &[StateTable]) -> Result<(), StateError> {
+    /// `state` holds rows of this shard's lanes only; `readers` are those of this run, in their order.
+    pub fn restore(&mut self, state: &[StateTable], readers: &[Resumed]) -> Result<(), StateError> {
         for (name, operator) in self.accepting.iter_mut().chain(&mut self.following) {
             operator.restore(&StateReader::new(state, name))?;
         }
-        self.timeline.restore(&StateReader::new(state, timeline::NAME))?;
+        self.timeline.resume(&StateReader::new(state, timeline::NAME), readers)?;
         self.current.restore(&StateReader::new(state, current::NAME))
     }
 
@@ -103,6 +104,19 @@ impl Chain {
             for (_, operator) in self.accepting.iter_mut().chain(&mut self.following) {
                 operator.advance(lane, EventTime::MAX, &mut effects);
             }
+        }
+        effects
+    }
+
+    /// A version of a reference is in force from here on. Comes before `restore`, too, with the one that the state was made
+    /// under.
+    pub fn change(&mut self, change: &Change) -> Effects {
+        let mut effects = Effects::default();
+        for (_, operator) in self.accepting.iter_mut().chain(&mut self.following) {
+            operator.change(change, &mut effects);
+        }
+        for moved in effects.zones_moved.drain(..) {
+            self.current.change_zones(&moved);
         }
         effects
     }

@@ -2,7 +2,7 @@
 
 use crate::message::{Barrier, BarrierKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The barrier that every reader is to put into its channels next. Only the newest counts.
@@ -25,7 +25,7 @@ impl Control {
     /// `epoch` is the last that is committed; `epoch_rows` so many frames of all readers together fill one.
     pub fn new(epoch: u64, epoch_rows: u64) -> Control {
         Control {
-            newest: Mutex::new(Barrier { epoch, kind: BarrierKind::Epoch }),
+            newest: Mutex::new(Barrier { epoch, kind: BarrierKind::Epoch, changes: Arc::default() }),
             changed: Condvar::new(),
             epoch: AtomicU64::new(epoch),
             frames: AtomicU64::new(0),
@@ -38,15 +38,16 @@ impl Control {
     pub fn order(&self, barrier: Barrier) {
         self.epoch_start.store(self.frames(), Ordering::Release);
         self.is_full.store(false, Ordering::Release);
+        let epoch = barrier.epoch;
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = barrier;
-        self.epoch.store(barrier.epoch, Ordering::Release);
+        self.epoch.store(epoch, Ordering::Release);
         self.changed.notify_all();
     }
 
     /// The barrier ordered after `epoch`, if there is one.
     pub fn ordered_after(&self, epoch: u64) -> Option<Barrier> {
         let newer = self.epoch.load(Ordering::Acquire) > epoch;
-        newer.then(|| *self.newest.lock().unwrap_or_else(PoisonError::into_inner))
+        newer.then(|| self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// As `ordered_after`, but waits for one.
@@ -55,7 +56,7 @@ impl Control {
         let older = |b: &mut Barrier| b.epoch <= epoch;
         let waited = self.changed.wait_timeout_while(newest, timeout, older);
         let (newest, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (newest.epoch > epoch).then_some(*newest)
+        (newest.epoch > epoch).then(|| newest.clone())
     }
 
     /// Adds frames read, and says whether the epoch is full now: true once an epoch, to whichever reader comes first.
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     fn epoch(epoch: u64) -> Barrier {
-        Barrier { epoch, kind: BarrierKind::Epoch }
+        Barrier { epoch, kind: BarrierKind::Epoch, changes: Arc::default() }
     }
 
     #[test]

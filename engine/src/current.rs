@@ -10,6 +10,7 @@ mod tests;
 
 pub use status::{MOVING_MPS, Status};
 
+use crate::effects::ZonesMoved;
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
 use crate::state::{StateError, StateReader, StateWriter};
@@ -126,6 +127,20 @@ impl CurrentShard {
             let zones = frames.zones.as_ref().map_or(&[][..], |z| z.of(row));
             places.extend(zones.iter().map(|zone| known.places[*zone as usize]));
             entry.write(&values, &places);
+        }
+    }
+
+    /// Gives vehicles other zones, as long as their newest frame is the one that these are of. Only by the shard's own
+    /// thread.
+    pub fn change_zones(&self, moved: &ZonesMoved) {
+        let mut known = self.zone_places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, time, zones) in &moved.vehicles {
+            let Some(entry) = self.entries.get(*slot as usize).filter(|entry| entry.event_time() == *time) else {
+                continue;
+            };
+            let place = |zone: &u32| self.zone_place(moved.ids.value(*zone as usize), &mut known.by_id);
+            let places: Vec<u32> = zones.iter().map(place).collect();
+            entry.write(&entry.read().0, &places);
         }
     }
 

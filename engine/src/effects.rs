@@ -2,7 +2,8 @@
 
 use crate::alert::AlertBatch;
 use crate::reject::Reject;
-use arrow::array::RecordBatch;
+use crate::vehicle::Slot;
+use arrow::array::{RecordBatch, StringArray};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,14 @@ pub struct Partial {
     pub part: Box<dyn Any + Send>,
 }
 
+/// Vehicles whose zones are others though they have not moved: the zones have.
+#[derive(Debug, Clone)]
+pub struct ZonesMoved {
+    pub ids: Arc<StringArray>,
+    /// With the time of the newest frame, and places in `ids`.
+    pub vehicles: Vec<(Slot, i64, Vec<u32>)>,
+}
+
 /// Collected over one batch, then sent down the FIFO together with its frames.
 #[derive(Default)]
 pub struct Effects {
@@ -29,6 +38,8 @@ pub struct Effects {
     pub alerts: Vec<Arc<AlertBatch>>,
     pub rows: Vec<TableRows>,
     pub partials: Vec<Partial>,
+    /// For the current table, which takes them out.
+    pub zones_moved: Vec<ZonesMoved>,
     /// Counters by name, such as `too_late.zone_speed`.
     pub counts: BTreeMap<String, u64>,
 }

@@ -4,6 +4,7 @@
 
 use crate::definition::Definitions;
 use crate::lane::Lane;
+use crate::reference::{self, NewVersion, Records};
 use crate::sink::Segment;
 use crate::source::Position;
 use crate::state::{self, StateError, StateTable};
@@ -71,6 +72,10 @@ pub struct Manifest {
     /// Of all operators that have ever committed here, as they were then.
     #[serde(default)]
     pub definitions: Definitions,
+    /// Files that operators read beside frames, by operator: the version that the state was made under, and those that came
+    /// after it. The last is in force for the rows after this commit.
+    #[serde(default, skip_serializing_if = "Records::is_empty")]
+    pub references: Records,
     pub segments: Vec<Segment>,
     /// Number of the next alert.
     pub next_sequence: i64,
@@ -114,6 +119,15 @@ pub struct Chain {
 impl Chain {
     /// Reads the last manifest and claims the pipeline.
     pub fn claim(store: Store, pipeline: &str) -> Result<Chain, ManifestError> {
+        Chain::claim_with(store, pipeline, |_, _| Ok(()))
+    }
+
+    /// As `claim`. `add` may add to what the claim says; it is called again where another engine was quicker.
+    pub fn claim_with(
+        store: Store,
+        pipeline: &str,
+        mut add: impl FnMut(&Store, &mut Manifest) -> Result<(), ManifestError>,
+    ) -> Result<Chain, ManifestError> {
         loop {
             let mut last = match newest(&store)? {
                 Some(last) => last,
@@ -128,6 +142,7 @@ impl Chain {
                     clocks: BTreeMap::new(),
                     state: Vec::new(),
                     definitions: Definitions::new(),
+                    references: Records::new(),
                     segments: Vec::new(),
                     next_sequence: 1,
                     offline_after_us: offline_after_us(),
@@ -140,6 +155,7 @@ impl Chain {
             last.number += 1;
             last.kind = Kind::Claim;
             last.claim = last.number;
+            add(&store, &mut last)?;
             if create(&store, &last)? {
                 return Ok(Chain { store, last });
             }
@@ -177,6 +193,11 @@ impl Chain {
         tables.into_iter().enumerate().map(write).collect()
     }
 
+    /// Makes durable what new versions hold.
+    pub fn write_references(&self, changes: &[NewVersion]) -> Result<(), ManifestError> {
+        changes.iter().try_for_each(|new| Ok(self.store.put(&new.record.file, new.bytes.to_vec())?))
+    }
+
     /// **The commit.** `next` has everything but number, kind and claim.
     pub fn commit(&mut self, next: Manifest) -> Result<(), ManifestError> {
         let number = self.last.number + 1;
@@ -197,10 +218,14 @@ impl Chain {
         }
         let mut needed = std::collections::BTreeSet::new();
         for path in manifests[old..].iter().rev().take(2) {
-            needed.extend(read(&self.store, path)?.state.into_iter().map(|file| file.path));
+            let manifest = read(&self.store, path)?;
+            needed.extend(manifest.state.into_iter().map(|file| file.path));
+            needed.extend(manifest.references.into_values().flatten().map(|version| version.file));
         }
-        for path in self.store.list("state")?.into_iter().filter(|path| !needed.contains(path)) {
-            self.store.delete(&path)?;
+        for folder in ["state", reference::FOLDER] {
+            for path in self.store.list(folder)?.into_iter().filter(|path| !needed.contains(path)) {
+                self.store.delete(&path)?;
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use crate::alert::AlertBatch;
 use crate::effects::Effects;
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
+use crate::reference::NewVersion;
 use crate::source::Position;
 use crate::state::StateTable;
 use crate::time::EventTime;
@@ -26,10 +27,12 @@ pub struct Tick {
     pub now: EventTime,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Barrier {
     pub epoch: u64,
     pub kind: BarrierKind,
+    /// Versions that are in force for the rows after it.
+    pub changes: Arc<[NewVersion]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

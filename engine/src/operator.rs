@@ -4,6 +4,7 @@ use crate::definition::Definition;
 use crate::effects::Effects;
 use crate::frame::FrameBatch;
 use crate::lane::Lane;
+use crate::reference::{Change, Reference};
 use crate::state::{StateError, StateReader, StateWriter};
 use crate::time::EventTime;
 use crate::vehicle::Vehicles;
@@ -25,6 +26,12 @@ pub trait Operator: Send {
     /// The clock of a lane reached `now`: no frame of it so far is newer. `EventTime::MAX` once its input has ended.
     fn advance(&mut self, lane: Lane, now: EventTime, effects: &mut Effects) {
         let _ = (lane, now, effects);
+    }
+
+    /// A version of a reference is in force from here on, the operator's own or that of another. Comes between two
+    /// epochs, and before `restore` with the version that the state was made under.
+    fn change(&mut self, change: &Change, effects: &mut Effects) {
+        let _ = (change, effects);
     }
 
     /// Writes all state, by lane. The operator goes on as before.
@@ -74,6 +81,11 @@ pub trait OperatorPlan: Send + Sync {
         Vec::new()
     }
 
+    /// The file that it reads beside frames, if a change of it is to be an input like frames are.
+    fn reference(&self) -> Option<Arc<dyn Reference>> {
+        None
+    }
+
     fn build(&self, context: &ShardContext) -> Box<dyn Operator>;
 
     /// What puts together the partial results of all lanes, if the operator has such.
@@ -98,6 +110,11 @@ pub trait Merger: Send {
 
     /// All parts before a barrier are in; `clock` is the least over the lanes that are not idle.
     fn fire(&mut self, clock: EventTime) -> Vec<RecordBatch>;
+
+    /// As `Operator::change`: all parts of before it are in, none of after it.
+    fn change(&mut self, change: &Change) {
+        let _ = change;
+    }
 
     fn snapshot(&self, state: &mut StateWriter);
 

@@ -70,7 +70,7 @@ impl Reader {
                     last_tick = self.now().max(last_tick);
                     self.send_tick(last_tick)?;
                 }
-                self.send_barrier(barrier, frames_in)?;
+                self.send_barrier(&barrier, frames_in)?;
                 if barrier.kind != BarrierKind::Epoch {
                     return Ok(());
                 }
@@ -159,7 +159,7 @@ impl Reader {
         self.shards.iter().try_for_each(|shard| shard.send(Message::Tick(tick)).map_err(|_| Gone))
     }
 
-    fn send_barrier(&mut self, barrier: Barrier, frames_in: u64) -> Result<(), Gone> {
+    fn send_barrier(&mut self, barrier: &Barrier, frames_in: u64) -> Result<(), Gone> {
         let report = Arc::new(ReaderReport {
             reader: self.index,
             source: self.name.clone(),
@@ -168,7 +168,7 @@ impl Reader {
             counters: self.source.counters(),
         });
         for shard in &self.shards {
-            shard.send(Message::Barrier(barrier, report.clone())).map_err(|_| Gone)?;
+            shard.send(Message::Barrier(barrier.clone(), report.clone())).map_err(|_| Gone)?;
         }
         self.epoch = barrier.epoch;
         Ok(())

@@ -1,40 +1,30 @@
-//! Running a pipeline: builds readers, shards and the writer, opens epochs, and ends them all.
+//! Running a pipeline: opens epochs until its input ends or it is told to stop, and ends all threads.
 
-use crate::builder::{ClockRules, FrameBuilder};
-use crate::chain::Chain;
+mod start;
+
+pub use start::start;
+
 use crate::control::Control;
-use crate::current::{CurrentShard, CurrentTable};
-use crate::definition::{self, Definitions};
-use crate::frame::{Origin, core_columns};
-use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
+use crate::current::CurrentTable;
+use crate::manifest::ManifestError;
 use crate::message::{Barrier, BarrierKind, Output};
-use crate::operator::{OperatorPlan, ShardContext};
-use crate::reader::{Reader, ReaderEvent};
-use crate::shard::Shard;
-use crate::sink::{SinkContext, SinkError, SinkPlan};
+use crate::operator::OperatorPlan;
+use crate::reader::ReaderEvent;
+use crate::reference::{Followed, InForce};
+use crate::sink::{SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
-use crate::state::{StateError, StateReader, of_lanes};
-use crate::store::Store;
-use crate::threads;
-use crate::time::{Clock, monotonic_now};
+use crate::state::StateError;
 use crate::totals::Totals;
-use crate::vehicle::{VehicleLimit, Vehicles};
 pub use crate::writer::Undecodable;
-use crate::writer::{TableMerger, WriteError, Writer, Written, merger_name};
-use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
+use crate::writer::{WriteError, Written};
+use crossbeam_channel::{Receiver, never, select, tick};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Batches that may wait between two threads. Together with a batch of 16k frames this bounds what is under way.
-const CHANNEL_BATCHES: usize = 8;
-/// Events of readers and threads that may wait for the run to look at them.
-const EVENTS_MAX: usize = 1024;
 
 /// How a pipeline runs.
 #[derive(Debug, Clone)]
@@ -123,6 +113,8 @@ pub struct Summary {
     pub undecodable: BTreeMap<String, Undecodable>,
     pub vehicles: usize,
     pub elapsed: Duration,
+    /// By operator: which version of its file is in force in the end.
+    pub versions: BTreeMap<String, InForce>,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
 }
@@ -137,6 +129,7 @@ pub struct Running {
     committed: Receiver<u64>,
     epoch: u64,
     settings: Settings,
+    references: Followed,
     readers: usize,
     ended: usize,
     current: CurrentTable,
@@ -144,199 +137,6 @@ pub struct Running {
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
     lock: File,
-}
-
-/// File in the data folder that a running engine holds locked; its content is the engine's process id.
-const LOCK: &str = "lock";
-
-/// One engine a data folder: a second one started by mistake would take over from the first.
-fn lock(data: &Path) -> Result<File, RunError> {
-    let path = data.join(LOCK);
-    let failed = |cause| RunError::Data { path: path.clone(), action: "lock it".to_owned(), cause };
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {
-            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            // Who it is only helps the reader of the message.
-            let _ = file.read_to_string(&mut by);
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
-    }
-}
-
-/// What operators are defined by; an error if the data folder was written by others of the same names.
-fn unchanged_since_last(store: &Store, pipeline: &Pipeline) -> Result<Definitions, RunError> {
-    let of_plan = |plan: &Arc<dyn OperatorPlan>| (plan.name().to_owned(), plan.definition());
-    let mut all: Definitions = pipeline.operators.iter().map(of_plan).collect();
-    all.retain(|_, definition| !definition.is_empty());
-    let last = newest(store)?;
-    let changed = last.map_or_else(Vec::new, |last| definition::changed(&last.definitions, &all));
-    if changed.is_empty() {
-        return Ok(all);
-    }
-    let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
-    Err(RunError::Changed { path: pipeline.data.clone(), changed: changed.join("; ") })
-}
-
-fn tell_resumed(last: &Manifest) {
-    let positions: Vec<String> =
-        last.positions.iter().map(|(source, position)| format!("{source}: {position}")).collect();
-    tracing::info!(
-        epoch = last.epoch,
-        frames_before = last.totals.frames(),
-        positions = positions.join("; "),
-        "resuming after the last commit"
-    );
-}
-
-/// Opens everything, restores the last committed state, and starts reading.
-pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
-    let settings = pipeline.settings.clone();
-    let data = |action: &str| {
-        let action = action.to_owned();
-        |cause| RunError::Data { path: pipeline.data.clone(), action, cause }
-    };
-    std::fs::create_dir_all(&pipeline.data).map_err(data("create it"))?;
-    let store = Store::local(&pipeline.data).map_err(data("open it"))?;
-    let lock = lock(&pipeline.data)?;
-    let definitions = unchanged_since_last(&store, pipeline)?;
-    // Before the claim: a start that fails must not stop an engine that runs elsewhere.
-    let mut sources = Vec::new();
-    for (plan, rollover) in &pipeline.sources {
-        sources.extend(plan.open(clock.clone())?.into_iter().map(|source| (plan.clone(), *rollover, source)));
-    }
-    let manifests = Manifests::claim(store, &pipeline.name)?;
-    let last = manifests.last().clone();
-    let state = manifests.state()?;
-
-    let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
-    let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
-    let shard_context =
-        |shard: usize| ShardContext { shard, shards: settings.shards, vehicles: vehicles[shard].clone() };
-    let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
-    let current = CurrentTable::new(currents.clone());
-
-    let mut history = core_columns();
-    // Sources that have a column of one name share it.
-    for column in pipeline.sources.iter().flat_map(|(plan, _)| plan.columns()) {
-        if history.iter().all(|other| other.name() != column.name()) {
-            history.push(column);
-        }
-    }
-    history.extend(pipeline.operators.iter().flat_map(|plan| plan.columns()));
-    let sink_context = SinkContext {
-        pipeline: pipeline.name.clone(),
-        data: pipeline.data.clone(),
-        claim: manifests.claim_number(),
-        vehicles: vehicles.clone(),
-        history,
-        tables: pipeline.operators.iter().flat_map(|plan| plan.tables()).collect(),
-    };
-    let mut sinks = Vec::new();
-    for plan in &pipeline.sinks {
-        let mut sink = plan.open(&sink_context)?;
-        sink.committed(last.epoch, &last.segments)?;
-        sinks.push(sink);
-    }
-
-    for (plan, _, source) in &mut sources {
-        if let Some(position) = last.positions.get(plan.name()) {
-            source.seek(position)?;
-        }
-    }
-    if last.epoch > 0 {
-        tell_resumed(&last);
-    }
-
-    let mut mergers = Vec::new();
-    for plan in &pipeline.operators {
-        if let (Some(mut merger), Some(table)) = (plan.merger(), plan.tables().first()) {
-            merger.restore(&StateReader::new(&state, &merger_name(plan.name())))?;
-            mergers.push(TableMerger { operator: plan.name().into(), table: table.name.clone(), merger });
-        }
-    }
-
-    let (exited, exits) = bounded(EVENTS_MAX);
-    let (event_sender, events) = bounded(EVENTS_MAX);
-    let (committed_sender, committed) = bounded(EVENTS_MAX);
-    let control = Arc::new(Control::new(last.epoch, settings.epoch_rows));
-    let progress = Arc::new(Progress::default());
-    let mut threads = Vec::new();
-
-    let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| bounded(CHANNEL_BATCHES)).unzip();
-    let writer = Writer {
-        shards: from_shards,
-        sinks,
-        mergers,
-        next_sequence: last.next_sequence,
-        offline_after_us: settings.offline_after_us,
-        chain: manifests,
-        definitions,
-        progress: progress.clone(),
-        committed: committed_sender,
-    };
-    let writer =
-        threads::spawn("rhumb-writer".to_owned(), exited.clone(), move || writer.run()).map_err(RunError::Thread)?;
-
-    let channels: Vec<Vec<_>> =
-        sources.iter().map(|_| (0..settings.shards).map(|_| bounded(CHANNEL_BATCHES)).collect()).collect();
-    for (shard, writer) in to_writer.into_iter().enumerate() {
-        let context = shard_context(shard);
-        let mut chain = Chain::new(
-            &pipeline.operators,
-            &context,
-            currents[shard].clone(),
-            settings.idle_after_us,
-            settings.lateness_us,
-        );
-        chain.restore(&of_lanes(&state, |lane| lane.shard(settings.shards) == shard)?)?;
-        let readers = channels.iter().map(|shards: &Vec<(Sender<_>, Receiver<_>)>| shards[shard].1.clone()).collect();
-        let shard_thread = Shard { chain, readers, writer };
-        let name = format!("rhumb-shard-{shard}");
-        threads.push(threads::spawn(name, exited.clone(), move || shard_thread.run()).map_err(RunError::Thread)?);
-    }
-    let readers = sources.len();
-    for (index, ((plan, rollover, source), shards)) in sources.into_iter().zip(channels).enumerate() {
-        let name: Arc<str> = plan.name().into();
-        let clocks = ClockRules { rollover, skew_max_us: settings.clock_skew_max_us };
-        let origin = Origin { source: name.clone(), partition: name.clone() };
-        let reader = Reader {
-            index,
-            name,
-            tempo: plan.tempo(),
-            source,
-            builder: FrameBuilder::new(&vehicles, origin, clocks).with_columns(&plan.columns()),
-            shards: shards.into_iter().map(|(sender, _)| sender).collect(),
-            control: control.clone(),
-            clock: clock.clone(),
-            events: event_sender.clone(),
-            epoch: last.epoch,
-        };
-        let name = format!("rhumb-reader-{index}");
-        threads.push(threads::spawn(name, exited.clone(), move || reader.run()).map_err(RunError::Thread)?);
-    }
-    let started = monotonic_now();
-    Ok(Running {
-        threads,
-        writer,
-        control,
-        events,
-        exits,
-        committed,
-        epoch: last.epoch,
-        settings,
-        readers,
-        ended: 0,
-        current,
-        progress,
-        started,
-        lock,
-    })
 }
 
 impl Running {
@@ -392,7 +192,15 @@ impl Running {
                 },
                 recv(self.committed) -> epoch => {
                     under_way = false;
-                    if epoch.is_ok() { self.progress.epochs.fetch_add(1, Ordering::Relaxed); }
+                    if epoch.is_ok() {
+                        self.progress.epochs.fetch_add(1, Ordering::Relaxed);
+                        self.references.committed();
+                    }
+                },
+                recv(self.references.events) -> event => match event {
+                    Ok(event) => full |= self.references.hear(event),
+                    // It has gone, and `exits` says so.
+                    Err(_) => self.references.events = never(),
                 },
                 recv(self.exits) -> _ => break BarrierKind::Stop,
                 recv(stop) -> _ => break BarrierKind::Stop,
@@ -407,7 +215,7 @@ impl Running {
         // A barrier must reach every reader before the next is ordered.
         if under_way {
             select! {
-                recv(self.committed) -> _ => {}
+                recv(self.committed) -> epoch => if epoch.is_ok() { self.references.committed() },
                 recv(self.exits) -> _ => {}
             }
         }
@@ -417,12 +225,15 @@ impl Running {
 
     fn order(&mut self, kind: BarrierKind) {
         self.epoch += 1;
-        self.control.order(Barrier { epoch: self.epoch, kind });
+        // What waits at the end of a run is found by the next one.
+        let changes = if kind == BarrierKind::Epoch { self.references.take_waiting() } else { Arc::default() };
+        self.control.order(Barrier { epoch: self.epoch, kind, changes });
     }
 
     fn join(self, damaged: Option<String>) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, started, current, events, exits, committed, lock, .. } = self;
+        let Running { threads, writer, started, current, events, exits, committed, references, lock, .. } = self;
+        let versions = references.end();
         let mut bug = None;
         for thread in threads {
             let name = thread.thread().name().unwrap_or("?").to_owned();
@@ -441,7 +252,8 @@ impl Running {
             (Some(thread), _) => Err(RunError::Bug(thread)),
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
             (None, Some(Written { totals, undecodable })) => {
-                Ok(Summary { totals, undecodable, vehicles: current.len(), elapsed: started.elapsed(), damaged })
+                let (vehicles, elapsed) = (current.len(), started.elapsed());
+                Ok(Summary { totals, undecodable, vehicles, elapsed, versions, damaged })
             }
         }
     }

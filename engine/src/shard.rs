@@ -4,6 +4,7 @@ use crate::chain::Chain;
 use crate::effects::Effects;
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
 use crate::reader::ToShard;
+use crate::reference::Change;
 use crossbeam_channel::{Receiver, Select, Sender};
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct Shard {
     pub chain: Chain,
     pub readers: Vec<Receiver<ToShard>>,
     pub writer: Sender<ToWriter>,
+    /// What came after the state that the chain has taken up, before any frame.
+    pub begin: Arc<[Change]>,
 }
 
 /// The writer is gone: the run is failing, and the writer says why.
@@ -22,6 +25,10 @@ struct Gone;
 impl Shard {
     /// Runs until the last barrier, or until readers or writer are gone.
     pub fn run(mut self) {
+        let begin = std::mem::take(&mut self.begin);
+        if begin.iter().try_for_each(|change| self.change(change)).is_err() {
+            return;
+        }
         let mut reports: Vec<Option<(Barrier, Arc<ReaderReport>)>> = vec![None; self.readers.len()];
         loop {
             // A reader that has put its barrier is not listened to until all others have put theirs.
@@ -36,16 +43,17 @@ impl Shard {
                     self.send_effects(effects).and_then(|()| self.send(Message::Tick(tick)))
                 }
                 Message::Barrier(barrier, report) => {
-                    reports[reader] = Some((barrier, report));
+                    reports[reader] = Some((barrier.clone(), report));
                     if reports.iter().any(Option::is_none) {
                         continue;
                     }
                     let readers = reports.iter_mut().filter_map(Option::take).map(|(_, report)| report).collect();
-                    let sent = self.pass_barrier(barrier, readers);
+                    let sent = self.pass_barrier(barrier.clone(), readers);
                     if barrier.kind != BarrierKind::Epoch {
                         return;
                     }
-                    sent
+                    // Behind the barrier, so that nobody sees what they mean before a manifest names them.
+                    sent.and_then(|()| barrier.changes.iter().try_for_each(|new| self.change(&new.change)))
                 }
             };
             if sent.is_err() {
@@ -75,6 +83,12 @@ impl Shard {
         }
         let report = ShardReport { readers, state: self.chain.snapshot(), clocks: self.chain.clocks() };
         self.send(Message::Barrier(barrier, report))
+    }
+
+    /// Of several readers' barriers all carry the same changes.
+    fn change(&mut self, change: &Change) -> Result<(), Gone> {
+        let effects = self.chain.change(change);
+        self.send_effects(effects)
     }
 
     fn send(&self, message: ToWriter) -> Result<(), Gone> {

@@ -30,7 +30,7 @@ impl Store {
 
     /// A folder on the local disk, which must exist.
     pub fn local(folder: &std::path::Path) -> std::io::Result<Store> {
-        let objects = object_store::local::LocalFileSystem::new_with_prefix(folder)?;
+        let objects = object_store::local::LocalFileSystem::new_with_prefix(folder)?.with_automatic_cleanup(true);
         Ok(Store { folder: Some(folder.to_owned()), ..Store::new(Arc::new(objects))? })
     }
 

@@ -18,8 +18,15 @@ pub const ROLLOVER_US: i64 = 1024 * WEEK_US;
 pub const ROLLOVER_WITHIN_US: i64 = 90 * DAY_US;
 
 /// Units of durations as one types them. Longest first, so that the shortest text is found first.
-pub const DURATIONS: [(&str, i64); 5] =
+const DURATIONS: [(&str, i64); 5] =
     [("d", DAY_US), ("h", 3_600 * SECOND_US), ("m", 60 * SECOND_US), ("s", SECOND_US), ("ms", SECOND_US / 1_000)];
+
+/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`: a whole number and its unit.
+pub fn duration(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let of = DURATIONS.iter().find(|(name, _)| *name == unit)?.1;
+    number.parse::<i64>().ok()?.checked_mul(of)
+}
 
 /// A duration as one would type it.
 pub fn duration_text(us: i64) -> String {
@@ -101,6 +108,20 @@ mod tests {
         assert_eq!(EventTime(-1).date(), -1);
         assert_eq!(EventTime(0).date(), 0);
         assert_eq!(EventTime(DAY_US - 1).date(), 0);
+    }
+
+    #[test]
+    fn durations_are_a_whole_number_and_a_unit() {
+        let hour = 3_600 * SECOND_US;
+        for (text, us) in
+            [("500ms", 500_000), ("10s", 10 * SECOND_US), ("5m", hour / 12), ("2h", 2 * hour), ("1d", DAY_US)]
+        {
+            assert_eq!(duration(text), Some(us));
+            assert_eq!(duration_text(us), text);
+        }
+        for text in ["", "10", "s", "-1s", "1.5h", "10 s", "5min", "99999999999999d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::definition::Definitions;
 use crate::manifest::{Chain, Manifest, ManifestError};
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
 use crate::operator::Merger;
+use crate::reference::after_barrier;
 use crate::run::Progress;
 use crate::shard::ToWriter;
 use crate::sink::{Sink, SinkError};
@@ -93,7 +94,10 @@ impl Writer {
                         continue;
                     }
                     let reports = reports.iter_mut().filter_map(Option::take).collect();
-                    self.commit(barrier, reports, &base, &mut run)?;
+                    self.commit(&barrier, reports, &base, &mut run)?;
+                    for of in &mut self.mergers {
+                        barrier.changes.iter().for_each(|new| of.merger.change(&new.change));
+                    }
                     // The run may be over and not listening any more.
                     let _ = self.committed.send(barrier.epoch);
                     if barrier.kind != BarrierKind::Epoch {
@@ -134,7 +138,7 @@ impl Writer {
 
     fn commit(
         &mut self,
-        barrier: Barrier,
+        barrier: &Barrier,
         reports: Vec<ShardReport>,
         base: &Totals,
         run: &mut Totals,
@@ -153,12 +157,14 @@ impl Writer {
         totals.add(run);
         let mut state: Vec<StateTable> = reports.into_iter().flat_map(|report| report.state).collect();
         state.extend(self.merger_state());
+        self.chain.write_references(&barrier.changes)?;
         let next = Manifest {
             epoch: barrier.epoch,
             positions: positions(self.chain.last(), &readers),
             clocks,
             state: self.chain.write_state(barrier.epoch, state)?,
             definitions: definitions(self.chain.last(), &self.definitions),
+            references: after_barrier(&self.chain.last().references, &barrier.changes),
             segments,
             next_sequence: self.next_sequence,
             offline_after_us: self.offline_after_us,
@@ -174,7 +180,7 @@ impl Writer {
 
     fn fire_mergers(
         &mut self,
-        barrier: Barrier,
+        barrier: &Barrier,
         clocks: &BTreeMap<u16, EventTime>,
         run: &mut Totals,
     ) -> Result<(), WriteError> {

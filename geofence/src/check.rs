@@ -10,7 +10,7 @@ use crate::circle::{Circle, EARTH_RADIUS_M};
 use crate::corridor::Corridor;
 use crate::position::Position;
 use crate::problem::{RingPlace, Severity, Vertex, What};
-use crate::ring::{Ring, Side, orientation};
+use crate::ring::{Ring, Side, edges_meet, orientation};
 use crate::zone::{Polygon, Shape};
 
 /// Half of the way around the Earth: no place is farther from a centre.
@@ -202,17 +202,15 @@ fn meetings(ring: &Ring) -> Meetings {
         ring.runs_meeting(&bounds, |run| {
             for other in run.start.max(edge + 2)..run.end {
                 let (c, d) = ring.edge(other);
-                if !bounds.meets(&Bounds::of(&[c, d])) {
+                if !bounds.meets(&Bounds::of(&[c, d])) || !edges_meet((a, b), (c, d)) {
                     continue;
                 }
-                let (of_cd, of_ab) =
-                    ([orientation(a, b, c), orientation(a, b, d)], [orientation(c, d, a), orientation(c, d, b)]);
-                if opposite(of_cd) && opposite(of_ab) {
+                if crosses((a, b), (c, d)) {
                     times += 1;
                     near.get_or_insert_with(|| crossing_of(a, b, c, d));
                 }
                 let follows = edge == 0 && other == last;
-                touches |= !follows && !same_side(of_cd) && !same_side(of_ab);
+                touches |= !follows;
             }
         });
     }
@@ -228,12 +226,10 @@ fn crossing_of(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2]) -> Vertex {
     Vertex { lat, lon: if lon.abs() > 180.0 { lon - 360.0_f64.copysign(lon) } else { lon } }
 }
 
-fn opposite([p, q]: [f64; 2]) -> bool {
-    (p > 0.0 && q < 0.0) || (p < 0.0 && q > 0.0)
-}
-
-fn same_side([p, q]: [f64; 2]) -> bool {
-    (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0)
+/// Whether two edges that meet do more than touch: no end of one lies on the line of the other.
+fn crosses((a, b): ([f64; 2], [f64; 2]), (c, d): ([f64; 2], [f64; 2])) -> bool {
+    let sides = [orientation(a, b, c), orientation(a, b, d), orientation(c, d, a), orientation(c, d, b)];
+    sides.iter().all(|side| *side != 0.0)
 }
 
 /// Whether the way from `a` over `b` to `c` goes back on itself.

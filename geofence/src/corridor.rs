@@ -91,6 +91,8 @@ impl Corridor {
             _ => {
                 // Over the antimeridian: a box on each side.
                 let all: Vec<Bounds> = a.into_iter().chain(b).collect();
+                // Where the way meets the antimeridian lies between the ends, on both sides.
+                let whole = all.iter().fold(Bounds::EMPTY, |whole, bounds| whole.joined(bounds));
                 let side = |east: bool| {
                     let of = all.iter().filter(|bounds| (bounds.min[0] + bounds.max[0] > 0.0) == east);
                     let mut joined = of.fold(Bounds::EMPTY, |mut joined, bounds| {
@@ -99,6 +101,7 @@ impl Corridor {
                     });
                     joined.max[0] = if east { 180.0 } else { joined.max[0] };
                     joined.min[0] = if east { joined.min[0] } else { -180.0 };
+                    (joined.min[1], joined.max[1]) = (whole.min[1], whole.max[1]);
                     grown(joined)
                 };
                 [side(true), side(false)].into_iter().filter(|b| b.min[0] <= b.max[0] && b.min[1] <= b.max[1]).collect()

@@ -6,7 +6,7 @@ use crate::bounds::Bounds;
 use crate::circle::Circle;
 use crate::passage;
 use crate::position::Position;
-use crate::ring::orientation;
+use crate::ring::{orientation, same_side};
 use crate::zone::{Polygon, Shape};
 
 /// Which crossing is asked for.
@@ -77,7 +77,6 @@ pub(crate) fn cuts(polygons: &[Polygon], a: [f64; 2], b: [f64; 2]) -> Cuts {
 }
 
 fn push_cuts(a: [f64; 2], b: [f64; 2], c: [f64; 2], d: [f64; 2], cuts: &mut Cuts) {
-    let same_side = |p: f64, q: f64| (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0);
     let (of_a, of_b) = (orientation(c, d, a), orientation(c, d, b));
     if same_side(of_a, of_b) || same_side(orientation(a, b, c), orientation(a, b, d)) {
         return;

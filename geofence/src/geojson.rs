@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::check;
 use crate::coordinates;
-use crate::problem::{Problem, Severity, What};
+use crate::problem::{Problem, Severity, Vertex, What};
+use crate::swapped;
 use crate::zone::{Shape, Zone};
 use crate::zones::ZoneOptions;
 
@@ -94,11 +95,28 @@ impl<'a> Reader<'a> {
             features_read.filter_map(|(i, (raw, read))| Some((i, self.feature(i, raw, read)?))).collect();
         self.check_ids(&read, &features);
         self.say_numbered(&read, &features);
+        self.say_swapped(&read);
         let empty = |zone: &Zone| matches!(&zone.shape, Shape::Polygons(polygons) if polygons.is_empty());
         if !read.is_empty() && read.iter().all(|(_, zone)| empty(zone)) {
             self.note_at(None, What::AllEmpty, Severity::Error);
         }
         read.into_iter().map(|(_, zone)| zone).collect()
+    }
+
+    fn say_swapped(&mut self, read: &[(usize, Zone)]) {
+        let zones: Vec<&Zone> = read.iter().map(|(_, zone)| zone).collect();
+        for suspect in swapped::suspects(&zones) {
+            let (number, zone) = &read[suspect];
+            let [west, south, ..] = zone.shape.around();
+            self.problems.push(Problem {
+                severity: Severity::Warning,
+                feature: Some(*number),
+                zone_id: Some(zone.id.clone()),
+                line: Some(zone.place.0),
+                column: Some(zone.place.1),
+                what: What::FarUnlessSwapped { corner: Vertex { lat: south, lon: west } },
+            });
+        }
     }
 
     /// JSON that cannot be read at all, or whose top is not an object.

@@ -5,7 +5,7 @@ use crate::circle::Circle;
 use crate::corridor::Corridor;
 use crate::crossing::{self, Side};
 use crate::position::Position;
-use crate::ring::orientation;
+use crate::ring::edges_meet;
 use crate::zone::{Polygon, Shape};
 
 /// A part of a way that does not pass the antimeridian, and which fractions of the way it is.
@@ -107,7 +107,6 @@ pub(crate) fn passes(shape: &Shape, from: Position, to: Position) -> Option<(f64
 /// Whether the border of a shape may meet a way. Exact for polygons.
 pub(crate) fn may_meet(shape: &Shape, from: Position, to: Position) -> bool {
     let Shape::Polygons(polygons) = shape else { return true };
-    let apart = |p: f64, q: f64| (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0);
     lines(from, to).any(|(a, b)| {
         let line = Bounds::of(&[a, b]);
         let met = std::cell::Cell::new(false);
@@ -118,9 +117,7 @@ pub(crate) fn may_meet(shape: &Shape, from: Position, to: Position) -> bool {
                 |mut run| {
                     let meets = run.any(|edge| {
                         let (c, d) = ring.edge(edge);
-                        !line.is_beside(c, d)
-                            && !apart(orientation(c, d, a), orientation(c, d, b))
-                            && !apart(orientation(a, b, c), orientation(a, b, d))
+                        !line.is_beside(c, d) && edges_meet((a, b), (c, d))
                     });
                     met.set(met.get() || meets);
                 },

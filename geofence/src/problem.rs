@@ -88,6 +88,8 @@ pub enum What {
     OutOfRange { vertices: usize, first: Vertex },
     #[error("latitude and longitude seem to be swapped (the first vertex has latitude {}, longitude {}): GeoJSON writes [longitude, latitude]", .first.lat, .first.lon)]
     Swapped { first: Vertex },
+    #[error("lies near latitude {:.2}, longitude {:.2}, far from the other zones, and would lie among them if latitude and longitude were swapped: GeoJSON writes [longitude, latitude]", .corner.lat, .corner.lon)]
+    FarUnlessSwapped { corner: Vertex },
     #[error("{place} is dropped: without repeats it has {points} positions, a ring needs 3 and the first again")]
     ShortRing { place: RingPlace, points: usize },
     #[error("{place} encloses no area: dropped")]

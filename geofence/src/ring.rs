@@ -102,12 +102,7 @@ impl Ring {
 
     /// Calls `on` for those edges of a run whose own box meets `window`.
     #[inline]
-    pub(crate) fn edges_meeting(
-        &self,
-        run: Range<usize>,
-        window: &Bounds,
-        mut on: impl FnMut([f64; 2], [f64; 2]),
-    ) {
+    pub(crate) fn edges_meeting(&self, run: Range<usize>, window: &Bounds, mut on: impl FnMut([f64; 2], [f64; 2])) {
         let vertices = &self.vertices[run.start..=run.end];
         // An edge lies beside the window where both its ends do, on the same side: a bit a side, without branches.
         let mut meets = 0u32;
@@ -214,6 +209,18 @@ fn right_of(p: [f64; 2]) -> Bounds {
 pub(crate) fn orientation(a: [f64; 2], b: [f64; 2], p: [f64; 2]) -> f64 {
     let coord = |v: [f64; 2]| Coord { x: v[0], y: v[1] };
     orient2d(coord(a), coord(b), coord(p))
+}
+
+/// Whether two orientations are of the same side of a line, and neither is on it.
+#[inline]
+pub(crate) fn same_side(p: f64, q: f64) -> bool {
+    (p > 0.0 && q > 0.0) || (p < 0.0 && q < 0.0)
+}
+
+/// Whether two edges whose boxes meet touch or cross.
+#[inline]
+pub(crate) fn edges_meet((a, b): ([f64; 2], [f64; 2]), (c, d): ([f64; 2], [f64; 2])) -> bool {
+    !same_side(orientation(c, d, a), orientation(c, d, b)) && !same_side(orientation(a, b, c), orientation(a, b, d))
 }
 
 /// Whether an edge that passes from one side of the longitude of `p` to the other does so above `p`, where `p` stands

@@ -106,6 +106,10 @@ impl Zones {
         self.zones.iter()
     }
 
+    pub(crate) fn all(&self) -> &[Zone] {
+        &self.zones
+    }
+
     /// The ordinal of the zone with this id. Cost: a binary search.
     pub fn find(&self, id: &str) -> Option<u32> {
         let found = self.by_id.binary_search_by(|zone| self.id(*zone).cmp(id));
@@ -134,6 +138,11 @@ impl Zones {
     /// Metres from `at` to the zone, 0 inside it. See `docs/ZONES.md` for how edges are measured.
     pub fn outside_m(&self, zone: u32, at: Position) -> f64 {
         distance::outside_m(&self.zone(zone).shape, at)
+    }
+
+    /// Metres from `at` to the zone's border, from inside or outside; measured as `outside_m`.
+    pub fn border_m(&self, zone: u32, at: Position) -> f64 {
+        distance::border_m(&self.zone(zone).shape, at)
     }
 
     /// Whether `at`, which the zone does not hold, is farther from it than `reach_m`: `outside_m(zone, at) > reach_m`, for

@@ -31,6 +31,39 @@ fn polygon(rings: &str) -> String {
     format!(r#"{{"type":"Polygon","coordinates":[{rings}]}}"#)
 }
 
+/// Squares of 0.02 degrees with these corners: longitude, latitude.
+fn squares(corners: &[(f64, f64)]) -> String {
+    let square = |(n, (x, y)): (usize, &(f64, f64))| {
+        let ring = [(0.0, 0.0), (0.02, 0.0), (0.02, 0.02), (0.0, 0.02), (0.0, 0.0)];
+        let ring: Vec<String> = ring.iter().map(|(dx, dy)| format!("[{},{}]", x + dx, y + dy)).collect();
+        let geometry = polygon(&format!("[{}]", ring.join(",")));
+        format!(r#"{{"type":"Feature","id":"z{n}","properties":{{}},"geometry":{geometry}}}"#)
+    };
+    let all: Vec<String> = corners.iter().enumerate().map(square).collect();
+    format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, all.join(",\n"))
+}
+
+#[test]
+fn zone_that_lies_among_the_others_only_the_other_way_round_is_suspected() {
+    check_file(
+        &squares(&[(10.7, 59.9), (59.94, 10.74), (10.75, 59.95), (10.8, 59.9)]),
+        expect![[r#"
+            warning 2:1 feature 1 (id "z1"): lies near latitude 10.74, longitude 59.94, far from the other zones, and would lie among them if latitude and longitude were swapped: GeoJSON writes [longitude, latitude]
+            4 zones
+        "#]],
+    );
+    // Far away either way; half of them the other way round; too few to know which.
+    for corners in [
+        &[(10.7, 59.9), (31.2, 30.0), (10.75, 59.95), (10.8, 59.9)][..],
+        &[(10.7, 59.9), (59.94, 10.74), (59.9, 10.75), (10.8, 59.9)],
+        &[(10.7, 59.9), (59.94, 10.74)],
+    ] {
+        let expected = format!("{} zones\n", corners.len());
+        let (zones, problems) = Zones::from_geojson(&squares(corners), &ZoneOptions::default()).expect("zones");
+        assert_eq!((format!("{} zones\n", zones.len()), problems), (expected, Vec::new()), "{corners:?}");
+    }
+}
+
 #[test]
 fn files_that_are_no_collection_of_zones() {
     check_file(

@@ -60,12 +60,26 @@ fn wrapped(lon: f64) -> f64 {
     }
 }
 
+/// Its box on each side of 180 degrees once had only the latitudes of the end that lies there.
+#[test]
+fn corridor_that_slants_over_the_antimeridian_is_found_between_its_ends() {
+    let (zones, _) = zone_of(
+        &json!({"type": "LineString", "coordinates": [[179.9, -17.0], [-179.9, -16.8]]}),
+        &json!({"buffer_m": 100}),
+    );
+    let steps = || (1..40).map(|n| f64::from(n) / 40.0);
+    let (lat, lon): (Vec<f64>, Vec<f64>) = steps().map(|t| (-17.0 + 0.2 * t, wrapped(179.9 + 0.2 * t))).unzip();
+    let mut lists = ZoneLists::default();
+    zones.containing_batch(&lat, &lon, &mut lists);
+    assert!((0..lists.len()).all(|row| lists.row(row) == [0]), "{lists:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_corridor_is_what_is_near_its_line(
-        seed in any::<u64>(), lon in -180.0..180.0f64, lat in -80.0..80.0f64, corners in 1usize..12,
+        seed in any::<u64>(), lon in prop_oneof![-180.0..180.0f64, 179.99..180.0f64], lat in -80.0..80.0f64, corners in 1usize..12,
         log_buffer in 0.5..4.5f64, log_step in -3.0..0.5f64,
     ) {
         let mut scatter = Scatter(seed);
@@ -187,6 +201,51 @@ fn a_way_over_the_antimeridian_goes_the_short_way() {
     let [(0, entry, exit)] = passed[..] else { panic!("{passed:?}") };
     assert!((entry - 0.25).abs() < 1e-12 && (exit - 0.75).abs() < 1e-12);
     assert!((zones.outside_m(0, position(-178.9, 0.0)) - 11_119.5).abs() < 1.0);
+}
+
+/// Written from -180 to 180, as a plane is drawn: the edge back is no edge.
+#[test]
+fn a_ring_that_closes_after_a_turn_goes_around_the_pole() {
+    let caps = [
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,80],[-180,80]]",
+        "[[-180,80],[-90,82],[0,80],[90,80],[180,80],[-180,80]]",
+        "[[180,80],[90,80],[0,80],[-90,80],[-180,80],[180,80]]",
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,80]]",
+        "[[0,80],[90,80],[180,80],[-180,80],[-90,80],[0,80]]",
+        "[[0,80],[90,80],[180,80],[270,80],[360,80],[0,80]]",
+        "[[-180,80],[0,80],[180,80],[-180,80]]",
+        "[[-180,80],[0,82],[90,80],[180,80],[-180,80]]",
+        "[[-180,80],[-90,80],[0,80],[90,80],[180,81],[-180,80]]",
+    ];
+    let inside = [(-135.0, 84.0), (0.0, 88.0), (170.0, 83.0), (180.0, 90.0), (-180.0, 85.0), (60.0, 84.0)];
+    let outside = [(-135.0, 79.0), (0.0, 79.0), (100.0, 10.0), (-60.0, -85.0), (180.0, 79.0)];
+    for cap in caps {
+        for (turned, pole) in [(false, "north"), (true, "south")] {
+            let side = |lat: f64| if turned { -lat } else { lat };
+            let mut ring: Vec<[f64; 2]> = serde_json::from_str(cap).expect("JSON");
+            ring.iter_mut().for_each(|v| v[1] = side(v[1]));
+            let (zones, said) = zone_of(&json!({"type": "Polygon", "coordinates": [ring]}), &json!({}));
+            assert!(said.iter().any(|said| said.contains(&format!("around the {pole} pole"))), "{cap}: {said:?}");
+            for (places, expected) in [(&inside[..], true), (&outside[..], false)] {
+                let (lons, lats): (Vec<f64>, Vec<f64>) = places.iter().map(|(lon, lat)| (*lon, side(*lat))).unzip();
+                for (lon, lat) in lons.iter().zip(&lats) {
+                    assert_eq!(zones.contains(0, position(*lon, *lat)), expected, "{cap} {lon} {lat}");
+                }
+                assert_all_agree(&zones, &lats, &lons);
+            }
+        }
+    }
+    // Here edges along the meridian say that what lies between is meant.
+    for (band, lat, beyond) in [
+        ("[[-180,-10],[0,-10],[180,-10],[180,20],[-180,20],[-180,-10]]", 5.0, 30.0),
+        ("[[-180,60],[180,60],[180,90],[-180,90],[-180,60]]", 75.0, 50.0),
+        ("[[-180,-90],[0,-90],[180,-90],[180,-60],[-180,-60],[-180,-90]]", -75.0, -50.0),
+    ] {
+        let ring: Value = serde_json::from_str(band).expect("JSON");
+        let (zones, said) = zone_of(&json!({"type": "Polygon", "coordinates": [ring]}), &json!({}));
+        assert!(zones.contains(0, position(33.0, lat)) && !zones.contains(0, position(33.0, beyond)), "{band}");
+        assert!(!said.iter().any(|said| said.contains("pole")), "{said:?}");
+    }
 }
 
 #[test]

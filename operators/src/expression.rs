@@ -15,7 +15,7 @@ use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{ColumnarValue, Expr, Volatility, create_udf};
+use datafusion::logical_expr::{ColumnarValue, Expr, Signature, SimpleScalarUDF, TypeSignature, Volatility};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
@@ -150,17 +150,27 @@ static SESSION: LazyLock<SessionState> = LazyLock::new(|| {
     let mut session = SessionStateBuilder::new().with_default_features().build();
     for function in FUNCTIONS {
         let call = |values: &[ColumnarValue]| {
-            let given = (function.call)(&ColumnarValue::values_to_arrays(values)?);
-            let is_constant = values.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-            Ok(match is_constant {
+            let rows = values.iter().find_map(|value| match value {
+                ColumnarValue::Array(column) => Some(column.len()),
+                ColumnarValue::Scalar(_) => None,
+            });
+            let column = |value: &ColumnarValue| match value {
+                ColumnarValue::Scalar(constant) if function.takes_constants() => constant.to_array(),
+                value => value.to_array(rows.unwrap_or(1)),
+            };
+            let columns = values.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+            let given = (function.call)(&columns);
+            Ok(match rows.is_none() {
                 true => ColumnarValue::Scalar(ScalarValue::try_from_array(&given, 0)?),
                 false => ColumnarValue::Array(given),
             })
         };
-        let takes = function.arguments.iter().map(|(_, kind)| kind.data_type()).collect();
+        let takes = function.takes().into_iter().map(TypeSignature::Exact).collect();
+        let signature = Signature::one_of(takes, Volatility::Immutable);
         let name = function.name.to_lowercase();
-        let function = create_udf(&name, takes, function.gives.data_type(), Volatility::Immutable, Arc::new(call));
-        session.register_udf(Arc::new(function)).expect("a session takes functions of new names");
+        let gives = function.gives.data_type();
+        let function = SimpleScalarUDF::new_with_signature(name, signature, gives, Arc::new(call));
+        session.register_udf(Arc::new(function.into())).expect("a session takes functions of new names");
     }
     session
 });

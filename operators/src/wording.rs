@@ -49,3 +49,37 @@ pub fn lower(text: &str) -> String {
         _ => text.to_owned(),
     }
 }
+
+/// How many are new, gone, and not what they were: `+3 zones, -1, 2 changed`.
+pub fn difference(noun: &str, added: usize, gone: usize, changed: usize) -> String {
+    let parts = [(added, "+", ""), (gone, "-", ""), (changed, "", " changed")];
+    let mut said = String::new();
+    for (count, sign, word) in parts.into_iter().filter(|(count, ..)| *count > 0) {
+        let counted = match (said.is_empty(), count) {
+            (true, 1) => format!("{sign}1 {noun}{word}"),
+            (true, n) => format!("{sign}{n} {noun}s{word}"),
+            (false, n) => format!(", {sign}{n}{word}"),
+        };
+        said += &counted;
+    }
+    if said.is_empty() { format!("no {noun} changed") } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_what_they_count_once() {
+        for (counts, said) in [
+            ([3, 1, 2], "+3 zones, -1, 2 changed"),
+            ([1, 0, 0], "+1 zone"),
+            ([0, 2, 0], "-2 zones"),
+            ([0, 0, 1], "1 zone changed"),
+            ([0, 1, 1], "-1 zone, 1 changed"),
+            ([0, 0, 0], "no zone changed"),
+        ] {
+            assert_eq!(difference("zone", counts[0], counts[1], counts[2]), said);
+        }
+    }
+}

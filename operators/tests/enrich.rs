@@ -3,15 +3,16 @@
 mod support;
 
 use arrow::array::AsArray;
-use arrow::datatypes::Float64Type;
-use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan};
+use arrow::datatypes::{DataType, Float64Type};
+use rhumb_engine::operator::OperatorPlan;
+use rhumb_operators::enrich::{Added, Cell, EnrichConfig, EnrichPlan};
 use std::sync::Arc;
 use support::run;
 
 /// `distance_m`, `computed_speed_mps`, `computed_heading_deg` of each frame, to a millionth of themselves.
 #[track_caller]
 fn check(frames: &str, expected: &[[Option<f64>; 3]]) {
-    let plan = EnrichPlan::new("enrich", EnrichConfig { table: None, add: Added::ALL.to_vec() });
+    let plan = EnrichPlan::new("enrich", EnrichConfig { add: Added::ALL.to_vec(), ..EnrichConfig::default() });
     let output = run("car", frames, &[Arc::new(plan)]);
     let names: Vec<_> = output.frames.extra.iter().map(|(field, _)| field.name().as_str()).collect();
     assert_eq!(names, ["distance_m", "computed_speed_mps", "computed_heading_deg"]);
@@ -68,4 +69,34 @@ fn late_frame_has_no_step_and_makes_none() {
         "0 0 0; 20 0 0.01; 10 0 5; 30 0 0.02",
         &[NONE, step(1_111.950_797, 55.597_539_85, 90.0), NONE, step(1_111.950_797, 111.195_079_7, 90.0)],
     );
+}
+
+/// `h3_9` as the tests of H3 have it, `geohash_6` as Niemeyer's geohash.org.
+#[test]
+fn cells_are_columns_of_texts_and_null_off_the_earth() {
+    let cells = ["h3_9", "geohash_6", "h3_0"].map(|name| Cell::from_name(name).expect("a cell")).to_vec();
+    let plan = EnrichPlan::new("enrich", EnrichConfig { cells, ..EnrichConfig::default() });
+    let fields: Vec<String> = plan.columns().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(fields, ["h3_9", "geohash_6", "h3_0"]);
+    let frames =
+        "0 37.7752702151959 -122.418307270836; 1 57.64911 10.40744; 2 91 0; 3 37.7752702151959 -122.418307270836";
+    let output = run("car", frames, &[Arc::new(plan)]);
+    let value = |row: usize, column: usize| {
+        let values = arrow::compute::cast(&output.frames.extra[column].1, &DataType::Utf8).expect("texts");
+        arrow::array::Array::is_valid(&values, row).then(|| values.as_string::<i32>().value(row).to_owned())
+    };
+    let all: Vec<_> = (0..4).map(|row| [0, 1, 2].map(|column| value(row, column))).collect();
+    let there = [Some("8928308280fffff"), Some("9q8yyk"), Some("8029fffffffffff")].map(|cell| cell.map(str::to_owned));
+    assert_eq!((&all[0], &all[3]), (&there, &there));
+    assert_eq!(all[1][1].as_deref(), Some("u4pruy"));
+    assert_eq!(all[2], [None, None, None]);
+}
+
+#[test]
+fn names_of_cells_say_their_size() {
+    let names: Vec<String> = Cell::all().map(Cell::name).collect();
+    assert_eq!((names.len(), names[0].as_str(), names[27].as_str()), (28, "h3_0", "geohash_12"));
+    for wrong in ["h3_16", "h3_09", "h3_", "geohash_0", "geohash_13", "h3", ""] {
+        assert_eq!(Cell::from_name(wrong), None, "{wrong}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Expressions: what each gives, what is wrong with those that are wrong and where, and what frames become of which one
 //! cannot be worked out.
 
+mod chains;
 mod support;
 
 use arrow::array::{Array, Float32Array, Int16Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
@@ -137,7 +138,7 @@ fn every_mistake_is_told_with_its_place() {
         ST_X(lat) > 3
             "ST_X": ST_X cannot take a number; write ST_X(point)
         ST_Distance(lat, lon, lat, lon)
-            "ST_Distance": ST_Distance cannot take a number, a number, a number, a number; write ST_Distance(point, point)
+            "ST_Distance": ST_Distance cannot take a number, a number, a number, a number; write ST_Distance(geometry, geometry)
         round('abc') > 1
             "round": round cannot take a text
         abs() > 1
@@ -355,10 +356,86 @@ fn points_are_of_the_frame_and_distances_in_metres() {
         ("x", "ST_X(ST_Point(lon, lat))"),
         ("near", "ST_DWithin(ST_Point(lon, lat), ST_Point(5, 2), 1000)"),
         ("cell", "h3_parent(h3_cell(lat, lon, 9), 5)"),
+        ("held", "ST_Contains('POLYGON((4 0, 6 0, 6 2, 4 2, 4 0))', ST_Point(lon, lat))"),
         ("hash", "geohash(lat, lon, 6)"),
     ]);
     let output = run("car", "1 1 5; 2 2.001 5", &[plan]);
     let value = |column: usize, row: usize| array_value_to_string(&output.frames.extra[column].1, row).unwrap();
     assert_eq!([value(0, 0), value(1, 0), value(2, 0), value(2, 1)], ["111195.0802335329", "5.0", "false", "true"]);
-    assert_eq!([value(3, 0), value(4, 0)], ["8582ea37fffffff", "s05t9y"]);
+    assert_eq!([value(3, 0), value(5, 0)], ["8582ea37fffffff", "s05t9y"]);
+    assert_eq!([value(4, 0), value(4, 1)], ["true", "false"]);
+}
+
+/// Where it stood still the dwell was due, by the clock of a frame that a filter above dropped; only then is it seen that it had
+/// left before. The geofence below must know that clock, whether or not a batch ends at the frame.
+#[test]
+fn timers_below_a_filter_follow_the_clock_of_frames_that_it_drops() {
+    use chains::Chains;
+    use rhumb_engine::alert::AlertKind;
+    use rhumb_engine::frame::Frame;
+    use rhumb_engine::operator::OperatorPlan;
+    use rhumb_engine::time::{EventTime, SECOND_US};
+    use rhumb_geofence::{ZoneOptions, Zones};
+    use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
+
+    let yard = r#"{"type":"Feature","id":"yard","properties":{},"geometry":{"type":"Polygon",
+        "coordinates":[[[0,0],[0.01,0],[0.01,0.01],[0,0.01],[0,0]]]}}"#;
+    let zones = Arc::new(Zones::from_geojson(yard, &ZoneOptions::default()).expect("a zone").0);
+    let plans = || -> Vec<Arc<dyn OperatorPlan>> {
+        let dwell = ZoneRules { dwell_us: Some(100 * SECOND_US), ..ZoneRules::plain() };
+        let alerts = vec![AlertKind::Enter, AlertKind::Exit, AlertKind::Dwell];
+        let geofence =
+            GeofenceConfig { rules: vec![dwell].into(), alerts, ..GeofenceConfig::plain(zones.clone(), "t") };
+        let condition = Expression::compile("satellites = 4", &core_columns()).expect("a condition");
+        vec![
+            Arc::new(FilterPlan::new("filter", Arc::new(condition))),
+            Arc::new(GeofencePlan::new("geofence", geofence)),
+        ]
+    };
+    // Seconds, longitude, satellites: in the yard, dropped, 10 times as far outside.
+    let frames = [(0, 0.005, 4), (200, 0.005, 3), (210, 0.105, 4)];
+    for cut in 1..=3 {
+        let mut chains = Chains::new(plans(), 300 * SECOND_US, 1);
+        let mut told = Vec::new();
+        for (n, batch) in frames.chunks(cut).enumerate() {
+            for (row, (seconds, lon, satellites)) in batch.iter().enumerate() {
+                let (vehicle, event_time, satellites) = ("car", EventTime(seconds * SECOND_US), Some(*satellites));
+                let frame = Frame { vehicle, event_time, lat: 0.005, lon: *lon, satellites, ..Frame::default() };
+                chains.push(n * cut + row, &frame);
+            }
+            for alerts in chains.process().iter().flat_map(|output| &output.effects.alerts) {
+                for alert in (0..alerts.len()).map(|row| alerts.get(row)) {
+                    let retracted = alert.reason.name().unwrap_or("");
+                    told.push(format!("{} {} {retracted}", alert.kind.name(), alert.event_time.0 as f64 / 1e6));
+                }
+            }
+        }
+        assert_eq!(told, ["enter 0 ", "dwell 100 ", "exit 10.5 ", "dwell 100 retracted"], "batches of {cut}");
+    }
+}
+
+/// The step of a derived column is from the frame before in the chain: one that a filter above the enrich dropped makes none,
+/// and one that a filter below dropped does.
+#[test]
+fn steps_are_from_the_frame_before_that_came_to_the_operator() {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Float64Type;
+    use rhumb_engine::operator::OperatorPlan;
+    use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan};
+
+    let filter = || -> Arc<dyn OperatorPlan> {
+        let condition = Expression::compile("satellites = 4", &core_columns()).expect("a condition");
+        Arc::new(FilterPlan::new("filter", Arc::new(condition)))
+    };
+    let enrich = || -> Arc<dyn OperatorPlan> {
+        let config = EnrichConfig { add: vec![Added::ComputedSpeedMps], ..EnrichConfig::default() };
+        Arc::new(EnrichPlan::new("enrich", config))
+    };
+    // A thousandth of a degree of the equator is 111.2 m.
+    let frames = "0 0 0 satellites=4; 10 0 0.001; 20 0 0.003 satellites=4";
+    for (plans, mps) in [([filter(), enrich()], 16.68), ([enrich(), filter()], 22.24)] {
+        let output = run("car", frames, &plans);
+        let speeds = output.frames.extra[0].1.as_primitive::<Float64Type>();
+        assert!(speeds.is_null(0) && (speeds.value(1) - mps).abs() < 0.01, "{speeds:?}");
+    }
 }

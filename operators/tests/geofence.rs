@@ -26,6 +26,9 @@ const FEATURES: &str = r#"{"type":"FeatureCollection","features":[
  {"type":"Feature","id":"c","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0.006,0],[0.0065,0],[0.0065,0.009],[0.006,0.009],[0.006,0]]]}},
  {"type":"Feature","id":"d","properties":{"radius_m":150},"geometry":{"type":"Point","coordinates":[0.001,0.006]}}]}"#;
 
+/// Most frames that are drawn, and more.
+const FRAMES_MAX: usize = 80;
+
 fn zones() -> Arc<Zones> {
     Arc::new(Zones::from_geojson(FEATURES, &ZoneOptions::default()).expect("valid zones").0)
 }
@@ -135,20 +138,26 @@ fn run(config: GeofenceConfig, frames: &[Drawn], cut: usize) -> (Vec<(String, Al
     (all, too_late)
 }
 
-/// What stands once all corrections are applied.
-fn standing(alerts: &[(String, Alert)], zones: &Zones) -> BTreeMap<String, Vec<Said>> {
+/// What stands once all corrections are applied. With `dwells`, where they were too.
+fn standing(alerts: &[(String, Alert)], zones: &Zones, dwells: bool) -> BTreeMap<String, Vec<Said>> {
     let mut seen = HashSet::new();
     let mut standing: BTreeMap<AlertId, (String, Said)> = BTreeMap::new();
+    let begins = |alert: &Alert| matches!(alert.kind, AlertKind::Enter | AlertKind::Cross);
+    let begun = alerts.iter().filter(|(_, alert)| begins(alert)).map(|(_, alert)| (alert.visit, alert.event_time.0));
+    let begun: BTreeMap<AlertId, i64> = begun.collect();
     for (vehicle, alert) in alerts {
         assert!(seen.insert(alert.id), "an id is given once: {alert:?}");
         if let Some(old) = alert.supersedes {
             assert!(standing.remove(&old).is_some(), "what is superseded stands: {alert:?}");
         }
         if alert.reason != AlertReason::Retracted {
-            let place = (alert.kind != AlertKind::Dwell).then(|| (alert.lat.to_bits(), alert.lon.to_bits()));
+            let place = (alert.lat.to_bits(), alert.lon.to_bits());
+            let place = (alert.kind != AlertKind::Dwell || dwells).then_some(place);
             let reason = alert.reason.name().unwrap_or_default();
             let left = alert.left.map(|left| left.time.0);
-            let said = (alert.kind.name(), alert.zone, alert.event_time.0, place, 0, reason, left);
+            let (since, shown) = (begun[&alert.visit], alert.frame_time.0);
+            assert!(alert.frame_time >= alert.event_time, "shown when it had happened: {alert:?}");
+            let said = (alert.kind.name(), alert.zone, alert.event_time.0, place, since, reason, left, shown);
             standing.insert(alert.id, (vehicle.clone(), said));
         }
     }
@@ -159,6 +168,15 @@ fn standing(alerts: &[(String, Alert)], zones: &Zones) -> BTreeMap<String, Vec<S
     }
     by_vehicle.values_mut().for_each(|said| said.sort());
     by_vehicle
+}
+
+/// Where a vehicle was when it had been in a zone for long enough: at its last frame there, else where it came in.
+fn dwelled_at(path: &[Fix], rules: &ZoneRules, of: &Said, said: &[Said]) -> Option<(u64, u64)> {
+    let (_, zone, due, _, since, ..) = *of;
+    let is_trusted = |fix: &&Fix| fix.accuracy_m.is_none_or(|m| m <= rules.accuracy_max_m);
+    let last = path.iter().filter(is_trusted).rfind(|fix| (since..due).contains(&fix.time));
+    let enter = || said.iter().find(|said| (said.0, said.1, said.4) == ("enter", zone, since))?.3;
+    last.map_or_else(enter, |fix| Some((fix.lat.to_bits(), fix.lon.to_bits())))
 }
 
 /// The clock of a vehicle's lane in the end.
@@ -178,15 +196,29 @@ fn expected(config: &GeofenceConfig, frames: &[Drawn]) -> (BTreeMap<String, Vec<
     for (vehicle, path) in paths {
         let name = format!("v{vehicle}");
         let clock = clock_of(vehicle, frames);
-        let mut said = alerts(&config.zones, &config.rules, &name, None, &path.all, clock, true);
-        // The begin of a visit is in its id alone.
-        said.iter_mut().for_each(|said| said.4 = 0);
+        let mut said = alerts(&*config.zones, &config.rules, &name, None, &path.all, clock, true);
+        if reaches_all(config) {
+            let all = said.clone();
+            for dwell in said.iter_mut().filter(|said| said.0 == "dwell") {
+                dwell.3 = dwelled_at(&path.all, &config.rules[dwell.1 as usize], dwell, &all);
+            }
+        }
         said.sort();
         if !said.is_empty() {
             all.insert(name, said);
         }
     }
     (all, too_late)
+}
+
+/// Whether the path is never too short. Where it is, a `dwell` is placed as far as it goes.
+fn reaches_all(config: &GeofenceConfig) -> bool {
+    config.path_keep >= FRAMES_MAX
+}
+
+/// A path for late frames to be put into: of a few frames, or of all.
+fn keep(least: usize) -> impl Strategy<Value = usize> {
+    prop_oneof![least..20, Just(FRAMES_MAX)]
 }
 
 fn config(rules: Vec<ZoneRules>, path_keep: usize) -> GeofenceConfig {
@@ -197,7 +229,7 @@ fn config(rules: Vec<ZoneRules>, path_keep: usize) -> GeofenceConfig {
 fn check(config: &GeofenceConfig, frames: &[Drawn], cut: usize) -> Result<(), TestCaseError> {
     let (told, too_late) = run(config.clone(), frames, cut);
     let (wanted, wanted_too_late) = expected(config, frames);
-    prop_assert_eq!(standing(&told, &config.zones), wanted);
+    prop_assert_eq!(standing(&told, &config.zones, reaches_all(config)), wanted);
     prop_assert_eq!(too_late, wanted_too_late);
     Ok(())
 }
@@ -224,7 +256,7 @@ fn check_wrong_clocks(
         all.insert(*at + 1, Drawn { fix: Fix { time, lat, lon, ..before.fix }, ..before });
     }
     let (told, too_late) = run(config.clone(), &all, cut);
-    prop_assert_eq!(standing(&told, &config.zones), expected(config, frames).0);
+    prop_assert_eq!(standing(&told, &config.zones, reaches_all(config)), expected(config, frames).0);
     prop_assert_eq!(too_late, 0);
     Ok(())
 }
@@ -234,28 +266,28 @@ proptest! {
 
     #[test]
     fn in_order_what_is_told_is_what_the_path_means(
-        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 1usize..20,
+        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in keep(1),
     ) {
         check(&config(of, keep), &frames, cut)?;
     }
 
     #[test]
     fn in_any_order_what_stands_is_what_the_path_means(
-        frames in drawn(400), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 1usize..20,
+        frames in drawn(400), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in keep(1),
     ) {
         check(&config(of, keep), &frames, cut)?;
     }
 
     #[test]
     fn frames_whose_clock_was_wrong_leave_nothing_behind(
-        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in 2usize..20,
+        frames in drawn(0), of in prop::collection::vec(rules(), 4), cut in 1usize..40, keep in keep(2),
         wrong in prop::collection::vec((0usize..70, 1i64..900, (-8i32..14, -8i32..14)), 1..4),
     ) {
         check_wrong_clocks(&config(of, keep), &frames, cut, &wrong)?;
     }
 
     #[test]
-    fn plain_rules_in_any_order(frames in drawn(400), cut in 1usize..40, keep in 1usize..20) {
+    fn plain_rules_in_any_order(frames in drawn(400), cut in 1usize..40, keep in keep(1)) {
         check(&config(vec![ZoneRules::plain(); 4], keep), &frames, cut)?;
     }
 }

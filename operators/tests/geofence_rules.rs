@@ -5,7 +5,7 @@ mod common;
 
 use common::{Report, run, run_grouped};
 use expect_test::{Expect, expect};
-use rhumb_engine::alert::AlertKind;
+use rhumb_engine::alert::{Alert, AlertKind};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::geofence::{GeofenceConfig, ZoneRules};
 use std::sync::Arc;
@@ -187,6 +187,28 @@ fn a_dwell_that_silence_suggested_is_taken_back() {
     .assert_eq(&text);
 }
 
+/// The clock of the lane was ahead of this vehicle's frames, none of which is late.
+#[test]
+fn a_dwell_is_told_again_where_a_frame_before_it_shows_the_vehicle() {
+    let mut config = config(r#"{"dwell": "30s"}"#);
+    config.group_column = None;
+    let lane = |n: u32| rhumb_engine::lane::Lane::of_hash(rhumb_engine::lane::hash_of(format!("v{n}").as_bytes()));
+    let other = (1..).find(|n| lane(*n) == lane(0)).expect("some vehicle");
+    let frames = format!("v0:0@0.5 v{other}:35@50 v0:20@0.7 v0:25@0.7 v0:30@0.8 v{other}:90@50");
+    let told = run(config, &reports(&frames), 1);
+    let line = |(_, alert): &(String, Alert)| {
+        let superseded = told.iter().position(|(_, old)| Some(old.id) == alert.supersedes);
+        let (at, place) = (alert.frame_time.0 / 1_000_000, alert.lon * 1000.0);
+        format!("{} shown at {at} s, {place:.1}, for {superseded:?}\n", alert.kind.name())
+    };
+    expect![[r#"
+        enter shown at 0 s, 0.5, for None
+        dwell shown at 30 s, 0.5, for None
+        dwell shown at 30 s, 0.7, for Some(1)
+    "#]]
+    .assert_eq(&told.iter().map(line).collect::<String>());
+}
+
 #[test]
 fn passing_through_between_two_frames_is_a_cross() {
     check(
@@ -282,30 +304,30 @@ fn late_frames_correct_what_was_told() {
         "{}",
         "0@-1 10@0.5 30@3 20@0.9",
         expect![[r#"
-        0 bus-1 enter at 6.7 s, 0.00, shown at 10 s
-        1 bus-1 exit at 14.0 s, 1.00, shown at 30 s, of visit 0
-        2 bus-1 exit at 20.5 s, 1.00, shown at 20 s, late, for 1, of visit 0
-    "#]],
+            0 bus-1 enter at 6.7 s, 0.00, shown at 10 s
+            1 bus-1 exit at 14.0 s, 1.00, shown at 30 s, of visit 0
+            2 bus-1 exit at 20.5 s, 1.00, shown at 30 s, late, for 1, of visit 0
+        "#]],
     );
     // It was inside for a while, and nobody knew.
     check(
         "{}",
         "0@-1 10@-1 30@-1 20@0.5",
         expect![[r#"
-        0 bus-1 enter at 16.7 s, 0.00, shown at 20 s, late
-        1 bus-1 exit at 23.3 s, 0.00, shown at 20 s, late, of visit 0
-    "#]],
+            0 bus-1 enter at 16.7 s, 0.00, shown at 20 s, late
+            1 bus-1 exit at 23.3 s, 0.00, shown at 30 s, late, of visit 0
+        "#]],
     );
     // It passed by, and back: what was told of a cross is not true.
     check(
         "{}",
         "0@-1 30@3 40@3 10@-1 20@-1 25@-1.0",
         expect![[r#"
-        0 bus-1 cross at 7.5 s, 0.00, shown at 30 s, until 15.0 s, 1.00
-        1 bus-1 cross at 15.0 s, 0.00, shown at 10 s, until 20.0 s, 1.00, late, for 0
-        2 bus-1 cross at 22.5 s, 0.00, shown at 20 s, until 25.0 s, 1.00, late, for 1
-        3 bus-1 cross at 26.2 s, 0.00, shown at 25 s, until 27.5 s, 1.00, late, for 2
-    "#]],
+            0 bus-1 cross at 7.5 s, 0.00, shown at 30 s, until 15.0 s, 1.00
+            1 bus-1 cross at 15.0 s, 0.00, shown at 30 s, until 20.0 s, 1.00, late, for 0
+            2 bus-1 cross at 22.5 s, 0.00, shown at 30 s, until 25.0 s, 1.00, late, for 1
+            3 bus-1 cross at 26.2 s, 0.00, shown at 30 s, until 27.5 s, 1.00, late, for 2
+        "#]],
     );
     check(
         "{}",

@@ -1,10 +1,11 @@
 //! The law of operators, held over random input: however frames are cut into batches or spread over shards, and
-//! whether state went through a snapshot on the way, what comes out is the same.
+//! whether state went through a snapshot on the way, what comes out is the same. Ticks of a reader's clock stand among
+//! the frames, so that lanes fall silent and time passes without them.
 
 mod chains;
 
-use arrow::datatypes::{DataType, FieldRef};
-use chains::Chains;
+use arrow::datatypes::FieldRef;
+use chains::{Chains, lines};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use rhumb_engine::alert::AlertKind;
@@ -14,7 +15,7 @@ use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::derive::{DerivePlan, Derived};
-use rhumb_operators::enrich::{Added, EnrichConfig, EnrichPlan, VehicleTable};
+use rhumb_operators::enrich::{Added, Cell, EnrichConfig, EnrichPlan, VehicleTable};
 use rhumb_operators::expression::Expression;
 use rhumb_operators::filter::FilterPlan;
 use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan, ZoneRules};
@@ -34,18 +35,25 @@ struct Drawn {
     lat: i32,
     lon: i32,
     speed: Option<u8>,
+    /// To what the reader's clock comes after it.
+    tick_s: Option<i64>,
 }
 
 fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
-    let one = (0u8..9, 0i64..40, -6i32..14, -6i32..14, prop::option::of(0u8..40));
+    let tick = prop::option::weighted(0.08, 0i64..90);
+    let one = (0u8..9, 0i64..40, -6i32..14, -6i32..14, prop::option::of(0u8..40), tick)
+        .prop_map(|(vehicle, time_s, lat, lon, speed, tick_s)| Drawn { vehicle, time_s, lat, lon, speed, tick_s });
     prop::collection::vec(one, 1..120).prop_map(|all| {
+        let mut clock_s = 0;
         // Mostly forward in time, with some disorder and some clocks that are far ahead.
-        let of = |(at, (vehicle, jitter, lat, lon, speed)): (usize, (u8, i64, i32, i32, Option<u8>))| Drawn {
-            vehicle,
-            time_s: 1_000 + 3 * at as i64 - 4 * jitter * i64::from(jitter % 3 == 0) + 7_000 * i64::from(jitter == 37),
-            lat,
-            lon,
-            speed,
+        let of = |(at, drawn): (usize, Drawn)| {
+            let (now_s, jitter) = (1_000 + 3 * at as i64, drawn.time_s);
+            let tick_s = drawn.tick_s.map(|ahead_s| {
+                clock_s = clock_s.max(now_s + ahead_s);
+                clock_s
+            });
+            let time_s = now_s - 4 * jitter * i64::from(jitter % 3 == 0) + 7_000 * i64::from(jitter == 37);
+            Drawn { time_s, tick_s, ..drawn }
         };
         all.into_iter().enumerate().map(of).collect()
     })
@@ -77,6 +85,7 @@ fn window(name: &str, key: &[&str], columns: &[FieldRef]) -> Arc<dyn OperatorPla
             .map(|(n, text)| (format!("v{n}"), Aggregate::parse(text).expect("an aggregate")))
             .collect(),
         lateness_us: LATENESS_US,
+        path_keep: 5,
         empty_zones: Vec::new(),
     };
     Arc::new(WindowPlan::new(config, columns))
@@ -85,7 +94,9 @@ fn window(name: &str, key: &[&str], columns: &[FieldRef]) -> Arc<dyn OperatorPla
 fn plans() -> Vec<Arc<dyn OperatorPlan>> {
     let table = "vehicle_id,fleet,tons\nv1,red,3\nv2,blue,5\nv3,red,\nv7,,1\n";
     let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
-    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec() });
+    let cells = ["h3_8", "geohash_7"].map(|name| Cell::from_name(name).expect("a cell")).to_vec();
+    let enrich = EnrichConfig { table: Some(Arc::new(table)), add: Added::ALL.to_vec(), cells };
+    let enrich = EnrichPlan::new("enrich", enrich);
     let limits = "vehicle_id,rate_max_per_minute,speed_max_mps\nv1,,30\nv2,2,\nv8,9,90\n";
     let limits = VehicleTable::from_csv(limits.as_bytes(), "vehicle_id", None).expect("a table");
     let validate = ValidateConfig {
@@ -107,6 +118,7 @@ fn plans() -> Vec<Arc<dyn OperatorPlan>> {
         .into(),
         alerts: AlertKind::ALL.to_vec(),
         path_keep: 5,
+        nearest_within_m: Some(300.0),
         ..GeofenceConfig::plain(zones(), "laws")
     };
     let trips = TripsConfig {
@@ -185,10 +197,13 @@ impl Engine {
                 ..Frame::default()
             };
             self.chains.push(first + n, &frame);
+            if let Some(tick_s) = drawn.tick_s {
+                self.chains.process().into_iter().for_each(|output| self.take(output));
+                let ticked = self.chains.tick(EventTime(tick_s * SECOND_US));
+                ticked.into_iter().for_each(|output| self.take(output));
+            }
         }
-        for output in self.chains.process() {
-            self.take(output);
-        }
+        self.chains.process().into_iter().for_each(|output| self.take(output));
     }
 
     fn take(&mut self, output: Output) {
@@ -239,18 +254,6 @@ impl Engine {
     }
 }
 
-/// One line a row; times as numbers.
-fn lines(table: &str, rows: &arrow::array::RecordBatch) -> Vec<String> {
-    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
-        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
-        _ => array.clone(),
-    };
-    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
-    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
-    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
-    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
-}
-
 fn in_one_batch(frames: &[Drawn]) -> Outcome {
     let mut engine = Engine::new(1);
     engine.batch(frames, 0);
@@ -295,9 +298,12 @@ proptest! {
 fn the_drawn_frames_reach_every_kind_of_output() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut all = Outcome::default();
+    let mut told_by_ticks = 0;
     for _ in 0..50 {
         let frames = drawn().new_tree(&mut runner).expect("a draw").current();
         let outcome = in_one_batch(&frames);
+        let without: Vec<Drawn> = frames.iter().map(|drawn| Drawn { tick_s: None, ..drawn.clone() }).collect();
+        told_by_ticks += u32::from(in_one_batch(&without).alerts != outcome.alerts);
         all.history.extend(outcome.history);
         all.alerts.extend(outcome.alerts);
         all.rejects.extend(outcome.rejects);
@@ -310,6 +316,7 @@ fn the_drawn_frames_reach_every_kind_of_output() {
         assert!(all.rejects.iter().any(|reject| reject.contains(reason)), "{reason}");
     }
     assert!(all.history.iter().any(|row| row.contains("late=true")));
+    assert!(told_by_ticks > 5, "{told_by_ticks}");
     for (table, ended) in [("trips", "stopped"), ("trips", "silent"), ("stops", "moved"), ("stops", "silent")] {
         assert!(all.rows.iter().any(|row| row.starts_with(table) && row.contains(ended)), "{table} {ended}");
     }

@@ -151,6 +151,22 @@ fn thresholds_of_a_vehicle_stand_in_the_place_of_the_pipelines() {
 }
 
 #[test]
+fn thresholds_that_are_no_numbers_or_none_that_can_hold_are_refused() {
+    for (of_car, message) in [
+        ("fast", "column \"hdop_max\" is not of numbers"),
+        ("true", "column \"hdop_max\" is not of numbers"),
+        ("NaN", "column \"hdop_max\": NaN of vehicle \"car\" is not greater than 0 and at most 1000000000"),
+        ("inf", "column \"hdop_max\": inf of vehicle \"car\" is not greater than 0 and at most 1000000000"),
+        ("0", "column \"hdop_max\": 0 of vehicle \"car\" is not greater than 0 and at most 1000000000"),
+        ("-2", "column \"hdop_max\": -2 of vehicle \"car\" is not greater than 0 and at most 1000000000"),
+    ] {
+        let text = format!("vehicle_id,hdop_max\ncar,{of_car}\nbus,\n");
+        let table = VehicleTable::from_csv(text.as_bytes(), "vehicle_id", None).expect("a table");
+        assert_eq!(Overrides::from_table(&table).expect_err(of_car).to_string(), message);
+    }
+}
+
+#[test]
 fn frames_over_the_rate_are_refused_in_their_own_minute() {
     let rate = || ValidateConfig { rate_max_per_minute: Some(2), ..off() };
     check(

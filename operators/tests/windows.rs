@@ -2,9 +2,12 @@
 //! accepted for it, whatever the batches, shards, barriers and restarts.
 
 mod chains;
+mod window_rows;
+mod windows_by_definition;
+mod windows_in_order;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use arrow::datatypes::{DataType, FieldRef, Int32Type, Int64Type, TimestampMicrosecondType};
 use chains::Chains;
 use expect_test::expect;
 use proptest::prelude::*;
@@ -12,7 +15,6 @@ use rhumb_engine::frame::{Frame, core_columns};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::message::Output;
 use rhumb_engine::operator::OperatorPlan;
-use rhumb_engine::sketch::Sketch;
 use rhumb_engine::time::{EventTime, SECOND_US};
 use rhumb_geofence::{ZoneOptions, Zones};
 use rhumb_operators::enrich::{EnrichConfig, EnrichPlan, VehicleTable};
@@ -20,6 +22,8 @@ use rhumb_operators::geofence::{GeofenceConfig, GeofencePlan};
 use rhumb_operators::window::{Aggregate, Shape, WindowConfig, WindowPlan};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use window_rows::{Place, Row, newest, read, text};
+use windows_by_definition::by_definition;
 
 const LATENESS_S: i64 = 20;
 const GAP_S: i64 = 25;
@@ -88,6 +92,7 @@ fn config(shape: Option<(i64, i64)>, key: &[&str]) -> WindowConfig {
         key: key.iter().map(|k| (*k).to_owned()).collect(),
         aggregates: aggregates.iter().enumerate().map(parse).collect(),
         lateness_us: LATENESS_S * SECOND_US,
+        path_keep: 16,
         empty_zones: Vec::new(),
     }
 }
@@ -96,7 +101,7 @@ fn plans(config: &WindowConfig) -> Vec<Arc<dyn OperatorPlan>> {
     let line = |(vehicle, fleet): &(&str, Option<&str>)| format!("{vehicle},{}\n", fleet.unwrap_or_default());
     let table = format!("vehicle_id,fleet\n{}", VEHICLES.iter().map(line).collect::<String>());
     let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
-    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), add: Vec::new() });
+    let enrich = EnrichPlan::new("enrich", EnrichConfig { table: Some(Arc::new(table)), ..EnrichConfig::default() });
     let mut columns: Vec<FieldRef> = core_columns();
     columns.extend(enrich.columns());
     let geofence = GeofenceConfig { alerts: Vec::new(), ..GeofenceConfig::plain(zones(), "laws") };
@@ -127,6 +132,7 @@ impl Engine {
                 lat: (f64::from(drawn.lat) + 0.5) * 0.001,
                 lon: (f64::from(drawn.lon) + 0.5) * 0.001,
                 speed_mps: drawn.speed.map(f32::from),
+                satellites: drawn.speed.map(i16::from),
                 ..Frame::default()
             };
             self.chains.push(0, &frame);
@@ -160,130 +166,6 @@ impl Engine {
     }
 }
 
-/// Window's start (s) and key.
-type Place = (i64, String);
-
-/// A row: when (s), the aggregates with what stands beside them, and sketches.
-#[derive(Clone)]
-struct Row {
-    start: i64,
-    end: i64,
-    retracted: bool,
-    numbers: BTreeMap<String, Option<f64>>,
-    sketches: BTreeMap<String, Sketch>,
-}
-
-fn read(batch: &RecordBatch, keys: usize) -> Vec<(String, i32, i32, Row)> {
-    let number = |column: &ArrayRef| {
-        let whole = match column.data_type() {
-            DataType::Timestamp(..) => &arrow::compute::cast(column, &DataType::Int64).expect("a time is a number"),
-            _ => column,
-        };
-        arrow::compute::cast(whole, &DataType::Float64).expect("a number").as_primitive::<Float64Type>().clone()
-    };
-    let schema = batch.schema();
-    let named = |name: &str| batch.column_by_name(name).map(number);
-    let is_own = |name: &str| name.starts_with('v') && !name.starts_with("vehicle");
-    let (mut numbers, mut sketches) = (Vec::new(), Vec::new());
-    for (field, column) in schema.fields().iter().zip(batch.columns()).filter(|(field, _)| is_own(field.name())) {
-        match column.data_type() {
-            DataType::Binary => sketches.push((field.name().clone(), column.as_binary::<i32>())),
-            _ => numbers.push((field.name().clone(), number(column))),
-        }
-    }
-    let [starts, ends, revisions, parts] =
-        ["window_start", "window_end", "revision", "part"].map(|name| named(name).expect("a column"));
-    let retracted = batch.column_by_name("retracted").map(|column| column.as_boolean());
-    let row = |row: usize| {
-        let text = |at: usize| match batch.column(at).is_null(row) {
-            true => "-".to_owned(),
-            false => arrow::util::display::array_value_to_string(batch.column(at), row).expect("a value"),
-        };
-        let key = (2..2 + keys).map(text).collect::<Vec<_>>().join("/");
-        let sketch = |bytes: &[u8]| Sketch::from_bytes(bytes).expect("a sketch");
-        let read = Row {
-            start: starts.value(row) as i64 / SECOND_US,
-            end: ends.value(row) as i64 / SECOND_US,
-            retracted: retracted.is_some_and(|retracted| retracted.value(row)),
-            numbers: numbers.iter().map(|(n, of)| (n.clone(), of.is_valid(row).then(|| of.value(row)))).collect(),
-            sketches: sketches.iter().map(|(n, of)| (n.clone(), sketch(of.value(row)))).collect(),
-        };
-        (key, parts.value(row) as i32, revisions.value(row) as i32, read)
-    };
-    (0..batch.num_rows()).map(row).collect()
-}
-
-/// The newest revision of each window and key, its parts put together, as text.
-fn newest(rows: &[RecordBatch], keys: usize, sessions: bool) -> BTreeMap<Place, String> {
-    let mut newest: BTreeMap<(String, i64, i32), (i32, Row)> = BTreeMap::new();
-    for (key, part, revision, row) in rows.iter().flat_map(|batch| read(batch, keys)) {
-        let place = (key, row.start, part);
-        let before = newest.get(&place).map(|(before, _)| *before);
-        assert_ne!(before, Some(revision), "one revision, two rows: {place:?}");
-        if before.is_none_or(|before| before < revision) {
-            newest.insert(place, (revision, row));
-        }
-    }
-    let mut merged: Vec<(String, Vec<Row>)> = Vec::new();
-    // In order of key and start.
-    for ((key, ..), (_, row)) in newest.into_iter().filter(|(_, (_, row))| !row.retracted) {
-        let joins = |(other, rows): &(String, Vec<Row>)| match sessions {
-            true => *other == key && rows.iter().any(|other| row.start <= other.end),
-            false => *other == key && rows[0].start == row.start,
-        };
-        match merged.last_mut().filter(|last| joins(last)) {
-            Some((_, rows)) => rows.push(row),
-            None => merged.push((key, vec![row])),
-        }
-    }
-    merged.into_iter().map(|(key, rows)| ((rows[0].start, key), merge(&rows))).collect()
-}
-
-fn merge(rows: &[Row]) -> String {
-    let of = |name: &str| rows.iter().filter_map(|row| row.numbers[name]).collect::<Vec<f64>>();
-    let dated = |name: &str| {
-        let time = |row: &Row| row.numbers[&format!("{name}__time")];
-        rows.iter().filter_map(|row| Some((time(row)? as i64, row.numbers[name]?))).collect::<Vec<_>>()
-    };
-    let by_time = |a: &(i64, f64), b: &(i64, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
-    let sketch = |name: &str| {
-        let all = rows.iter().map(|row| row.sketches[name].clone());
-        all.reduce(|mut a, b| {
-            a.merge(&b);
-            a
-        })
-    };
-    let quantile = |share| match sketch("v6__sketch") {
-        Some(Sketch::Quantiles(quantiles)) => quantiles.quantile(share),
-        other => panic!("{other:?}"),
-    };
-    let vehicles = match sketch("v7__sketch") {
-        Some(Sketch::Distinct(distinct)) => distinct.count(),
-        other => panic!("{other:?}"),
-    };
-    if let [row] = rows {
-        let told = [row.numbers["v6"], row.numbers["v7"], row.numbers["v8"]];
-        assert_eq!(told, [quantile(0.7), Some(vehicles as f64), quantile(0.2)], "the sketch is what was told");
-    }
-    [
-        rows.iter().map(|row| row.end).max().expect("a row").to_string(),
-        of("v0").iter().sum::<f64>().to_string(),
-        text(of("v1").into_iter().reduce(f64::min)),
-        text(of("v2").into_iter().reduce(f64::max)),
-        text(of("v3").into_iter().reduce(|a, b| a + b)),
-        text(dated("v4").into_iter().min_by(by_time).map(|found| found.1)),
-        text(dated("v5").into_iter().max_by(by_time).map(|found| found.1)),
-        text(quantile(0.7).map(f64::round)),
-        vehicles.to_string(),
-        text(quantile(0.2).map(f64::round)),
-    ]
-    .join(" ")
-}
-
-fn text(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{value:?}"))
-}
-
 /// The keys of a frame.
 fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
     let holds = |zone: &&(&str, i32, i32, i32)| {
@@ -301,93 +183,6 @@ fn keys_of(frame: &Drawn, key: &[&str]) -> Vec<String> {
         .map(of)
         .reduce(|a, b| a.iter().flat_map(|a| b.iter().map(move |b| format!("{a}/{b}"))).collect())
         .expect("a key")
-}
-
-/// The fold of the frames of each window and key, of those that are not too late, and how many keys of others there
-/// were.
-fn by_definition(frames: &[Drawn], shape: Option<(i64, i64)>, key: &[&str]) -> (BTreeMap<Place, String>, u64) {
-    let mut clocks: HashMap<Lane, (i64, Option<i64>)> = HashMap::new();
-    let mut by_key: BTreeMap<String, Vec<&Drawn>> = BTreeMap::new();
-    let mut too_late = 0;
-    for frame in frames {
-        let lane = Lane::of_hash(hash_of(VEHICLES[frame.vehicle].0.as_bytes()));
-        let clock = clock_after(clocks.get(&lane).copied(), frame.time_s);
-        clocks.insert(lane, clock);
-        let clock = &clock.0;
-        let keys = keys_of(frame, key);
-        let first_end = match shape {
-            Some((_, every)) => frame.time_s / every * every + every,
-            None => frame.time_s + GAP_S,
-        };
-        if first_end + 2 * LATENESS_S <= *clock {
-            too_late += keys.len() as u64;
-            continue;
-        }
-        keys.into_iter().for_each(|key| by_key.entry(key).or_default().push(frame));
-    }
-    let mut folded = BTreeMap::new();
-    for (key, frames) in &mut by_key {
-        frames.sort_by_key(|frame| frame.time_s);
-        for (start, end, of_window) in windows(frames, shape) {
-            folded.insert((start, key.clone()), fold(end, of_window));
-        }
-    }
-    (folded, too_late)
-}
-
-/// A lane's clock after a frame, with the time of the frame before if that was a long step ahead: two such frames that
-/// agree are believed, one alone is not.
-fn clock_after(before: Option<(i64, Option<i64>)>, time: i64) -> (i64, Option<i64>) {
-    let step_max = LATENESS_S.max(60);
-    match before {
-        None => (time, None),
-        Some((now, _)) if time <= now + step_max => (now.max(time), None),
-        Some((now, None)) => (now, Some(time)),
-        Some((_, Some(held))) if (held - time).abs() <= step_max => (held.max(time), None),
-        // Of two that do not agree the nearer one is believed.
-        Some((now, Some(held))) => (now.max(held.min(time)), Some(held.max(time))),
-    }
-}
-
-/// The windows of a key's frames, which are in order of time.
-fn windows<'a>(frames: &'a [&'a Drawn], shape: Option<(i64, i64)>) -> Vec<(i64, i64, &'a [&'a Drawn])> {
-    let Some((size, every)) = shape else {
-        let sessions = frames.chunk_by(|a, b| b.time_s - a.time_s <= GAP_S);
-        return sessions.map(|of| (of[0].time_s, of[of.len() - 1].time_s + GAP_S, of)).collect();
-    };
-    let (first, last) = (frames[0].time_s, frames[frames.len() - 1].time_s);
-    let starts = (first - size) / every..=last / every;
-    let window = |n: i64| {
-        let (start, end) = (n * every, n * every + size);
-        let before = |time: i64| frames.partition_point(|frame| frame.time_s < time);
-        (start, end, &frames[before(start)..before(end)])
-    };
-    starts.map(window).filter(|(_, _, frames)| !frames.is_empty()).collect()
-}
-
-fn fold(end: i64, frames: &[&Drawn]) -> String {
-    let mut speeds: Vec<f64> = frames.iter().filter_map(|frame| frame.speed).map(f64::from).collect();
-    speeds.sort_by(f64::total_cmp);
-    // Speeds are small whole numbers, so that rounding takes a quantile's error away.
-    let quantile = |share: f64| {
-        let rank = (share * speeds.len() as f64).ceil() as usize;
-        text(rank.checked_sub(1).and_then(|at| speeds.get(at)).copied())
-    };
-    let lat = |frame: &&Drawn| (frame.time_s, frame.lat);
-    let degrees = |found: Option<(i64, i32)>| text(found.map(|(_, lat)| (f64::from(lat) + 0.5) * 0.001));
-    [
-        end.to_string(),
-        frames.len().to_string(),
-        text(speeds.first().copied()),
-        text(speeds.last().copied()),
-        text(speeds.iter().copied().reduce(|a, b| a + b)),
-        degrees(frames.iter().map(lat).min()),
-        degrees(frames.iter().map(lat).max()),
-        quantile(0.7),
-        frames.iter().map(|frame| frame.vehicle).collect::<BTreeSet<_>>().len().to_string(),
-        quantile(0.2),
-    ]
-    .join(" ")
 }
 
 /// How the frames come: shards, frames a batch, and after which batch it goes on with how many shards.
@@ -440,6 +235,40 @@ fn a_lane_first_heard_of_when_windows_are_gone_adds_to_what_was_told() {
     }
 }
 
+#[test]
+fn late_frame_counts_in_those_of_its_windows_that_are_open() {
+    let mut frames: Vec<Drawn> = (0..10).map(|n| frame(0, 1_000 + 10 * n)).collect();
+    frames.extend([frame(0, 1_001), frame(0, 961), frame(0, 1_100)]);
+    for (shape, key) in SHAPES.into_iter().flatten().flat_map(|shape| KEYS.map(|key| (shape, key))) {
+        check(&frames, Some(shape), key, (1, 3, None));
+        check(&frames, Some(shape), key, (2, 1, Some((9, 3))));
+    }
+    // Windows to 1020 and to 1050 are past at 1050, that to 1080 is not.
+    let found = by_definition(&frames, Some((90, 30)), &["vehicle_id"]);
+    let counts: Vec<(i64, &str)> =
+        found.0.iter().map(|((start, _), row)| (*start, row.split(' ').nth(1).expect("a count"))).collect();
+    assert_eq!(counts, [(930, "2"), (960, "5"), (990, "9"), (1_020, "9"), (1_050, "6"), (1_080, "3")]);
+    assert_eq!(found.1, 2);
+}
+
+#[test]
+fn late_frame_joins_the_open_session_that_it_lies_in() {
+    let mut frames: Vec<Drawn> = (0..10).map(|n| frame(0, 1_000 + 20 * n)).collect();
+    frames.extend([frame(0, 1_010), frame(0, 985), frame(0, 950), frame(0, 1_200)]);
+    for key in KEYS {
+        check(&frames, None, key, (1, 3, None));
+        check(&frames, None, key, (2, 1, Some((9, 3))));
+        let expected = match key.contains(&"vehicle_id") {
+            // What would begin a session earlier may lie near one that is gone, unless all frames are of one lane.
+            true => (985, "13", 1),
+            false => (1_000, "12", 2),
+        };
+        let found = by_definition(&frames, None, key);
+        let ((start, _), row) = found.0.first_key_value().expect("a session");
+        assert_eq!((*start, row.split(' ').nth(1).expect("a count"), found.1), expected, "{key:?}");
+    }
+}
+
 /// Starts (s), counts, revisions and whether they were taken back, in the order in which they were told.
 fn told(config: &WindowConfig, frames: &[Drawn]) -> Vec<(i64, i64, i32, bool)> {
     let mut engine = Engine::new(config, 1);
@@ -476,10 +305,21 @@ fn a_session_that_a_late_frame_begins_is_told_under_its_new_start() {
 
 #[test]
 fn windows_without_frames_are_told_for_known_zones_when_asked() {
+    check_empty(30, 990);
+}
+
+#[test]
+fn windows_that_overlap_are_told_once_without_frames_too() {
+    check_empty(90, 930);
+}
+
+/// Windows so wide, of which `first` is the first that has a frame.
+fn check_empty(size: i64, first: i64) {
     let zones: Vec<String> = ZONES.iter().map(|zone| zone.0.to_owned()).collect();
-    let config = WindowConfig { empty_zones: zones, ..config(SHAPES[0], &["zone_id"]) };
+    let config = WindowConfig { empty_zones: zones, ..config(Some((size, 30)), &["zone_id"]) };
     // In zone a only; nothing from 1020 to 1080. The last is in no zone: time goes on without frames in zones.
-    let mut frames: Vec<Drawn> = [1_000, 1_095, 1_200].into_iter().map(|time_s| frame(0, time_s)).collect();
+    let in_zone = [1_000, 1_095, 1_200];
+    let mut frames: Vec<Drawn> = in_zone.into_iter().map(|time_s| frame(0, time_s)).collect();
     frames.extend([1_250, 1_300, 1_350, 1_400].map(|time_s| Drawn { lat: -1, ..frame(0, time_s) }));
     for restart in [None, Some(0), Some(1), Some(3)] {
         let mut engine = Engine::new(&config, 1);
@@ -497,8 +337,11 @@ fn windows_without_frames_are_told_for_known_zones_when_asked() {
             counts.push((row.start, key, row.numbers["v0"].expect("a count")));
         }
         counts.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let starts: Vec<i64> = (0..13).map(|n| 990 + 30 * n).collect();
-        let frames = |start: i64, zone: &str| f64::from(zone == "a" && [990, 1_080, 1_200].contains(&start));
+        let starts: Vec<i64> = (0..13).map(|n| first + 30 * n).collect();
+        let frames = |start: i64, zone: &str| {
+            let of_window = in_zone.iter().filter(|time| (start..start + size).contains(*time)).count();
+            if zone == "a" { of_window as f64 } else { 0.0 }
+        };
         let expected: Vec<(i64, String, f64)> = starts
             .iter()
             .flat_map(|start| ["a", "b", "c"].map(|zone| (*start, zone.to_owned(), frames(*start, zone))))

@@ -2,7 +2,7 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion::logical_expr::{ColumnarValue, Signature, SimpleScalarUDF, TypeSignature, Volatility};
 use rhumb_engine::functions::FUNCTIONS;
 use std::sync::Arc;
 
@@ -10,21 +10,25 @@ use std::sync::Arc;
 pub(crate) fn register(context: &SessionContext) {
     for function in FUNCTIONS {
         let call = |values: &[ColumnarValue]| {
-            let given = (function.call)(&ColumnarValue::values_to_arrays(values)?);
-            let is_constant = values.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-            Ok(match is_constant {
+            let rows = values.iter().find_map(|value| match value {
+                ColumnarValue::Array(column) => Some(column.len()),
+                ColumnarValue::Scalar(_) => None,
+            });
+            let column = |value: &ColumnarValue| match value {
+                ColumnarValue::Scalar(constant) if function.takes_constants() => constant.to_array(),
+                value => value.to_array(rows.unwrap_or(1)),
+            };
+            let columns = values.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+            let given = (function.call)(&columns);
+            Ok(match rows.is_none() {
                 true => ColumnarValue::Scalar(ScalarValue::try_from_array(&given, 0)?),
                 false => ColumnarValue::Array(given),
             })
         };
-        let takes = function.arguments.iter().map(|(_, kind)| kind.data_type()).collect();
+        let takes = function.takes().into_iter().map(TypeSignature::Exact).collect();
+        let signature = Signature::one_of(takes, Volatility::Immutable);
         let name = function.name.to_lowercase();
-        context.register_udf(create_udf(
-            &name,
-            takes,
-            function.gives.data_type(),
-            Volatility::Immutable,
-            Arc::new(call),
-        ));
+        let gives = function.gives.data_type();
+        context.register_udf(SimpleScalarUDF::new_with_signature(name, signature, gives, Arc::new(call)).into());
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::QueryError;
 use crate::format::{Format, RowCount, Writer};
 use crate::functions;
+use crate::lazy::LazyTable;
 use crate::log;
 use crate::sketches;
 use crate::store::LakeOnly;
@@ -11,7 +12,7 @@ use crate::wait::{YieldingJoins, wait};
 use crate::windows;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::catalog::MemTable;
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -94,21 +95,23 @@ impl Session {
 
     /// Adds the table `current`: the newest frame of each vehicle.
     pub fn with_current(self, rows: RecordBatch) -> Result<Session, QueryError> {
-        self.with_table("current", rows)
+        let table = MemTable::try_new(rows.schema(), vec![vec![rows]]).map_err(|e| self.error(e))?;
+        self.with_table("current", Arc::new(table))
     }
 
-    /// Adds the table `zones`.
-    pub fn with_zones(self, rows: RecordBatch) -> Result<Session, QueryError> {
-        self.with_table("zones", rows)
+    /// Adds the table `zones`, whose rows are read once a query asks for them. Where that fails, the query does, with the
+    /// sentence that says why.
+    pub fn with_zones(
+        self,
+        schema: SchemaRef,
+        read: impl Fn() -> Result<RecordBatch, String> + Send + Sync + 'static,
+    ) -> Result<Session, QueryError> {
+        self.with_table("zones", Arc::new(LazyTable::new(schema, Box::new(read))))
     }
 
-    fn with_table(self, name: &str, rows: RecordBatch) -> Result<Session, QueryError> {
-        let table = MemTable::try_new(rows.schema(), vec![vec![rows]]);
-        let registered = table.and_then(|t| {
-            self.context.deregister_table(name)?;
-            self.context.register_table(name, Arc::new(t))
-        });
-        registered.map_err(|e| self.error(e))?;
+    fn with_table(self, name: &str, table: Arc<dyn TableProvider>) -> Result<Session, QueryError> {
+        let replaced = self.context.deregister_table(name).and_then(|_| self.context.register_table(name, table));
+        replaced.map_err(|e| self.error(e))?;
         Ok(self)
     }
 

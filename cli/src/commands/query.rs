@@ -1,14 +1,15 @@
 //! `rhumb query`: SQL over a lake.
 
 use super::current::current;
-use super::zone_table::zone_table;
-use super::{Exit, print_refused, usage};
+use super::{Exit, print_refused, usage, zone_table};
 use crate::config::{Mistake, Place, PlaceZones, place};
 use anyhow::Context;
+use arrow::array::RecordBatch;
 use rhumb_connectors::lake::FOLDER;
-use rhumb_query::{Format, Limits, QueryError, Session};
+use rhumb_query::{Format, Limits, Session};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -36,20 +37,20 @@ struct Lake {
     /// What makes a lake there.
     run: String,
     offline_after_us: Option<i64>,
-    zones: PlaceZones,
+    zones: Option<Arc<PlaceZones>>,
 }
 
 impl Lake {
     fn of_data(data: &Path) -> Lake {
         let run = "rhumb run PIPELINE, whose `data` is this folder,".to_owned();
-        Lake { data: data.to_owned(), run, offline_after_us: None, zones: PlaceZones::None }
+        Lake { data: data.to_owned(), run, offline_after_us: None, zones: None }
     }
 
     fn of_pipeline(pipeline: &Path) -> Option<Lake> {
         match place(pipeline, &|name| std::env::var(name).ok()) {
             Ok(Place { data, offline_after_us, zones }) => {
                 let run = format!("rhumb run {}", pipeline.display());
-                Some(Lake { data, run, offline_after_us, zones })
+                Some(Lake { data, run, offline_after_us, zones: zones.map(Arc::new) })
             }
             Err(mistakes) => {
                 print_refused(pipeline, mistakes);
@@ -72,22 +73,18 @@ impl Lake {
         if let Some(current) = current(data, self.offline_after_us)? {
             session = session.with_current(current)?;
         }
-        if let PlaceZones::Read(zones) = &self.zones {
-            session = session.with_zones(zone_table(zones)?)?;
+        if let Some(zones) = self.zones.clone() {
+            session = session.with_zones(zone_table::schema(), move || rows_of(&zones))?;
         }
         Ok(session)
     }
+}
 
-    /// Says why there is no table of zones, if the query failed for the want of it.
-    fn explain(&self, error: QueryError) -> anyhow::Error {
-        match (&self.zones, &error) {
-            (PlaceZones::Wrong(mistakes), QueryError::NoTable { name, .. }) if name == "zones" => {
-                let why = mistakes.first().map_or_else(String::new, Mistake::headline);
-                anyhow::anyhow!("{error}; the pipeline's zones cannot be read: {why}")
-            }
-            _ => error.into(),
-        }
-    }
+/// The rows of the table `zones`, or why there are none.
+fn rows_of(zones: &PlaceZones) -> Result<RecordBatch, String> {
+    let cannot = |why: String| format!("the pipeline's zones cannot be read: {why}");
+    let read = zones.read().map_err(|wrong| cannot(wrong.first().map_or_else(String::new, Mistake::headline)))?;
+    zone_table::rows(&read).map_err(|cause| cannot(cause.to_string()))
 }
 
 impl Query {
@@ -127,13 +124,13 @@ impl Query {
             return match session.run(sql, format, &mut out) {
                 // Whoever read has seen enough.
                 Err(_) if out.is_broken => Ok(Exit::Done),
-                Err(error) => Err(lake.explain(error)),
+                Err(error) => Err(error.into()),
                 Ok(_) => Ok(Exit::Done),
             };
         };
         let making = || format!("write {}", path.display());
         let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(making)?);
-        let rows = session.run(sql, self.format(), &mut file).map_err(|error| lake.explain(error))?;
+        let rows = session.run(sql, self.format(), &mut file)?;
         file.flush().with_context(making)?;
         crate::terminal::say(format_args!("{} rows", rows.rows));
         Ok(Exit::Done)

@@ -9,6 +9,9 @@ use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// So many simulated frames of json always fit into a datagram.
+const FRAMES_PER_DATAGRAM_MAX: i64 = 200;
+
 #[derive(clap::Args)]
 pub struct Simulate {
     /// Vehicles of the fleet
@@ -29,13 +32,14 @@ pub struct Simulate {
     /// Send as fast as the socket takes it: what would have been driven until now
     #[arg(long, requires = "to_udp", conflicts_with = "output")]
     max: bool,
-    /// Frames in a datagram
-    #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output")]
-    frames_per_datagram: usize,
+    /// Frames in a datagram; of json alone
+    #[arg(long, default_value_t = 1, requires = "to_udp", conflicts_with = "output",
+        value_parser = clap::value_parser!(u16).range(1..=FRAMES_PER_DATAGRAM_MAX))]
+    frames_per_datagram: u16,
     /// Write to this file; standard output without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// csv, json (one object a line) or binary; without it as the file is named, else json
+    /// csv (to a file), json (one object a line) or binary; without it as the file is named, else json
     #[arg(long, value_parser = ["csv", "json", "binary"])]
     codec: Option<String>,
     /// Middle of the town, degrees
@@ -114,20 +118,37 @@ impl Simulate {
         if !problems.is_empty() {
             return Ok(usage(problems.join("; ")));
         }
+        if let Some(unknown) = self.unknown_ending() {
+            return Ok(usage(format!(
+                "{unknown}: written as .csv, .json (also .ndjson, .jsonl) or .bin; give it one of these endings, or say how \
+                 it is to be written, such as --codec csv"
+            )));
+        }
         match self.to_udp {
             Some(to) => self.send(config, to),
             None => self.write(Fleet::new(config)),
         }
     }
 
+    /// Of the file to write; `None` also for a name without one.
+    fn ending(&self) -> Option<&str> {
+        self.output.as_ref()?.extension()?.to_str()
+    }
+
     fn codec(&self) -> &str {
-        let ending = self.output.as_ref().and_then(|file| file.extension()).and_then(|ending| ending.to_str());
-        match (&self.codec, ending) {
+        match (&self.codec, self.ending()) {
             (Some(codec), _) => codec,
             (None, Some("csv")) => "csv",
             (None, Some("bin")) => "binary",
             _ => "json",
         }
+    }
+
+    /// The file, if its name says that it is to be something that is not written here.
+    fn unknown_ending(&self) -> Option<String> {
+        let known = |ending: &str| ["csv", "json", "ndjson", "jsonl", "bin"].contains(&ending);
+        let is_unknown = self.codec.is_none() && self.ending().is_some_and(|ending| !known(ending));
+        is_unknown.then(|| self.output.as_ref().map_or_else(String::new, |file| file.display().to_string()))
     }
 
     fn send(&self, mut config: SimulateConfig, to: SocketAddr) -> anyhow::Result<Exit> {
@@ -148,7 +169,7 @@ impl Simulate {
         };
         config.start = if self.max { EventTime(now.0.saturating_sub(span_us)) } else { now };
         let fleet = Fleet::new(config);
-        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram };
+        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram.into() };
         let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
         let seconds = report.elapsed.as_secs_f64();
         crate::terminal::say(format_args!(

@@ -1,6 +1,7 @@
 //! What `rhumb run --summary` writes.
 
 use anyhow::Context;
+use rhumb_engine::reference::InForce;
 use rhumb_engine::run::Summary;
 use rhumb_engine::totals::Totals;
 use serde_json::json;
@@ -31,7 +32,26 @@ pub struct SummaryFile {
     pub frames_per_second: f64,
     pub cpu_seconds: f64,
     pub peak_rss_bytes: u64,
+    /// Files that operators read beside frames, by operator.
+    pub versions: BTreeMap<String, Version>,
     pub damaged: Option<String>,
+}
+
+/// Which version of a file is in force in the end.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub path: String,
+    pub version: u32,
+    pub hash: String,
+    /// What is wrong with what the file holds now, and why it is not in force.
+    pub refused: Option<String>,
+}
+
+impl From<&InForce> for Version {
+    fn from(InForce { record, refused }: &InForce) -> Version {
+        let (path, hash) = (record.path.clone(), record.hash.clone());
+        Version { path, version: record.version, hash, refused: refused.clone() }
+    }
 }
 
 impl SummaryFile {
@@ -59,6 +79,7 @@ impl SummaryFile {
             frames_per_second: frames_in as f64 / seconds.max(1e-9),
             cpu_seconds,
             peak_rss_bytes: usage().1,
+            versions: summary.versions.iter().map(|(operator, of)| (operator.clone(), of.into())).collect(),
             damaged: summary.damaged.clone(),
         }
     }
@@ -72,6 +93,11 @@ fn of_source(totals: &Totals, source: &str) -> BTreeMap<String, u64> {
 }
 
 fn text(summary: &SummaryFile) -> anyhow::Result<String> {
+    let version = |(operator, of): (&String, &Version)| {
+        let json = json!({ "path": of.path, "version": of.version, "hash": of.hash, "refused": of.refused });
+        (operator.clone(), json)
+    };
+    let versions: serde_json::Map<String, serde_json::Value> = summary.versions.iter().map(version).collect();
     let json = json!({
         "frames_in": summary.frames_in,
         "history_rows": summary.history_rows,
@@ -88,6 +114,7 @@ fn text(summary: &SummaryFile) -> anyhow::Result<String> {
         "frames_per_second": summary.frames_per_second,
         "cpu_seconds": summary.cpu_seconds,
         "peak_rss_bytes": summary.peak_rss_bytes,
+        "versions": versions,
         "damaged": summary.damaged,
     });
     Ok(serde_json::to_string_pretty(&json)? + "\n")

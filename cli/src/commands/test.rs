@@ -17,24 +17,23 @@ pub struct Test {
 
 impl Test {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let (mut exit, mut checked) = (Exit::Done, Vec::new());
-        for path in &self.pipelines {
-            match load_pipeline(path) {
-                Some(pipeline) => checked.push(pipeline),
-                None => exit = Exit::Configuration,
-            }
-        }
+        let checked: Vec<_> =
+            self.pipelines.iter().map(|path| (path.display().to_string(), load_pipeline(path))).collect();
+        let exit =
+            if checked.iter().any(|(_, pipeline)| pipeline.is_none()) { Exit::Configuration } else { Exit::Done };
         let mut all = Vec::new();
-        for pipeline in &checked {
-            let file = pipeline.file.display().to_string();
-            let outcomes = run(pipeline).with_context(|| file.clone())?;
-            tell(&file, &outcomes)?;
-            all.push((file, outcomes));
+        for (file, pipeline) in &checked {
+            let outcomes = pipeline.as_ref().map(|pipeline| run(pipeline).with_context(|| file.clone())).transpose()?;
+            if let Some(outcomes) = &outcomes {
+                tell(file, outcomes)?;
+            }
+            all.push((file.clone(), outcomes));
         }
         if let Some(path) = &self.junit {
             std::fs::write(path, junit(&all)).with_context(|| format!("write {}", path.display()))?;
         }
-        let any_failed = all.iter().flat_map(|(_, outcomes)| outcomes).any(|outcome| !outcome.passed());
+        let outcomes = all.iter().filter_map(|(_, outcomes)| outcomes.as_ref()).flatten();
+        let any_failed = outcomes.into_iter().any(|outcome| !outcome.passed());
         Ok(if any_failed && exit == Exit::Done { Exit::Failed } else { exit })
     }
 }

@@ -1,10 +1,11 @@
 //! `rhumb zones`: what is wrong with a file of zones, what is in it, which of them hold a point.
 
 use super::{Exit, count_of_mistakes, print_line, usage};
-use crate::config::{and_more, capped};
+use crate::config::{and_more, capped, misspelt_settings};
 use anyhow::Context;
 use rhumb_connectors::file::Unpacked;
 use rhumb_geofence::{Position, Problem, Severity, Shape, ZoneOptions, Zones as ZoneSet};
+use rhumb_operators::geofence::ZoneRules;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,12 @@ impl Zones {
         match self.what {
             What::Check(file) => Ok(match file.load()? {
                 Some(zones) => {
+                    file.say_misspelt(&zones);
+                    let wrong = file.say_wrong_settings(&zones);
+                    if wrong > 0 {
+                        crate::terminal::say(format_args!("{}: {}", file.file.display(), count_of_mistakes(wrong)));
+                        return Ok(Exit::Configuration);
+                    }
                     let stats = zones.stats();
                     crate::terminal::say(format_args!(
                         "{}: ok: {} zones, {} vertices, {} bytes of index",
@@ -94,6 +101,34 @@ impl File {
             crate::terminal::say(format_args!("{}: {}", self.file.display(), count_of_mistakes(errors)));
         }
         Ok(zones)
+    }
+
+    /// Properties that are nearly settings.
+    fn say_misspelt(&self, zones: &ZoneSet) {
+        for ((zone, what), more) in capped(misspelt_settings(zones), |(_, what)| what.clone()) {
+            let (line, column) = zones.zone(zone as u32).place;
+            let (file, id) = (self.file.display(), zones.id(zone as u32));
+            crate::terminal::say(format_args!(
+                "{file}:{line}:{column}: warning: feature {zone} (id {id:?}): {what}{}",
+                and_more(more)
+            ));
+        }
+    }
+
+    /// Properties that are settings and cannot be taken as such; says how many.
+    fn say_wrong_settings(&self, zones: &ZoneSet) -> usize {
+        let rules = ZoneRules::plain();
+        let wrong = |(number, zone)| rules.of_zone(zone).err().into_iter().flatten().map(move |what| (number, what));
+        let all: Vec<(usize, String)> = zones.iter().enumerate().flat_map(wrong).collect();
+        let count = all.len();
+        for ((number, what), more) in capped(all, |(_, what)| what.clone()) {
+            let ((line, column), id) = (zones.zone(number as u32).place, zones.id(number as u32));
+            let (file, more) = (self.file.display(), and_more(more));
+            crate::terminal::say(format_args!(
+                "{file}:{line}:{column}: error: feature {number} (id {id:?}): {what}{more}"
+            ));
+        }
+        count
     }
 
     fn line(&self, problem: &Problem) -> String {

@@ -7,6 +7,7 @@ mod expression;
 mod file;
 mod frames;
 mod geofence;
+mod reload;
 mod source;
 mod test;
 mod tracker;
@@ -21,9 +22,12 @@ use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
 pub use file::{reason, text};
+use rhumb_engine::reference::Reference;
+use rhumb_geofence::Zones;
 use rhumb_operators::window::WindowConfig;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the checks of a component need to know of the rest.
 struct Check {
@@ -83,12 +87,19 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
     let geofence = operators.into_iter().find_map(|member| {
         member.kind.filter(|kind| kind.section.key() == "geofence").map(|table| (table, member.component))
     });
-    let zones = match geofence.map(|(mut table, component)| check.zones_of(&mut table, &component)) {
-        None => PlaceZones::None,
-        Some(Some((zones, ..))) => PlaceZones::Read(Box::new(zones)),
-        Some(None) => PlaceZones::Wrong(check.mistakes.sorted("")),
-    };
+    let zones = geofence.and_then(|(mut table, component)| {
+        let (path, options) = geofence::typed_zones(&mut table);
+        Some(PlaceZones { path: path?, options, component, engine: check.engine.clone() })
+    });
     Ok(Place { data, offline_after_us, zones })
+}
+
+/// The zones of a place, or why they cannot be read.
+pub fn zones(of: &PlaceZones) -> Result<Zones, Mistakes> {
+    let mut check = Check { mistakes: Mistakes::default(), pipeline: String::new(), engine: of.engine.clone() };
+    let text = check.read(&of.path, "zones", &of.component);
+    let zones = text.and_then(|text| check.zones(&text, &of.options, &of.component));
+    zones.ok_or(check.mistakes)
 }
 
 fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
@@ -131,10 +142,13 @@ impl Check {
     /// may be such a one.
     fn path_keep(&mut self, typed_at: Option<Location>, operators: &[Member]) {
         let keeps = |member: &Member| {
-            member.kind.as_ref().is_none_or(|kind| ["validate", "geofence", "trips"].contains(&kind.section.key()))
+            member
+                .kind
+                .as_ref()
+                .is_none_or(|kind| ["validate", "geofence", "trips", "window"].contains(&kind.section.key()))
         };
         if let Some(at) = typed_at.filter(|_| !operators.iter().any(keeps)) {
-            let what = "path_keep: has no effect without a validate, a geofence or trips; remove it, or add an [[operator]] with \
+            let what = "path_keep: has no effect without a validate, a geofence, trips or a window; remove it, or add an [[operator]] with \
                         [operator.validate]";
             self.error(&at, "engine", what);
         }
@@ -173,22 +187,27 @@ impl Check {
             let key = table.section.key();
             self.order(key, &component, &at, &seen);
             columns.place = place;
+            let mut reference = None;
             let read = match key {
                 "validate" => {
                     self.validate(&mut table, &component).map(|(config, files)| (OperatorKind::Validate(config), files))
                 }
-                "enrich" => self
-                    .enrich(&mut table, &component, &mut columns)
-                    .map(|(config, files)| (OperatorKind::Enrich(config), files)),
+                "enrich" => self.enrich(&mut table, &component, &mut columns).map(|(config, file)| {
+                    let files = file.iter().map(|file| file.path.clone()).collect();
+                    reference = file.map(|file| Arc::new(file) as Arc<dyn Reference>);
+                    (OperatorKind::Enrich(config), files)
+                }),
                 "filter" => self
                     .filter(&mut table, &component, &columns)
                     .map(|condition| (OperatorKind::Filter(condition), Vec::new())),
                 "derive" => self
                     .derive(&mut table, &component, &mut columns)
                     .map(|derived| (OperatorKind::Derive(derived), Vec::new())),
-                "geofence" => self
-                    .geofence(&mut table, &component, &mut columns)
-                    .map(|(config, file)| (OperatorKind::Geofence(config), vec![file])),
+                "geofence" => self.geofence(&mut table, &component, &mut columns).map(|(config, file)| {
+                    let files = vec![file.path.clone()];
+                    reference = Some(Arc::new(file) as Arc<dyn Reference>);
+                    (OperatorKind::Geofence(config), files)
+                }),
                 "trips" => {
                     self.trips(&mut table, &component, &columns).map(|config| (OperatorKind::Trips(config), Vec::new()))
                 }
@@ -205,7 +224,7 @@ impl Check {
             let adds = columns.take_added();
             if let Some((kind, files)) = read {
                 let name = operator_name(&kind, &means);
-                means.push(OperatorMeans { name, kind, adds, files, at });
+                means.push(OperatorMeans { name, kind, adds, files, reference, at });
             }
         }
         means

@@ -2,7 +2,8 @@
 
 use super::mistake::Location;
 use super::rows::{EMPTY_LIST, LIST};
-use super::value::{At, SECOND, duration};
+use super::value::{At, SECOND, ValueKind, duration};
+use rhumb_engine::frame::Frame;
 use rhumb_engine::time::EventTime;
 use rhumb_operators::geofence::schedule::{text_of, utc};
 use std::fmt;
@@ -36,18 +37,9 @@ pub enum TestInput {
 /// A frame as typed.
 #[derive(Debug, Clone, Default)]
 pub struct TestFrame {
+    /// Without its vehicle.
+    pub frame: Frame<'static>,
     pub vehicle: String,
-    pub event_time: EventTime,
-    pub received_at: Option<EventTime>,
-    pub lat: f64,
-    pub lon: f64,
-    pub altitude_m: Option<f32>,
-    pub speed_mps: Option<f32>,
-    pub heading_deg: Option<f32>,
-    pub accuracy_m: Option<f32>,
-    pub hdop: Option<f32>,
-    pub satellites: Option<i16>,
-    pub no_fix: bool,
     /// Columns of the source by number, and their values.
     pub extra: Vec<(usize, Found)>,
 }
@@ -96,30 +88,6 @@ pub enum WantedValue {
         since: Option<i64>,
     },
     List(Vec<String>),
-}
-
-/// How a column's values are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueKind {
-    Text,
-    Whole,
-    Fraction,
-    Flag,
-    Time,
-    List,
-}
-
-impl ValueKind {
-    fn expected(self) -> &'static str {
-        match self {
-            ValueKind::Text => "a text",
-            ValueKind::Whole => "a whole number",
-            ValueKind::Fraction => "a number",
-            ValueKind::Flag => "true or false",
-            ValueKind::Time => "a time such as \"2024-03-08T07:00:00Z\" or \"+1m30s\"",
-            ValueKind::List => "a list such as \"depot;yard\"",
-        }
-    }
 }
 
 impl Want {

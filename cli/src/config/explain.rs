@@ -181,13 +181,24 @@ fn explain_engine(engine: &EngineMeans, out: &mut Page) {
 fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
     out.line(1, format!("{number} {}", operator.name));
     for file in &operator.files {
-        out.field("file", file.display().to_string());
+        let changes = match &operator.reference {
+            Some(reference) if reference.path() == file => match reference.is_watched() {
+                true => ", watched: a change takes effect while it runs, between two epochs",
+                false => ": a change takes effect at the next start",
+            },
+            _ => "",
+        };
+        out.field("file", format!("{}{changes}", file.display()));
     }
     match &operator.kind {
         OperatorKind::Validate(config) => out.field("refuses", rules(config).join("; ")),
         OperatorKind::Enrich(config) => {
             let count = config.table.as_ref().map(|table| table.vehicles().count());
             out.field("table", count.map_or("none".to_owned(), |count| format!("{count} vehicles")));
+            let cells: Vec<String> = config.cells.iter().map(|cell| cell.name()).collect();
+            if !cells.is_empty() {
+                out.field("cells", cells.join(", "));
+            }
         }
         OperatorKind::Filter(condition) => out.field("keeps", condition.text().to_owned()),
         OperatorKind::Derive(derived) => {
@@ -201,6 +212,9 @@ fn explain_operator(number: usize, operator: &OperatorMeans, out: &mut Page) {
             let kinds: Vec<&str> = config.alerts.iter().map(|kind| kind.name()).collect();
             out.field("zones", config.zones.len().to_string());
             out.field("alerts", if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") });
+            if let Some(within_m) = config.nearest_within_m {
+                out.field("nearest", format!("the nearest zone of each frame, up to {within_m} m away"));
+            }
             explain_rules(config, out);
         }
         OperatorKind::Trips(config) => explain_trips(config, out),

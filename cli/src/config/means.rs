@@ -11,6 +11,7 @@ use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::file::Speed;
 use rhumb_connectors::tcp::TcpConfig;
 use rhumb_connectors::udp::AllowedNet;
+use rhumb_engine::reference::Reference;
 use rhumb_engine::source::Tempo;
 use rhumb_operators::derive::Derived;
 use rhumb_operators::enrich::EnrichConfig;
@@ -213,6 +214,8 @@ pub struct OperatorMeans {
     pub adds: Vec<FieldRef>,
     /// Files that it was read from.
     pub files: Vec<PathBuf>,
+    /// The one of them that may change while the pipeline runs.
+    pub reference: Option<Arc<dyn Reference>>,
     pub at: Location,
 }
 

@@ -9,6 +9,7 @@ mod explain;
 mod flood;
 mod foreign;
 mod means;
+mod misspelt;
 mod mistake;
 mod place;
 mod ready;
@@ -17,15 +18,16 @@ mod typed;
 mod value;
 
 pub use document::document;
-pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, ValueKind, Want};
+pub use expected::{Expected, Found, TestFrame, TestInput, TestMeans, Want};
 pub use explain::{explain, zone_rules};
 pub use flood::{and_more, capped};
 pub use means::*;
+pub use misspelt::misspelt_settings;
 pub use mistake::{Location, Mistake, Severity};
 pub use place::{Place, PlaceZones, place};
 pub use ready::ready;
 pub use typed::Env;
-pub use value::Secret;
+pub use value::{Secret, ValueKind};
 
 use mistake::{Mistakes, Text};
 use std::path::Path;

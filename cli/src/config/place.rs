@@ -2,9 +2,11 @@
 //! the file is for those that run it.
 
 use super::check;
+use super::means::EngineMeans;
 use super::mistake::Mistake;
 use super::typed::Env;
-use rhumb_geofence::Zones;
+use super::value::At;
+use rhumb_geofence::{ZoneOptions, Zones};
 use std::path::{Path, PathBuf};
 
 /// What a reader of the lake needs of a pipeline.
@@ -12,16 +14,23 @@ pub struct Place {
     pub data: PathBuf,
     /// Microseconds; `None` if it cannot be read.
     pub offline_after_us: Option<i64>,
-    pub zones: PlaceZones,
+    /// Of the geofence, if there is one.
+    pub zones: Option<PlaceZones>,
 }
 
-/// The zones of a pipeline's geofence.
-pub enum PlaceZones {
-    /// There is no geofence.
-    None,
-    Read(Box<Zones>),
-    /// They cannot be read, for these reasons.
-    Wrong(Vec<Mistake>),
+/// Where a geofence's zones are; they are read when somebody asks for them.
+pub struct PlaceZones {
+    pub(super) path: At<PathBuf>,
+    pub(super) options: ZoneOptions,
+    pub(super) component: String,
+    pub(super) engine: EngineMeans,
+}
+
+impl PlaceZones {
+    /// The zones, or what keeps them from being read.
+    pub fn read(&self) -> Result<Zones, Vec<Mistake>> {
+        check::zones(self).map_err(|mistakes| mistakes.sorted(""))
+    }
 }
 
 /// Finds the place in a pipeline's file, or says what keeps it from being found.

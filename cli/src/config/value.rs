@@ -3,9 +3,9 @@
 use super::mistake::Location;
 use super::rows::Row;
 use super::typed::Table;
+use arrow::datatypes::DataType;
 use rhumb_connectors::file::Speed;
-use rhumb_engine::time::DURATIONS;
-pub use rhumb_engine::time::duration_text;
+pub use rhumb_engine::time::{duration, duration_text};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,6 +53,51 @@ pub enum Value {
     RowsOf(Vec<(At<String>, Vec<Row>)>),
 }
 
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    Text,
+    Whole,
+    Fraction,
+    Flag,
+    Time,
+    List,
+}
+
+impl ValueKind {
+    pub fn of(data_type: &DataType) -> ValueKind {
+        match data_type {
+            DataType::Boolean => ValueKind::Flag,
+            DataType::Timestamp(..) | DataType::Date32 => ValueKind::Time,
+            DataType::List(_) => ValueKind::List,
+            other if other.is_floating() => ValueKind::Fraction,
+            other if other.is_integer() => ValueKind::Whole,
+            _ => ValueKind::Text,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueKind::Text => "a text",
+            ValueKind::Whole => "a whole number",
+            ValueKind::Fraction => "a number with fractions",
+            ValueKind::Flag => "true or false",
+            ValueKind::Time => "a time",
+            ValueKind::List => "a list",
+        }
+    }
+
+    /// What one may write for it.
+    pub fn expected(self) -> &'static str {
+        match self {
+            ValueKind::Fraction => "a number",
+            ValueKind::Time => "a time such as \"2024-03-08T07:00:00Z\" or \"+1m30s\"",
+            ValueKind::List => "a list such as \"depot;yard\"",
+            other => other.name(),
+        }
+    }
+}
+
 /// What the input calls a field of the frame, and the unit it has there.
 #[derive(Debug, Clone)]
 pub struct Mapping {
@@ -68,13 +113,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("Secret(..)")
     }
-}
-
-/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
-pub fn duration(text: &str) -> Option<i64> {
-    let (number, unit) = split(text)?;
-    let of = DURATIONS.iter().find(|(name, _)| *name == unit)?.1;
-    number.parse::<i64>().ok()?.checked_mul(of)
 }
 
 /// Bytes in `"512B"`, `"64KiB"`, `"8MiB"`, `"1GiB"`.
@@ -99,18 +137,6 @@ pub fn bytes_text(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_a_whole_number_and_a_unit() {
-        for (text, us) in [("500ms", 500_000), ("10s", 10 * SECOND), ("5m", 5 * MINUTE), ("2h", 2 * HOUR), ("1d", DAY)]
-        {
-            assert_eq!(duration(text), Some(us));
-            assert_eq!(duration_text(us), text);
-        }
-        for text in ["", "10", "s", "-1s", "1.5h", "10 s", "5min", "99999999999999d"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn sizes_are_a_whole_number_and_a_unit() {

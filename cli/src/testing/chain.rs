@@ -137,27 +137,14 @@ fn read(checked: &Checked, test: &TestMeans, vehicles: &Arc<Vehicles>) -> anyhow
 
 fn push(frames: &[TestFrame], out: &mut FrameBuilder) {
     let mut received_at = EventTime::MIN;
-    for (offset, frame) in (0..).zip(frames) {
+    for (offset, TestFrame { frame, vehicle, extra }) in (0..).zip(frames) {
         // Frames come one after the other, late ones too.
         received_at = received_at.max(frame.received_at.unwrap_or(frame.event_time));
         out.at(offset, frame.received_at.unwrap_or(received_at));
-        let row = out.push_row(&Frame {
-            vehicle: &frame.vehicle,
-            event_time: frame.event_time,
-            received_at: frame.received_at,
-            lat: frame.lat,
-            lon: frame.lon,
-            altitude_m: frame.altitude_m,
-            speed_mps: frame.speed_mps,
-            heading_deg: frame.heading_deg,
-            accuracy_m: frame.accuracy_m,
-            hdop: frame.hdop,
-            satellites: frame.satellites,
-            no_fix: frame.no_fix,
-        });
+        let row = out.push_row(&Frame { vehicle, ..*frame });
         // A frame that was refused has no row.
         let Some(mut row) = row else { continue };
-        for (column, value) in &frame.extra {
+        for (column, value) in extra {
             match value {
                 Found::Text(text) => row.set(*column, Extra::Text(text)),
                 Found::Whole(number) => row.set(*column, Extra::Int(*number)),

@@ -3,14 +3,23 @@
 use super::Outcome;
 use std::fmt::Write;
 
-/// The whole document: a suite for each pipeline, by its file.
-pub fn junit(pipelines: &[(String, Vec<Outcome>)]) -> String {
-    let all = || pipelines.iter().flat_map(|(_, outcomes)| outcomes);
+/// What became of the tests of a pipeline; `None`: it has mistakes, and none could run.
+pub type Outcomes<'a> = Option<Vec<Outcome<'a>>>;
+
+/// The whole document: a suite for each pipeline, by its file. One with mistakes has an error.
+pub fn junit(pipelines: &[(String, Outcomes)]) -> String {
+    let all = || pipelines.iter().filter_map(|(_, outcomes)| outcomes.as_ref()).flatten();
     let failed = |outcome: &&Outcome| !outcome.passed();
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
-    let (tests, failures) = (all().count(), all().filter(failed).count());
-    let _ = writeln!(out, "<testsuites name=\"rhumb test\" tests=\"{tests}\" failures=\"{failures}\">");
+    let errors = pipelines.iter().filter(|(_, outcomes)| outcomes.is_none()).count();
+    let (tests, failures) = (all().count() + errors, all().filter(failed).count());
+    let _ =
+        writeln!(out, "<testsuites name=\"rhumb test\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">");
     for (file, outcomes) in pipelines {
+        let Some(outcomes) = outcomes else {
+            refused(&escaped(file), &mut out);
+            continue;
+        };
         let failures = outcomes.iter().filter(failed).count();
         let (tests, file) = (outcomes.len(), escaped(file));
         let _ = writeln!(out, "  <testsuite name=\"{file}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">");
@@ -18,6 +27,15 @@ pub fn junit(pipelines: &[(String, Vec<Outcome>)]) -> String {
         out += "  </testsuite>\n";
     }
     out + "</testsuites>\n"
+}
+
+fn refused(file: &str, out: &mut String) {
+    let _ = write!(
+        out,
+        "  <testsuite name=\"{file}\" tests=\"1\" failures=\"0\" errors=\"1\">\n    <testcase name=\"the pipeline\" \
+         classname=\"{file}\" file=\"{file}\">\n      <error message=\"it has mistakes, and no test could run: see rhumb \
+         check\"/>\n    </testcase>\n  </testsuite>\n"
+    );
 }
 
 fn case(file: &str, outcome: &Outcome, out: &mut String) {
@@ -52,6 +70,14 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pipeline_with_mistakes_is_an_error() {
+        let document = junit(&[("a.toml".to_owned(), None), ("b.toml".to_owned(), Some(Vec::new()))]);
+        assert!(document.contains("<testsuites name=\"rhumb test\" tests=\"1\" failures=\"0\" errors=\"1\">"));
+        assert!(document.contains("<testsuite name=\"a.toml\" tests=\"1\" failures=\"0\" errors=\"1\">"));
+        assert_eq!(document.matches("<error ").count(), 1);
+    }
 
     #[test]
     fn no_text_breaks_the_document() {

@@ -52,6 +52,21 @@ fn query_answers_in_the_format_that_is_asked_for() {
 }
 
 #[test]
+fn query_knows_the_shapes_that_expressions_know() {
+    let site = lake();
+    let (town, road) = ("POLYGON((-98 30, -97.75 30, -97.75 31, -98 31, -98 30))", "LINESTRING(-97.78 30, -97.78 31)");
+    let sql = format!(
+        "select ST_Contains('{town}', ST_Point(lon, lat)), ST_Within(ST_Point(lon, lat), ST_GeomFromText('{town}')), \
+         round(ST_Distance(ST_Point(lon, lat), '{road}')), ST_Contains('a town', ST_Point(lon, lat)) from history \
+         where vehicle_id = 'car' order by event_time"
+    );
+    assert_eq!(site.ask("cars.toml", &sql), ["false,false,7684.0,", "true,true,0.0,"]);
+    let constant =
+        format!("select round(ST_Length('{road}')), ST_Area('{town}') > 2.6e9, ST_Intersects('{town}', '{road}')");
+    assert_eq!(site.ask("cars.toml", &constant), ["111195.0,true,true"]);
+}
+
+#[test]
 fn query_needs_the_lake_and_none_of_the_inputs() {
     let site = lake();
     std::fs::remove_file(site.path("frames.csv")).expect("it was there");
@@ -63,7 +78,7 @@ fn query_needs_the_lake_and_none_of_the_inputs() {
     assert_eq!((&*told.stdout, &*told.stderr), ("n\n3\n", ""));
     let told = site.rhumb(&["query", "cars.toml", "select id from zones"]);
     expect![[r#"
-        error: there is no table zones; there are alerts, current, history, rejects, windows_zones, windows_zones_revisions; the pipeline's zones cannot be read: cars.toml:13:9: operator geofence: zones: cannot read zones.geojson: there is no such file
+        error: the pipeline's zones cannot be read: cars.toml:13:9: operator geofence: zones: cannot read zones.geojson: there is no such file
     "#]]
     .assert_eq(&told.stderr);
     // What is wrong with operators is for those that run it.
@@ -259,7 +274,7 @@ fn columns_of_a_table_reach_the_history() {
     expect![[r#"
         fleet  electric  frames  seats
         -----  --------  ------  -----
-        north  true           1    4.0
+        north  true           1      4
         south  false          1
                               1
         3 rows

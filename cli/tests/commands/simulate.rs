@@ -34,7 +34,7 @@ fn simulated_fleet_is_the_same_for_the_same_seed() {
 #[test]
 fn simulate_refuses_what_it_cannot_do() {
     let site = Site::new();
-    let usage: [&[&str]; 8] = [
+    let usage: [&[&str]; 10] = [
         &["simulate", "--vehicles", "0", "-o", "x"],
         &["simulate", "--late", "1.5", "-o", "x"],
         &["simulate", "--codec", "morse", "-o", "x"],
@@ -42,6 +42,8 @@ fn simulate_refuses_what_it_cannot_do() {
         &["simulate", "--to-udp", "nowhere"],
         &["simulate", "--to-udp", "127.0.0.1:9", "--codec", "csv"],
         &["simulate", "--to-udp", "127.0.0.1:9", "--codec", "binary", "--frames-per-datagram", "2"],
+        &["simulate", "--to-udp", "127.0.0.1:9", "--frames-per-datagram", "0"],
+        &["simulate", "-o", "x.parquet"],
         &["simulate", "--max", "-o", "x"],
     ];
     check_refused(
@@ -64,6 +66,10 @@ fn simulate_refuses_what_it_cannot_do() {
             error: a datagram of csv has no header line; send json or binary
         simulate --to-udp 127.0.0.1:9 --codec binary --frames-per-datagram 2
             error: binary sends one frame a datagram here; leave --frames-per-datagram out, or send json
+        simulate --to-udp 127.0.0.1:9 --frames-per-datagram 0
+            error: invalid value '0' for '--frames-per-datagram <FRAMES_PER_DATAGRAM>': 0 is not in 1..=200
+        simulate -o x.parquet
+            error: x.parquet: written as .csv, .json (also .ndjson, .jsonl) or .bin; give it one of these endings, or say how it is to be written, such as --codec csv
         simulate --max -o x
             error: the argument '--max' cannot be used with '--output <FILE>'
     "#]],

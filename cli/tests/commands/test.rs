@@ -81,7 +81,7 @@ fn what_differs_is_told_by_column_beside_the_row_that_is_nearest() {
     let report = std::fs::read_to_string(site.path("report.xml")).expect("the report");
     expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="rhumb test" tests="1" failures="1">
+        <testsuites name="rhumb test" tests="1" failures="1" errors="0">
           <testsuite name="vans.toml" tests="1" failures="1" errors="0">
             <testcase name="a &lt;van&gt; enters &amp; leaves" classname="vans.toml" file="vans.toml" line="20">
               <failure message="not as expected: alerts, windows_minute">alerts: 3 expected, 2 came

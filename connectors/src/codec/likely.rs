@@ -22,12 +22,14 @@ pub struct Sampled<'a> {
 }
 
 /// What a codec makes of a head.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     pub frames: usize,
     pub rejects: usize,
     /// What was wrong with the first record that was rejected; if there is none, with the stream as a whole.
     pub first: Option<String>,
+    /// Where the frames are: latitude, longitude.
+    pub places: Vec<(f64, f64)>,
 }
 
 /// Decodes a head, judging neither clocks nor places.
@@ -53,7 +55,9 @@ pub fn sample(config: &CodecConfig, head: &Sampled) -> Sample {
     let delivery = out.finish().remove(0);
     let mut rejects = delivery.rejects.iter().filter(|reject| reject.reason.is_of_codec());
     let first = rejects.next().map(|reject| reject.detail.clone());
-    Sample { frames: delivery.frames.len(), rejects: rejects.count() + usize::from(first.is_some()), first }
+    let (lat, lon) = (delivery.frames.lat.values(), delivery.frames.lon.values());
+    let places = lat.iter().copied().zip(lon.iter().copied()).collect();
+    Sample { frames: delivery.frames.len(), rejects: rejects.count() + usize::from(first.is_some()), first, places }
 }
 
 /// The name of another codec than `chosen` that reads more of a head than not, or for which it is at least meant.
@@ -135,7 +139,7 @@ mod tests {
         let json = b"{\"id\":\"a\",\"ts\":1,\"lat\":2,\"lon\":3}\n{\"id\":";
         let config = CodecConfig::named("json").unwrap();
         let of = |whole| sample(&config, &Sampled { bytes: json, whole, transport: Transport::Tcp });
-        assert_eq!(of(false), Sample { frames: 1, rejects: 0, first: None });
+        assert_eq!(of(false), Sample { frames: 1, rejects: 0, first: None, places: vec![(2.0, 3.0)] });
         assert_eq!((of(true).frames, of(true).rejects), (1, 1));
     }
 }

@@ -1,15 +1,10 @@
 //! Cells of H3 and of geohash, as the texts that everybody writes them with.
 
-use super::positions;
+use super::{geohash, positions};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
 use h3o::{CellIndex, LatLng, Resolution};
 use std::sync::Arc;
-
-/// The characters of geohash, five bits each.
-const GEOHASH: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
-/// As many as 60 bits make.
-const GEOHASH_LENGTH_MAX: i64 = 12;
 
 pub fn cell(arguments: &[ArrayRef]) -> ArrayRef {
     let of = |(place, resolution): (Option<(f64, f64)>, Option<i64>)| {
@@ -45,32 +40,14 @@ pub fn steps(arguments: &[ArrayRef]) -> ArrayRef {
     Arc::new(cells(&arguments[0]).zip(cells(&arguments[1])).map(between).collect::<Int64Array>())
 }
 
-pub fn geohash(arguments: &[ArrayRef]) -> ArrayRef {
+pub fn geohash_cell(arguments: &[ArrayRef]) -> ArrayRef {
     let of = |(place, length): (Option<(f64, f64)>, Option<i64>)| {
-        let length = length.filter(|length| (1..=GEOHASH_LENGTH_MAX).contains(length))?;
+        let length = u8::try_from(length?).ok().filter(|length| (1..=geohash::LENGTH_MAX).contains(length))?;
         let (lat, lon) = place?;
-        Some(geohash_of(lat, lon, length as usize))
+        Some(geohash::text(geohash::bits(lat, lon, length), length))
     };
     let places = positions(&arguments[0], &arguments[1]);
     Arc::new(places.zip(wholes(&arguments[2])).map(of).collect::<StringArray>())
-}
-
-/// Halves longitude and latitude in turn; each half is a bit.
-fn geohash_of(lat: f64, lon: f64, length: usize) -> String {
-    let (mut west, mut east, mut south, mut north) = (-180.0, 180.0, -90.0, 90.0);
-    let mut halve = |bit: usize| {
-        let (low, high, value) =
-            if bit.is_multiple_of(2) { (&mut west, &mut east, lon) } else { (&mut south, &mut north, lat) };
-        let middle = (*low + *high) / 2.0;
-        let upper = value >= middle;
-        *(if upper { low } else { high }) = middle;
-        usize::from(upper)
-    };
-    let character = |at: usize| {
-        let bits = (0..5).fold(0, |bits, bit| bits << 1 | halve(5 * at + bit));
-        char::from(GEOHASH[bits])
-    };
-    (0..length).map(character).collect()
 }
 
 fn resolution_of(resolution: i64) -> Option<Resolution> {

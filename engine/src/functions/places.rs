@@ -1,9 +1,10 @@
-//! Points and the distances between them, in metres on the sphere of `sphere.rs`.
+//! Points and the ways between them, on the sphere of `sphere.rs`.
 
-use super::{numbers, on_earth, point_fields};
-use crate::sphere::distance_m;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StructArray};
+use super::{on_earth, point_fields};
+use crate::sphere::bearing_deg;
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StructArray};
 use arrow::buffer::NullBuffer;
+use arrow::datatypes::Float64Type;
 use std::sync::Arc;
 
 /// `ST_Point(lon, lat)`: null where one of them is.
@@ -21,31 +22,27 @@ pub fn y(arguments: &[ArrayRef]) -> ArrayRef {
     Arc::new(coordinates(&arguments[0]).map(|point| Some(point?.0)).collect::<Float64Array>())
 }
 
-pub fn distance(arguments: &[ArrayRef]) -> ArrayRef {
-    Arc::new(metres(arguments).collect::<Float64Array>())
-}
-
-pub fn within(arguments: &[ArrayRef]) -> ArrayRef {
-    let near = |(metres, most): (Option<f64>, Option<f64>)| {
-        let (metres, most) = (metres?, most?);
-        (!most.is_nan()).then_some(metres <= most)
-    };
-    Arc::new(metres(arguments).zip(numbers(&arguments[2])).map(near).collect::<BooleanArray>())
-}
-
-fn metres(points: &[ArrayRef]) -> impl Iterator<Item = Option<f64>> {
-    coordinates(&points[0]).zip(coordinates(&points[1])).map(|(from, to)| {
+/// Radians clockwise from north, at the first point; null where both are one.
+pub fn azimuth(arguments: &[ArrayRef]) -> ArrayRef {
+    let bearing = |(from, to): (Option<(f64, f64)>, Option<(f64, f64)>)| {
         let (from, to) = (on_earth(from?)?, on_earth(to?)?);
-        Some(distance_m(from, to))
-    })
+        (from != to).then(|| bearing_deg(from, to).to_radians())
+    };
+    Arc::new(coordinates(&arguments[0]).zip(coordinates(&arguments[1])).map(bearing).collect::<Float64Array>())
 }
 
 /// Latitude and longitude of each point.
 fn coordinates(points: &ArrayRef) -> impl Iterator<Item = Option<(f64, f64)>> {
     let points = points.as_struct();
-    let (lon, lat) = (numbers(points.column(0)), numbers(points.column(1)));
-    lon.zip(lat).enumerate().map(|(row, (lon, lat))| {
-        (!points.is_null(row)).then_some(())?;
-        Some((lat?, lon?))
-    })
+    (0..points.len()).map(|row| coordinates_at(points, row))
+}
+
+/// Latitude and longitude of one point.
+pub fn coordinates_at(points: &StructArray, row: usize) -> Option<(f64, f64)> {
+    let number = |column: usize| {
+        let column = points.column(column).as_primitive::<Float64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    points.is_valid(row).then_some(())?;
+    Some((number(1)?, number(0)?))
 }

@@ -51,6 +51,25 @@ impl Moved {
     }
 }
 
+/// Bands that follow each other, with their cells.
+pub(crate) struct Built<'a> {
+    pub bands: Vec<Band>,
+    pub top: &'a mut [CellWord],
+    /// So many times as much as there is with them is to come.
+    pub times_more: f64,
+}
+
+/// For so much, and what is to come.
+fn room(so_far: usize, times_more: f64) -> usize {
+    ((so_far as f64 * (1.0 + times_more)) as usize).max(so_far)
+}
+
+fn make_room<T>(of: &mut Vec<T>, more: usize, times_more: f64) {
+    if of.capacity() - of.len() < more {
+        of.reserve_exact(room(of.len() + more, times_more) - of.len());
+    }
+}
+
 /// The index of the bands so far. They come in order and are let go of one by one: new memory costs more than the copy.
 pub(crate) struct Joined {
     nodes: Vec<Node>,
@@ -66,34 +85,21 @@ impl Joined {
         Joined { nodes: Vec::new(), records: Vec::new(), leaves: Leaves::default(), sets: Vec::new(), stats }
     }
 
-    /// Takes bands with their cells, and makes room for those to come: so many times as much as all so far.
-    pub fn extend(&mut self, bands: Option<(Vec<Band>, &mut [CellWord], f64)>, band_len: usize) {
-        let Some((bands, top, times)) = bands else { return };
-        self.reserve(&bands, times);
-        for (band, top) in bands.into_iter().zip(top.chunks_mut(band_len)) {
-            self.append(band, top);
-        }
-    }
-
-    fn reserve(&mut self, bands: &[Band], times: f64) {
+    /// Takes bands, and makes room for those to come.
+    pub fn extend(&mut self, built: Built, band_len: usize) {
+        let Built { bands, top, times_more } = built;
         let count = |of: fn(&Band) -> usize| bands.iter().map(of).sum::<usize>();
-        let room = |now: usize, more: usize| (((now + more) as f64 * (1.0 + times)) as usize).max(now + more) - now;
-        let (nodes, records) = (count(|band| band.nodes.len()), count(|band| band.records.len()));
-        let (sets, words) = (count(|band| band.sets.len()), count(|band| band.leaves.room()));
-        if self.nodes.capacity() - self.nodes.len() < nodes {
-            self.nodes.reserve_exact(room(self.nodes.len(), nodes));
-        }
-        if self.records.capacity() - self.records.len() < records {
-            self.records.reserve_exact(room(self.records.len(), records));
-        }
-        if self.sets.capacity() - self.sets.len() < sets {
-            self.sets.reserve_exact(room(self.sets.len(), sets));
-        }
+        make_room(&mut self.nodes, count(|band| band.nodes.len()), times_more);
+        make_room(&mut self.records, count(|band| band.records.len()), times_more);
+        make_room(&mut self.sets, count(|band| band.sets.len()), times_more);
+        let (kept, words) = (self.leaves.room(), count(|band| band.leaves.room()));
         if self.leaves.free() < words {
-            let kept = self.leaves.room();
-            let mut leaves = Leaves::for_words(kept + room(kept, words));
+            let mut leaves = Leaves::for_words(room(kept + words, times_more));
             leaves.append(&self.leaves);
             self.leaves = leaves;
+        }
+        for (band, top) in bands.into_iter().zip(top.chunks_mut(band_len)) {
+            self.append(band, top);
         }
     }
 

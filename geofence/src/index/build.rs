@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use rstar::{AABB, RTree};
 
 use crate::bounds::Bounds;
-use crate::index::band::{Band, Joined};
+use crate::index::band::{Band, Built, Joined};
 use crate::index::cell::{CellState, CellWord};
 use crate::index::contents::{CIRCLE, Contents, Part, RingHere, Shapes};
 use crate::index::encode::{cut_edges, push_groups};
@@ -38,6 +38,8 @@ const CELLS_PER_EDGE: usize = 32;
 const BANDS_PER_THREAD: usize = 8;
 /// What the bands to come are given room for, beside what they would take if they were as those so far.
 const ROOM: f64 = 1.1;
+/// So many times fuller than those so far the bands to come are taken to be, at most.
+const UNEVEN_MAX: f64 = 4.0;
 /// So many zones in a cell's inside set cost as much as the cell.
 const SET_ZONES_PER_CELL: usize = 16;
 
@@ -69,20 +71,28 @@ pub(crate) fn build(zones: &[Zone]) -> Index {
     let edges = edges_by_band(zones, &pieces, &grid);
     let mut joined = Joined::new(IndexStats { zones: zones.len(), vertices, ..IndexStats::default() });
     let at_once = BANDS_PER_THREAD * rayon::current_num_threads();
-    let (mut number, mut done) = (0, 0);
-    let mut before: Option<(Vec<Band>, &mut [CellWord], f64)> = None;
+    let mut number = 0;
+    let mut before = Built { bands: Vec::new(), top: &mut [], times_more: 0.0 };
     for some in top.chunks_mut(grid.band_len() * at_once) {
         let build = || {
             let bands = some.par_chunks_mut(grid.band_len()).enumerate();
             bands.map(|(at, top)| Builder::band(&grid, zones, &pieces, &tree, number + at, top)).collect()
         };
-        let (bands, ()): (Vec<Band>, ()) = rayon::join(build, || joined.extend(before.take(), grid.band_len()));
-        done += edges[number..number + bands.len()].iter().sum::<usize>();
+        let (bands, ()): (Vec<Band>, ()) = rayon::join(build, || joined.extend(before, grid.band_len()));
         number += bands.len();
-        before = Some((bands, some, ROOM * (vertices.saturating_sub(done) as f64 / done.max(1) as f64)));
+        before = Built { bands, top: some, times_more: times_more(&edges, number) };
     }
     joined.extend(before, grid.band_len());
     joined.index(grid, top)
+}
+
+/// How many times as much as the first `done` bands took the others will take, going by their edges; but by no more than a
+/// few times what their number says, as a zone's edges are not where its middle is.
+fn times_more(edges: &[usize], done: usize) -> f64 {
+    let (before, after) = edges.split_at(done);
+    let ratio = |after: usize, before: usize| after as f64 / before.max(1) as f64;
+    let by_edges = ratio(after.iter().sum(), before.iter().sum());
+    ROOM * by_edges.min(UNEVEN_MAX * ratio(after.len(), before.len()))
 }
 
 /// How many edges there are in each band of the grid: pieces are taken to lie where their middle is.
@@ -339,5 +349,22 @@ impl<'a> Builder<'a> {
         let at = self.built.push_leaf(&words);
         self.words = words;
         CellWord::new(CellWord::TAG_BORDER, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_is_to_come_and_not_for_the_middle_of_one_great_zone() {
+        for (edges, done, times) in [
+            (&[10, 10, 10, 10][..], 2, ROOM),
+            (&[10, 30], 1, 3.0 * ROOM),
+            (&[0, 0, 1_000_000, 0], 2, UNEVEN_MAX * ROOM),
+            (&[5, 5], 2, 0.0),
+        ] {
+            assert_eq!(times_more(edges, done), times, "{edges:?}");
+        }
     }
 }

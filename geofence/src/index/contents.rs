@@ -76,12 +76,13 @@ impl Walk {
     /// tells it for the first part of all.
     fn winding(&mut self, ring: usize, shape: &Ring, part: &Part, edges: &[u32], first: impl Fn() -> i32) -> i32 {
         let corner = part.bounds.corner();
-        let winding = match (part.number % FAN, part.number / FAN) {
+        let (column, row) = (part.number % FAN, part.number / FAN);
+        let winding = match (column, row) {
             (0, 0) => first(),
             (0, _) => self.above[ring],
             _ => self.before[ring] + shape.level_turns(edges, self.before_corner, corner),
         };
-        if part.number % FAN == 0 {
+        if column == 0 {
             self.above[ring] = winding + shape.upright_turns(edges, corner, part.corner_above);
         }
         self.before[ring] = winding;

@@ -1,6 +1,6 @@
 //! What `[operator.enrich]` means once checked.
 
-use super::VehicleTable;
+use super::{Cell, VehicleTable};
 use std::sync::Arc;
 
 /// A column worked out from the vehicle's frame before. Null for its first frame and for late ones.
@@ -31,4 +31,5 @@ impl Added {
 pub struct EnrichConfig {
     pub table: Option<Arc<VehicleTable>>,
     pub add: Vec<Added>,
+    pub cells: Vec<Cell>,
 }

@@ -1,17 +1,24 @@
-//! `enrich`: adds columns to frames: from a table by vehicle, and from the frame before.
+//! `enrich`: adds columns to frames: from a table by vehicle, from the frame before, and the cells that they lie in.
 
+mod cells;
 mod config;
+mod conform;
+mod csv;
+mod parquet;
 mod table;
 
+pub use cells::Cell;
 pub use config::{Added, EnrichConfig};
-pub use table::{TableError, VehicleTable};
+pub use table::{TableError, TableFormat, TablePlace, VehicleTable};
 
 use crate::fix::{Fix, Newest};
+use crate::wording;
 use arrow::array::{Array, ArrayRef, DictionaryArray, Float64Array, UInt32Array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
+use rhumb_engine::reference::{Change, Content, Reference};
 use rhumb_engine::sphere::bearing_deg;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::SECOND_US;
@@ -25,11 +32,22 @@ const BEARING_MIN_M: f64 = 1.0;
 pub struct EnrichPlan {
     name: String,
     config: EnrichConfig,
+    reference: Option<Arc<dyn Reference>>,
+}
+
+/// A version of the table, as `Change` has it. Its columns are those of the plan.
+pub fn version(table: Arc<VehicleTable>) -> Content {
+    table
 }
 
 impl EnrichPlan {
     pub fn new(name: impl Into<String>, config: EnrichConfig) -> EnrichPlan {
-        EnrichPlan { name: name.into(), config }
+        EnrichPlan { name: name.into(), config, reference: None }
+    }
+
+    /// Its table may change while it runs.
+    pub fn with_reference(self, reference: Arc<dyn Reference>) -> EnrichPlan {
+        EnrichPlan { reference: Some(reference), ..self }
     }
 }
 
@@ -40,11 +58,17 @@ impl OperatorPlan for EnrichPlan {
 
     fn columns(&self) -> Vec<FieldRef> {
         let of_table = self.config.table.iter().flat_map(|t| t.columns()).map(|(field, _)| picked(field));
-        of_table.chain(self.config.add.iter().map(|added| added.field())).collect()
+        let added = self.config.add.iter().map(|added| added.field());
+        of_table.chain(added).chain(self.config.cells.iter().map(|cell| cell.field())).collect()
+    }
+
+    fn reference(&self) -> Option<Arc<dyn Reference>> {
+        self.reference.clone()
     }
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
         Box::new(Enrich {
+            name: self.name.clone(),
             config: self.config.clone(),
             vehicles: context.vehicles.clone(),
             rows: Vec::new(),
@@ -59,6 +83,30 @@ impl Added {
     }
 }
 
+/// How two versions of the table differ, in a few words.
+///
+/// # Panics
+/// If one of them is none.
+pub fn difference(before: &Content, after: &Content) -> String {
+    let table = |content: &Content| -> Arc<VehicleTable> {
+        content.clone().downcast().expect("versions of a table are tables")
+    };
+    let [before, after] = [before, after].map(table);
+    let rows = |table: &VehicleTable| {
+        let columns: Vec<ArrayRef> = table.columns().iter().map(|(_, values)| values.clone()).collect();
+        move |row: u32| columns.iter().map(|values| values.slice(row as usize, 1)).collect::<Vec<_>>()
+    };
+    let (row_before, row_after) = (rows(&before), rows(&after));
+    let is_changed = |vehicle: &&str| {
+        let (was, is) = (before.row(vehicle), after.row(vehicle));
+        was.zip(is).is_some_and(|(was, is)| row_before(was) != row_after(is))
+    };
+    let changed = before.vehicles().filter(is_changed).count();
+    let stay = before.vehicles().filter(|vehicle| after.row(vehicle).is_some()).count();
+    let [were, are] = [&before, &after].map(|table| table.vehicles().count());
+    wording::difference("vehicle", are - stay, were - stay, changed)
+}
+
 /// Row of a vehicle in the table, looked up once.
 #[derive(Debug, Clone, Copy)]
 enum TableRow {
@@ -68,6 +116,7 @@ enum TableRow {
 
 /// The machine of one shard.
 struct Enrich {
+    name: String,
     config: EnrichConfig,
     vehicles: Arc<Vehicles>,
     /// By slot; empty without a table.
@@ -85,7 +134,18 @@ impl Operator for Enrich {
             let steps = self.steps(&frames);
             frames.extra.extend(self.config.add.iter().map(|added| (added.field(), steps.column(*added))));
         }
+        let cells: Vec<_> = self.config.cells.iter().map(|cell| (cell.field(), cell.column(&frames))).collect();
+        frames.extra.extend(cells);
         frames
+    }
+
+    fn change(&mut self, change: &Change, _: &mut Effects) {
+        if *change.operator == *self.name
+            && let Ok(table) = change.content.clone().downcast::<VehicleTable>()
+        {
+            self.config.table = Some(table);
+            self.rows.clear();
+        }
     }
 
     fn snapshot(&self, state: &mut StateWriter) {

@@ -16,6 +16,8 @@ pub struct GeofenceConfig {
     pub path_keep: usize,
     /// The column that holds a vehicle's group.
     pub group_column: Option<String>,
+    /// Adds the nearest zone of each frame, up to so far away.
+    pub nearest_within_m: Option<f64>,
     /// Makes alert ids of this pipeline differ from those of another: its name.
     pub pipeline: String,
 }
@@ -29,6 +31,7 @@ impl GeofenceConfig {
             alerts: vec![AlertKind::Enter, AlertKind::Exit],
             path_keep: 16,
             group_column: None,
+            nearest_within_m: None,
             pipeline: pipeline.into(),
         }
     }

@@ -4,8 +4,7 @@
 use super::machine::{Machine, Told};
 use super::path::Sample;
 use super::state::State;
-use super::track::{Moment, Tracks, Wake, fix_of};
-use crate::fix::Fix;
+use super::track::{Moment, Tracks, Wake};
 
 /// The path does not reach back so far.
 #[derive(Debug)]
@@ -38,10 +37,10 @@ impl Tracks {
         };
         let from = at.checked_sub(1).map(|at| path[at]);
         let (mut was, mut is) = (Vec::new(), Vec::new());
-        let end = last_two(&path);
         let mut old = before.clone();
         run(machine, &mut old, from, &path[at..], &mut was, |_, _| {});
-        machine.settle(&mut old, clock, end, &mut was);
+        machine.settle(&mut old, clock, &mut was);
+        machine.place_dwells(&mut was, &path);
 
         let mut new_path = path;
         new_path.insert(at, *late);
@@ -49,7 +48,8 @@ impl Tracks {
         let mut undo = Vec::new();
         let note = |n: usize, before| undo.push((number.wrapping_add(n as u32), before));
         run(machine, &mut new, from, &new_path[at..], &mut is, note);
-        machine.settle(&mut new, clock, last_two(&new_path), &mut is);
+        machine.settle(&mut new, clock, &mut is);
+        machine.place_dwells(&mut is, &new_path);
 
         track.state = new;
         track.head.number = track.head.number.wrapping_add(1);
@@ -64,6 +64,8 @@ impl Tracks {
             hold(machine, newest, &mut holding);
             track.wake = Wake(machine.wake(&track.state, &holding, newest.fix.time));
         }
+        // A filter may have dropped the frame that it is late for: then it is the newest here.
+        track.zones = self.sets.code(&holding);
         self.start_timers(machine, slot, lane);
         Ok(difference(was, is))
     }
@@ -84,9 +86,11 @@ impl Tracks {
         let (mut was, mut is) = (Vec::new(), Vec::new());
         let mut old = before.clone();
         run(machine, &mut old, kept.last().copied(), wrong, &mut was, |_, _| {});
-        machine.settle(&mut old, clock, last_two(&path), &mut was);
+        machine.settle(&mut old, clock, &mut was);
+        machine.place_dwells(&mut was, &path);
         let mut new = before;
-        machine.settle(&mut new, clock, last_two(kept), &mut is);
+        machine.settle(&mut new, clock, &mut is);
+        machine.place_dwells(&mut is, kept);
 
         track.state = new;
         track.head.number = first.wrapping_sub(1);
@@ -104,11 +108,6 @@ impl Tracks {
         self.start_timers(machine, slot, lane);
         difference(was, is)
     }
-}
-
-/// The last two fixes of a path, the newest last.
-fn last_two(path: &[Sample]) -> [Option<Fix>; 2] {
-    [path.len().checked_sub(2).map(|at| path[at].fix), fix_of(path.last())]
 }
 
 /// Runs the rules along a path. `note` gets what was remembered before each fix that changed it, with its place.
@@ -143,7 +142,7 @@ pub fn hold(machine: &Machine, sample: &Sample, holding: &mut Vec<u32>) {
 
 /// What is told anew takes the place of what was told of the same kind at the same zone, first for first.
 fn difference(mut was: Vec<Told>, mut is: Vec<Told>) -> Difference {
-    is.retain(|new| match was.iter().position(|old| old.is_same(new)) {
+    is.retain(|new| match was.iter().position(|old| old == new) {
         Some(same) => {
             was.remove(same);
             false

@@ -1,5 +1,6 @@
 //! The rules: what a vehicle's next frame means at its zones. A pure function of what is remembered and of the frame.
 
+use super::dwell::dwell;
 use super::path::Sample;
 use super::rules::{RulesByZone, ZoneRules};
 use super::state::{Entering, Leaving, Speeding, State, Visit};
@@ -26,20 +27,16 @@ pub struct Told {
     pub left: Option<Fix>,
     /// It was told before, and is not true.
     pub retracts: bool,
+    /// It was told before, of another place.
+    pub moves: bool,
+    /// Time of the frame that shows it, where that is not the newest.
+    pub shown: Option<i64>,
 }
 
 impl Told {
-    fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
-        Told { kind, zone, at, since, reason: AlertReason::Moved, left: None, retracts: false }
-    }
-
-    /// Whether both say the same. Where a `dwell` is told follows from which fixes had come by then, and does not count.
-    pub fn is_same(&self, other: &Told) -> bool {
-        let place = |told: &Told| (told.kind != AlertKind::Dwell).then_some(told.at.place());
-        (self.kind, self.zone, self.at.time, self.since, self.reason)
-            == (other.kind, other.zone, other.at.time, other.since, other.reason)
-            && place(self) == place(other)
-            && self.left == other.left
+    pub fn new(kind: AlertKind, zone: u32, at: Fix, since: i64) -> Told {
+        let reason = AlertReason::Moved;
+        Told { kind, zone, at, since, reason, left: None, retracts: false, moves: false, shown: None }
     }
 }
 
@@ -49,8 +46,6 @@ pub struct Machine<'a> {
     pub zones: &'a Zones,
     /// By zone.
     pub rules: &'a RulesByZone,
-    /// The different `accuracy_max_m` of all zones, ascending, without infinity.
-    pub accuracies_m: &'a [f32],
     /// Whether passing through is looked for.
     pub crosses: bool,
     pub vehicle: &'a str,
@@ -59,7 +54,7 @@ pub struct Machine<'a> {
 
 /// The way from the fix before.
 #[derive(Clone, Copy)]
-struct Way {
+pub(super) struct Way {
     from: Option<Fix>,
     to: Fix,
     /// Its ends, if it is known which way the vehicle went.
@@ -67,7 +62,7 @@ struct Way {
 }
 
 impl Way {
-    fn new(from: Option<Fix>, to: Fix) -> Way {
+    pub fn new(from: Option<Fix>, to: Fix) -> Way {
         let near = from.filter(|from| to.time - from.time <= SEGMENT_MAX_US);
         Way { from, to, ends: near.and_then(|from| from.position().zip(to.position())) }
     }
@@ -115,12 +110,16 @@ impl Machine<'_> {
         state.tidy();
         let rank =
             |told: &Told| [AlertKind::Dwell, AlertKind::Exit, AlertKind::Cross].iter().position(|k| *k == told.kind);
+        // Of a `dwell` the time alone says when it is told.
+        for told in told[first..].iter_mut().filter(|told| told.kind != AlertKind::Dwell) {
+            told.shown = Some(to.fix.time);
+        }
         if told.len() > first + 1 {
             told[first..].sort_by_key(|told| (told.at.time, rank(told).unwrap_or(3)));
         }
     }
 
-    fn rules(&self, zone: u32) -> &ZoneRules {
+    pub(super) fn rules(&self, zone: u32) -> &ZoneRules {
         &self.rules[zone as usize]
     }
 
@@ -130,7 +129,7 @@ impl Machine<'_> {
         rules.apply_to(self.vehicle, self.group) && (rules.schedule.is_always() || rules.schedule.at(time).open)
     }
 
-    fn trusts(&self, rules: &ZoneRules, sample: &Sample) -> bool {
+    pub(super) fn trusts(&self, rules: &ZoneRules, sample: &Sample) -> bool {
         is_trusted(rules, sample.marks.accuracy_m)
     }
 
@@ -159,7 +158,9 @@ impl Machine<'_> {
             match left {
                 Some((at, reason)) => {
                     self.forget_leaving(state, visit.zone);
-                    self.end_dwell(&visit, at.time, way.from.unwrap_or(to.fix), told);
+                    // A visit that a change of zones began may be younger than the fix that shows its end.
+                    let at = Fix { time: at.time.max(visit.since), ..at };
+                    self.end_dwell(&visit, at.time, told);
                     told.push(Told { reason, ..Told::new(AlertKind::Exit, visit.zone, at, visit.since) });
                 }
                 None => {
@@ -167,7 +168,7 @@ impl Machine<'_> {
                     let due = self.due(&visit).filter(|_| visit.dwelled);
                     if let Some(due) = due.filter(|due| state.leaving(visit.zone).is_some_and(|l| l.at.time < *due)) {
                         visit.dwelled = false;
-                        told.push(self.dwell(&visit, due, to.fix, true));
+                        told.push(Told { retracts: true, ..dwell(&visit, due) });
                     }
                     state.visits.push(visit);
                 }
@@ -272,7 +273,7 @@ impl Machine<'_> {
     }
 
     /// Where and when a vehicle came in to a zone that is in force since `opened`.
-    fn came_in(&self, zone: u32, way: &Way, opened: i64) -> (Fix, AlertReason) {
+    pub(super) fn came_in(&self, zone: u32, way: &Way, opened: i64) -> (Fix, AlertReason) {
         let is_new = way.from.is_some_and(|from| from.time < opened);
         let was_inside =
             || way.from.and_then(|from| from.position()).is_some_and(|from| self.zones.contains(zone, from));
@@ -354,7 +355,8 @@ impl Machine<'_> {
     /// Remembers the fix before where the newest is not trusted by all.
     fn anchor(&self, state: &mut State, from: Option<&Sample>, to: &Sample) {
         // How many limits it is over; an accuracy that is not known is over none.
-        let rank = |sample: &Sample| self.accuracies_m.partition_point(|limit| *limit < sample.marks.accuracy_m);
+        let limits_m = self.rules.accuracies_m();
+        let rank = |sample: &Sample| limits_m.partition_point(|limit| *limit < sample.marks.accuracy_m);
         let rank_of_newest = rank(to);
         if rank_of_newest == 0 {
             if let Some(open) = &mut state.open {
@@ -370,45 +372,9 @@ impl Machine<'_> {
         }
     }
 
-    /// When a visit becomes a `dwell`.
-    pub fn due(&self, visit: &Visit) -> Option<i64> {
-        self.rules(visit.zone).dwell_us.map(|dwell| visit.since.saturating_add(dwell))
-    }
-
-    fn dwell(&self, visit: &Visit, due: i64, place: Fix, retracts: bool) -> Told {
-        Told { retracts, ..Told::new(AlertKind::Dwell, visit.zone, Fix { time: due, ..place }, visit.since) }
-    }
-
-    /// A visit ended: it was a `dwell`, or it was not.
-    fn end_dwell(&self, visit: &Visit, ended: i64, place: Fix, told: &mut Vec<Told>) {
-        if let Some(due) = self.due(visit)
-            && (due <= ended) != visit.dwelled
-        {
-            told.push(self.dwell(visit, due, place, visit.dwelled));
-        }
-    }
-
-    /// The vehicle's lane came to `clock`: tells the dwells that became due. `places` are its last fixes, newest last.
-    pub fn settle(&self, state: &mut State, clock: i64, places: [Option<Fix>; 2], told: &mut Vec<Told>) {
-        if !self.rules.dwells() {
-            return;
-        }
-        for at in 0..state.visits.len() {
-            let visit = state.visits[at];
-            let due = self.due(&visit).filter(|due| !visit.dwelled && *due <= clock);
-            let Some(due) = due.filter(|due| state.leaving(visit.zone).is_none_or(|l| l.at.time >= *due)) else {
-                continue;
-            };
-            let [before, newest] = places;
-            let place = newest.filter(|newest| newest.time <= due).or(before).or(newest);
-            state.visits[at].dwelled = true;
-            told.push(self.dwell(&visit, due, place.unwrap_or(Fix::NONE), false));
-        }
-    }
-
     /// From when on a frame in the same zones means something all the same.
     pub fn wake(&self, state: &State, holding: &[u32], time: i64) -> i64 {
-        if !self.rules.watches() && self.accuracies_m.is_empty() {
+        if !self.rules.watches() && self.rules.accuracies_m().is_empty() {
             return if state.open.is_some() { i64::MIN } else { i64::MAX };
         }
         if state.open.is_some() || state.visits.iter().any(|v| self.rules(v.zone).speed_limit_mps.is_some()) {
@@ -416,6 +382,10 @@ impl Machine<'_> {
         }
         // A vehicle's first fix may be in a zone that does not trust it: the next one, in the same zones, enters it.
         if holding.iter().any(|zone| state.visit(*zone).is_none() && self.is_in_force(*zone, time)) {
+            return i64::MIN;
+        }
+        // Told by the clock ahead of the vehicle's frames: each of these may show it elsewhere before.
+        if state.visits.iter().any(|visit| visit.dwelled && self.due(visit).is_some_and(|due| due > time)) {
             return i64::MIN;
         }
         let dues = state.visits.iter().filter(|visit| !visit.dwelled).filter_map(|visit| self.due(visit));
@@ -431,7 +401,7 @@ pub fn is_trusted(rules: &ZoneRules, accuracy_m: f32) -> bool {
 }
 
 /// What the device says, else the great-circle speed from the fix before.
-fn speed_mps(from: Option<&Sample>, to: &Sample) -> Option<f32> {
+pub(super) fn speed_mps(from: Option<&Sample>, to: &Sample) -> Option<f32> {
     if !to.marks.speed_mps.is_nan() {
         return Some(to.marks.speed_mps);
     }

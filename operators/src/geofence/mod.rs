@@ -5,10 +5,13 @@
 //! can be put into the path and the stretch behind it run again (`late`).
 
 mod ahead;
+mod change;
 mod config;
+mod dwell;
 mod groups;
 mod late;
 mod machine;
+mod nearest;
 mod path;
 pub mod rules;
 pub mod schedule;
@@ -19,8 +22,10 @@ mod track;
 mod undo;
 pub mod why;
 
+pub use change::difference;
 pub use config::GeofenceConfig;
 pub use glob;
+pub use nearest::nearest_columns;
 pub use rules::{RulesByZone, ZoneRules};
 
 use crate::fix::Fix;
@@ -37,10 +42,11 @@ use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::{FrameBatch, ZoneLists, zone_ids_column};
 use rhumb_engine::lane::{Lane, hash_of};
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
+use rhumb_engine::reference::{Change, Content, Reference};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::{DAY_US, EventTime};
 use rhumb_engine::vehicle::{Slot, Vehicles};
-use rhumb_geofence::Zones;
+use rhumb_geofence::{Nearest, Zones};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tell::{Shown, Teller};
@@ -50,14 +56,14 @@ use track::{Moment, Tracks};
 pub struct GeofencePlan {
     name: String,
     shared: Arc<Shared>,
+    reference: Option<Arc<dyn Reference>>,
 }
 
-/// What all shards share.
-struct Shared {
+/// What all shards share of one version of the zones.
+pub(crate) struct Shared {
     name: String,
     zones: Arc<Zones>,
     rules: RulesByZone,
-    accuracies_m: Vec<f32>,
     told: Arc<AlertZones>,
     /// By kind.
     tells: [bool; AlertKind::ALL.len()],
@@ -65,11 +71,38 @@ struct Shared {
     marked: bool,
     path_keep: usize,
     group_column: Option<String>,
+    nearest: Option<Nearest>,
+}
+
+/// A version of the zones of the operator of this name, as `Change` has it.
+pub fn version(name: &str, config: GeofenceConfig, version: u32) -> Content {
+    Arc::new(Shared::new(name.to_owned(), config, version))
 }
 
 impl GeofencePlan {
     pub fn new(name: impl Into<String>, config: GeofenceConfig) -> GeofencePlan {
         let name = name.into();
+        GeofencePlan { shared: Arc::new(Shared::new(name.clone(), config, 1)), name, reference: None }
+    }
+
+    /// Its zones may change while it runs.
+    pub fn with_reference(self, reference: Arc<dyn Reference>) -> GeofencePlan {
+        GeofencePlan { reference: Some(reference), ..self }
+    }
+}
+
+impl Shared {
+    /// Of the content of a `Change`, if it is one of zones.
+    pub fn of(content: &Content) -> Option<Arc<Shared>> {
+        content.clone().downcast().ok()
+    }
+
+    /// By ordinal.
+    pub fn zone_ids(&self) -> impl Iterator<Item = &str> {
+        self.told.ids.iter().flatten()
+    }
+
+    fn new(name: String, config: GeofenceConfig, version: u32) -> Shared {
         assert_eq!(config.rules.len(), config.zones.len(), "one for each zone");
         let ids = || config.zones.iter().map(|zone| &zone.id);
         let attributes = config.zones.iter().map(|zone| serde_json::Value::from(zone.attributes.clone()).to_string());
@@ -78,27 +111,24 @@ impl GeofencePlan {
             hashes: ids().map(hash).collect(),
             ids: Arc::new(StringArray::from_iter_values(ids())),
             attributes: Arc::new(StringArray::from_iter_values(attributes)),
-            version: 1,
+            version: i64::from(version),
         };
-        let mut accuracies_m: Vec<f32> =
-            config.rules.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
-        accuracies_m.sort_unstable_by(f32::total_cmp);
-        accuracies_m.dedup();
         let mut tells = [false; AlertKind::ALL.len()];
         config.alerts.iter().for_each(|kind| tells[*kind as usize] = true);
-        let marked = !accuracies_m.is_empty() || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
-        let shared = Shared {
-            name: name.clone(),
+        let by_accuracy = !config.rules.accuracies_m().is_empty();
+        let marked = by_accuracy || config.rules.iter().any(|rules| rules.speed_limit_mps.is_some());
+        let nearest = config.nearest_within_m.map(|within_m| Nearest::new(&config.zones, within_m));
+        Shared {
+            name,
             zones: config.zones,
             rules: config.rules,
-            accuracies_m,
             told: Arc::new(told),
             tells,
             marked,
             path_keep: config.path_keep,
             group_column: config.group_column,
-        };
-        GeofencePlan { name, shared: Arc::new(shared) }
+            nearest,
+        }
     }
 }
 
@@ -108,7 +138,12 @@ impl OperatorPlan for GeofencePlan {
     }
 
     fn columns(&self) -> Vec<FieldRef> {
-        vec![zone_ids_column()]
+        let nearest = self.shared.nearest.iter().flat_map(|_| nearest_columns());
+        std::iter::once(zone_ids_column()).chain(nearest).collect()
+    }
+
+    fn reference(&self) -> Option<Arc<dyn Reference>> {
+        self.reference.clone()
     }
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator> {
@@ -145,7 +180,6 @@ impl Shared {
         Machine {
             zones: &self.zones,
             rules: &self.rules,
-            accuracies_m: &self.accuracies_m,
             crosses: self.tells[AlertKind::Cross as usize],
             vehicle,
             group,
@@ -214,6 +248,9 @@ impl Operator for Geofence {
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
         }
+        if let Some(nearest) = &shared.nearest {
+            nearest::add(nearest, &shared.zones, &found, &shared.told.ids, &mut frames);
+        }
         frames.zones = Some(ZoneLists {
             offsets: OffsetBuffer::new(ScalarBuffer::from(found.offsets)),
             zones: found.zones.into(),
@@ -239,6 +276,14 @@ impl Operator for Geofence {
         }
         if !alerts.is_empty() {
             effects.alerts.push(Arc::new(alerts));
+        }
+    }
+
+    fn change(&mut self, change: &Change, effects: &mut Effects) {
+        if *change.operator == *self.shared.name
+            && let Some(new) = Shared::of(&change.content)
+        {
+            self.take_version(new, effects);
         }
     }
 
@@ -292,13 +337,11 @@ impl Geofence {
         alerts: &mut AlertBatch,
     ) {
         let slot = moment.slot;
-        let from = self.tracks.newest(slot);
-        self.tracks.push(slot, to);
         let vehicle = self.vehicles.get(slot);
         let group = self.groups.name(slot);
         let machine = shared.machine(&vehicle.id, group.as_deref());
         self.told.clear();
-        self.tracks.step(&machine, moment, from.as_ref(), to, holding, &mut self.told);
+        self.tracks.step(&machine, moment, to, holding, &mut self.told);
         let shown = Shown { vehicle, slot, frame_time: to.fix.time, received_at, late: false };
         tell(shared, &mut self.tracks, &self.told, shown, alerts);
     }
@@ -349,8 +392,8 @@ fn tell(shared: &Shared, tracks: &mut Tracks, told: &[Told], shown: Shown, alert
         return;
     }
     let past = &mut tracks.of[shown.slot as usize].past;
-    if told.iter().any(|told| told.retracts) {
-        past.get_or_insert_default();
+    if told.iter().any(|told| told.retracts || told.moves) {
+        past.get_or_insert_default().corrections.forget_before(shown.frame_time - FORGET_US);
     }
     let mut teller = Teller { told: &shared.told, tells: shared.tells, alerts };
     teller.tell(told, shown, past.as_mut().map(|past| &mut past.corrections));
@@ -380,10 +423,11 @@ impl<'a> Marked<'a> {
         fn of(column: &Option<Float32Array>, on: bool) -> Option<&Float32Array> {
             column.as_ref().filter(|_| on)
         }
+        let accuracies_m = shared.rules.accuracies_m();
         Marked {
-            accuracy_m: of(&frames.accuracy_m, !shared.accuracies_m.is_empty()),
+            accuracy_m: of(&frames.accuracy_m, !accuracies_m.is_empty()),
             speed_mps: of(&frames.speed_mps, shared.marked),
-            trusted_m: shared.accuracies_m.first().copied().unwrap_or(f32::INFINITY),
+            trusted_m: accuracies_m.first().copied().unwrap_or(f32::INFINITY),
         }
     }
 

@@ -98,6 +98,13 @@ impl Paths {
         Paths { keep, steps: Vec::new(), marks: marked.then(Vec::new), wide: HashMap::new() }
     }
 
+    /// From here on, what frames say beside time and place matters, or no longer does.
+    pub fn mark(&mut self, marked: bool) {
+        if marked && self.marks.is_none() {
+            self.marks = Some(vec![Marks::NONE; self.steps.len()]);
+        }
+    }
+
     pub fn keep(&self) -> usize {
         self.keep
     }

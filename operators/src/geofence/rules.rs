@@ -3,6 +3,7 @@
 use super::schedule::{self, Schedule};
 use glob::Pattern;
 use jiff::tz::TimeZone;
+use rhumb_engine::time::duration;
 use rhumb_geofence::Zone;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl ZoneRules {
         read.number("confirm_frames", 1.0..=CONFIRM_FRAMES_MAX, |n| rules.confirm_frames = n as u32);
         read.number("accuracy_max_m", f64::MIN_POSITIVE..=1e9, |m| rules.accuracy_max_m = m as f32);
         read.text("confirm_for", DURATION, duration, |us| rules.confirm_us = us);
+        read.confirm(&mut rules);
         read.text("dwell", DURATION, |text| duration(text).filter(|us| *us > 0), |us| rules.dwell_us = Some(us));
         read.text("speed_limit", SPEED, speed, |mps| rules.speed_limit_mps = Some(mps));
         read.text("speed_limit_for", DURATION, duration, |us| rules.speed_limit_us = us);
@@ -94,6 +96,8 @@ pub struct RulesByZone {
     dwells: bool,
     /// Some zone looks at frames whose zones are those of the frame before: at the time or at the speed.
     watches: bool,
+    /// The different `accuracy_max_m`, ascending, without infinity.
+    accuracies_m: Arc<[f32]>,
 }
 
 impl RulesByZone {
@@ -111,6 +115,10 @@ impl RulesByZone {
 
     pub fn watches(&self) -> bool {
         self.watches
+    }
+
+    pub fn accuracies_m(&self) -> &[f32] {
+        &self.accuracies_m
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &ZoneRules> {
@@ -140,7 +148,12 @@ impl FromIterator<ZoneRules> for RulesByZone {
         let of = rules.into_iter().map(place).collect();
         let dwells = different.iter().any(|rules| rules.dwell_us.is_some());
         let watches = |rules: &ZoneRules| rules.speed_limit_mps.is_some() || !rules.schedule.is_always();
-        RulesByZone { of, dwells, watches: dwells || different.iter().any(watches), different: different.into() }
+        let watches = dwells || different.iter().any(watches);
+        let mut accuracies_m: Vec<f32> =
+            different.iter().map(|rules| rules.accuracy_max_m).filter(|m| m.is_finite()).collect();
+        accuracies_m.sort_unstable_by(f32::total_cmp);
+        accuracies_m.dedup();
+        RulesByZone { of, dwells, watches, accuracies_m: accuracies_m.into(), different: different.into() }
     }
 }
 
@@ -152,6 +165,23 @@ impl std::ops::Index<usize> for RulesByZone {
         &self.different[self.of[zone] as usize]
     }
 }
+
+/// Properties of a zone that set something, as `of_zone` reads them; all others are the zone's own.
+pub const SETTINGS: [&str; 13] = [
+    "accuracy_max_m",
+    "confirm_for",
+    "confirm_frames",
+    "dwell",
+    "exit_buffer_m",
+    "groups",
+    "schedule",
+    "speed_limit",
+    "speed_limit_for",
+    "time_zone",
+    "valid_from",
+    "valid_until",
+    "vehicles",
+];
 
 /// Farther than this the distance to a border is not measured well.
 pub const EXIT_BUFFER_MAX_M: f64 = 10_000.0;
@@ -204,6 +234,23 @@ impl Properties<'_> {
         }
     }
 
+    /// `confirm` says `confirm_frames` or `confirm_for`, as its type has it.
+    fn confirm(&mut self, rules: &mut ZoneRules) {
+        let meant = match self.given("confirm") {
+            None => return,
+            Some(Value::Number(_)) => "confirm_frames",
+            Some(_) => "confirm_for",
+        };
+        if self.given(meant).is_some() {
+            self.wrong.push(format!("confirm and {meant} say the same thing: leave one of them out"));
+        } else if meant == "confirm_frames" {
+            self.number("confirm", 1.0..=CONFIRM_FRAMES_MAX, |n| rules.confirm_frames = n as u32);
+        } else {
+            let expected = "a number of frames such as 2, or a duration such as \"30s\"";
+            self.text("confirm", expected, duration, |us| rules.confirm_us = us);
+        }
+    }
+
     fn patterns(&mut self, name: &str, mut take: impl FnMut(Vec<Pattern>)) {
         let Some(texts) = self.texts(name) else { return };
         match texts.and_then(|texts| texts.iter().map(|text| Pattern::new(text).ok()).collect()) {
@@ -219,20 +266,6 @@ impl Properties<'_> {
             None => self.refuse(name, "hours such as \"Mon-Fri 08:00-18:00, Sat 09:00-12:00\""),
         }
     }
-}
-
-/// Microseconds in `"500ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`.
-pub fn duration(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
-    let of = match &text[digits..] {
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => 86_400_000_000,
-        _ => return None,
-    };
-    text[..digits].parse::<i64>().ok()?.checked_mul(of)
 }
 
 /// Metres a second in `"50 km/h"`, `"30 mph"`, `"14 m/s"`, `"20 knots"`.
@@ -256,6 +289,45 @@ pub fn time_zone(name: &str) -> Option<TimeZone> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn confirm_is_of_frames_or_of_time() {
+        let check = |properties: &str| -> Result<(u32, i64), Vec<String>> {
+            let text = format!(
+                r#"{{"type":"Feature","id":"yard","properties":{properties},"geometry":{{"type":"Polygon",
+                "coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}}}}"#
+            );
+            let zones = rhumb_geofence::Zones::from_geojson(&text, &Default::default()).expect("a zone").0;
+            let rules = ZoneRules::plain().of_zone(zones.zone(0))?;
+            Ok((rules.confirm_frames, rules.confirm_us))
+        };
+        for (properties, means) in [
+            (r#"{"confirm": 2}"#, (2, 0)),
+            (r#"{"confirm": "10s"}"#, (1, 10_000_000)),
+            (r#"{"confirm": 3, "confirm_for": "1m"}"#, (3, 60_000_000)),
+            (r#"{"confirm": "1m", "confirm_frames": 3}"#, (3, 60_000_000)),
+            (r#"{"confirm": null}"#, (1, 0)),
+        ] {
+            assert_eq!(check(properties), Ok(means), "{properties}");
+        }
+        for (properties, wrong) in [
+            (r#"{"confirm": 0}"#, "confirm is 0: write a number from 1 to 1000"),
+            (
+                r#"{"confirm": "2"}"#,
+                "confirm is \"2\": write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
+            (
+                r#"{"confirm": true}"#,
+                "confirm is true: write a number of frames such as 2, or a duration such as \"30s\"",
+            ),
+            (
+                r#"{"confirm": 2, "confirm_frames": 2}"#,
+                "confirm and confirm_frames say the same thing: leave one of them out",
+            ),
+        ] {
+            assert_eq!(check(properties), Err(vec![wrong.to_owned()]), "{properties}");
+        }
+    }
 
     #[test]
     fn speeds_have_units() {

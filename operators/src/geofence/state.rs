@@ -96,6 +96,10 @@ impl State {
         self.open.as_ref()?.entering.iter().find(|entering| entering.zone == zone)
     }
 
+    pub fn speeding(&self, zone: u32) -> Option<&Speeding> {
+        self.open.as_ref()?.speeding.iter().find(|speeding| speeding.zone == zone)
+    }
+
     /// As if no `dwell` had been told: which were is decided by the path and the clock alone.
     pub fn without_dwells(mut self) -> State {
         self.visits.iter_mut().for_each(|visit| visit.dwelled = false);

@@ -56,6 +56,21 @@ impl Corrections {
         0
     }
 
+    /// Of a version of the zones with other ordinals; what is known of zones that are gone goes with them.
+    pub fn renumber(&mut self, next: impl Fn(u32) -> Option<u32>) {
+        self.known.retain_mut(|known| next(known.zone).map(|zone| known.zone = zone).is_some());
+    }
+
+    /// Alerts that stand and may be told again, with another id.
+    pub fn know(&mut self, told: Vec<Known>) {
+        for new in told {
+            let same = |known: &Known| (known.kind, known.zone, known.time) == (new.kind, new.zone, new.time);
+            if !self.known.iter().any(same) {
+                self.known.push(new);
+            }
+        }
+    }
+
     /// Forgets alerts of before `time`, which no late frame reaches.
     pub fn forget_before(&mut self, time: i64) {
         self.known.retain(|known| known.time >= time);
@@ -67,6 +82,9 @@ impl Corrections {
     }
 }
 
+/// Marks revisions that are versions of the zones: no vehicle is corrected so often.
+const BY_VERSION: u32 = 1 << 31;
+
 /// Alerts on their way out, of one batch.
 pub struct Teller<'a> {
     pub told: &'a AlertZones,
@@ -75,7 +93,7 @@ pub struct Teller<'a> {
     pub alerts: &'a mut AlertBatch,
 }
 
-/// The frame that shows what is told.
+/// The frame by which something is told: it shows it, or it shows that another one did.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
     pub vehicle: &'a Vehicle,
@@ -92,6 +110,11 @@ impl Teller<'_> {
         for told in all {
             match &mut corrections {
                 Some(corrections) if told.retracts => self.retract(told, shown, corrections),
+                Some(corrections) if told.moves => {
+                    let superseded = self.id(told, shown, corrections.taken_back(told));
+                    let revision = corrections.fresh(told);
+                    self.push(told, shown, revision, Some(superseded));
+                }
                 Some(corrections) => {
                     let revision = corrections.fresh(told);
                     self.push(told, shown, revision, None);
@@ -99,6 +122,11 @@ impl Teller<'_> {
                 None => self.push(told, shown, 0, None),
             }
         }
+    }
+
+    /// What a version of the zones means by itself. Told by two versions at one instant, it has two ids.
+    pub fn tell_change(&mut self, all: &[Told], shown: Shown, version: i64) {
+        all.iter().for_each(|told| self.push(told, shown, BY_VERSION | version as u32, None));
     }
 
     /// What a late frame corrects.
@@ -118,7 +146,7 @@ impl Teller<'_> {
         let revision = corrections.next();
         // Told again, it has another id than this.
         corrections.of(old).expect("it was taken back just now").revision = revision;
-        let retraction = Told { reason: AlertReason::Retracted, ..*old };
+        let retraction = Told { reason: AlertReason::Retracted, retracts: true, shown: None, ..*old };
         self.push(&retraction, shown, revision, Some(superseded));
     }
 
@@ -132,6 +160,7 @@ impl Teller<'_> {
             return;
         }
         let id = self.id(told, shown, revision);
+        // By when it began, and not by the id under which that stands: it is the same whatever of the visit is told again.
         let visit = match (told.kind, revision) {
             (AlertKind::Enter, 0) => id,
             _ => {
@@ -140,15 +169,17 @@ impl Teller<'_> {
             }
         };
         // A dwell is shown by the passing of time, whichever frame came first after it.
-        let by_time = told.kind == AlertKind::Dwell && !shown.late && !told.retracts;
-        let shown_at = |time| EventTime(if by_time { told.at.time } else { time });
+        let by_time = told.kind == AlertKind::Dwell && !told.retracts;
+        let frame_time = if by_time { told.at.time } else { told.shown.unwrap_or(shown.frame_time) };
+        // A frame has shown how it was, too, where that was told otherwise before.
+        let received_at = if by_time && supersedes.is_none() && !shown.late { told.at.time } else { shown.received_at };
         self.alerts.push(Alert {
             kind: told.kind,
             vehicle: shown.slot,
             zone: told.zone,
             event_time: EventTime(told.at.time),
-            frame_time: shown_at(shown.frame_time),
-            received_at: shown_at(shown.received_at),
+            frame_time: EventTime(frame_time),
+            received_at: EventTime(received_at),
             lat: told.at.lat,
             lon: told.at.lon,
             id,

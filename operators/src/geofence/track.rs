@@ -2,10 +2,11 @@
 
 use super::machine::{Machine, Told};
 use super::path::{Head, Paths, Sample};
-use super::state::State;
+use super::state::{State, Visit};
 use super::tell::Corrections;
 use super::undo::Undo;
 use crate::fix::Fix;
+use rhumb_engine::alert::AlertKind;
 use rhumb_engine::lane::Lane;
 use rhumb_engine::vehicle::Slot;
 use rhumb_geofence::prefetch_element;
@@ -179,26 +180,26 @@ impl Tracks {
         self.paths.push(slot, &mut self.of[slot as usize].head, sample);
     }
 
-    /// Works out what the newest fix, which has been pushed, means; `from` is the one before.
-    pub fn step(
-        &mut self,
-        machine: &Machine,
-        moment: Moment,
-        from: Option<&Sample>,
-        to: &Sample,
-        holding: &[u32],
-        told: &mut Vec<Told>,
-    ) {
+    /// Takes the vehicle's next fix, and works out what it means.
+    pub fn step(&mut self, machine: &Machine, moment: Moment, to: &Sample, holding: &[u32], told: &mut Vec<Told>) {
         let Moment { slot, lane, clock_before, clock } = moment;
+        self.tell_dwells(machine, slot, clock_before, told);
+        let moving = self.dwells_after(machine, slot, to.fix.time);
+        let from = self.newest(slot);
+        self.push(slot, to);
         let code = self.sets.code(holding);
         let track = &mut self.of[slot as usize];
-        let from_fix = from.map(|sample| sample.fix);
-        machine.settle(&mut track.state, clock_before, [None, from_fix], told);
         let before = track.state.clone();
-        machine.step(&mut track.state, from, to, holding, told);
-        machine.settle(&mut track.state, clock, [from_fix, Some(to.fix)], told);
+        let first = told.len();
+        machine.step(&mut track.state, from.as_ref(), to, holding, told);
+        machine.settle(&mut track.state, clock, told);
         track.zones = code;
         track.wake = Wake(machine.wake(&track.state, holding, to.fix.time));
+        if !moving.is_empty() || told[first..].iter().any(|told| told.kind == AlertKind::Dwell) {
+            let path = self.paths.of(slot, &track.head);
+            machine.place_dwells(&mut told[first..], &path);
+            machine.move_dwells(&moving, &track.state, &path, told);
+        }
         if track.state != before {
             for visit in track.state.visits.iter().filter(|visit| before.visit(visit.zone).is_none()) {
                 if let Some(due) = machine.due(visit).filter(|_| !visit.dwelled) {
@@ -207,6 +208,19 @@ impl Tracks {
             }
             track.note(before);
         }
+    }
+
+    /// Visits whose `dwell` was told and is due later than a frame that comes now, with where it was told.
+    fn dwells_after(&self, machine: &Machine, slot: Slot, time: i64) -> Vec<(Visit, Fix)> {
+        let track = &self.of[slot as usize];
+        let dues = track.state.visits.iter().filter(|visit| visit.dwelled).map(|visit| (visit, machine.due(visit)));
+        let dues = dues.filter_map(|(visit, due)| Some((*visit, due.filter(|due| *due > time)?)));
+        let mut after: Vec<(Visit, Fix)> = dues.map(|(visit, time)| (visit, Fix { time, ..Fix::NONE })).collect();
+        if !after.is_empty() {
+            let path = self.paths.of(slot, &track.head);
+            after.iter_mut().for_each(|(v, at)| *at = machine.dwell_at(v.zone, v.since, at.time, &path));
+        }
+        after
     }
 
     /// The lane's clock came to `now`: gives the vehicles that have a visit which may have become a dwell.
@@ -223,11 +237,20 @@ impl Tracks {
 
     /// Tells the dwells of a vehicle that became due.
     pub fn settle(&mut self, machine: &Machine, slot: Slot, clock: i64, told: &mut Vec<Told>) {
-        let newest = self.newest(slot).map(|sample| sample.fix);
+        self.tell_dwells(machine, slot, clock, told);
+        let newest = self.newest(slot).map_or(i64::MIN, |sample| sample.fix.time);
         let track = &mut self.of[slot as usize];
-        machine.settle(&mut track.state, clock, [None, newest], told);
         let holding = self.sets.zones(track.zones, &mut [0]);
-        track.wake = Wake(machine.wake(&track.state, &holding, newest.map_or(i64::MIN, |fix| fix.time)));
+        track.wake = Wake(machine.wake(&track.state, &holding, newest));
+    }
+
+    fn tell_dwells(&mut self, machine: &Machine, slot: Slot, clock: i64, told: &mut Vec<Told>) {
+        let first = told.len();
+        let track = &mut self.of[slot as usize];
+        machine.settle(&mut track.state, clock, told);
+        if told.len() > first {
+            machine.place_dwells(&mut told[first..], &self.paths.of(slot, &track.head));
+        }
     }
 
     /// Starts timers for all visits that may become a dwell.
@@ -262,11 +285,6 @@ impl Tracks {
     }
 }
 
-/// A fix, or none.
-pub fn fix_of(sample: Option<&Sample>) -> Option<Fix> {
-    sample.map(|sample| sample.fix)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,8 +299,7 @@ mod tests {
         let text = r#"{"type":"Feature","properties":{},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]]}}"#;
         let zones = Zones::from_geojson(text, &ZoneOptions::default()).expect("a zone").0;
         let rules = RulesByZone::from(vec![ZoneRules::plain()]);
-        let machine =
-            Machine { zones: &zones, rules: &rules, accuracies_m: &[], crosses: false, vehicle: "v", group: None };
+        let machine = Machine { zones: &zones, rules: &rules, crosses: false, vehicle: "v", group: None };
         let mut tracks = Tracks::new(Paths::new(16, false));
         tracks.reach(VEHICLES, 64);
         let (mut told, mut most) = (Vec::new(), 0);
@@ -290,13 +307,13 @@ mod tests {
             for slot in 0..VEHICLES as Slot {
                 let lat = if n / 2 % 2 == 0 { 0.5 } else { 2.5 };
                 let fix = Fix { time: 10_000_000 * n, lat, lon: 0.1234567 };
-                let (from, to) = (tracks.newest(slot), Sample { fix, marks: Marks::NONE });
+                let to = Sample { fix, marks: Marks::NONE };
                 let holding: &[u32] = if n / 2 % 2 == 0 { &[0] } else { &[] };
-                let stirs = tracks.stirs(slot, fix.time, holding);
-                tracks.push(slot, &to);
-                if stirs {
+                if tracks.stirs(slot, fix.time, holding) {
                     let moment = Moment { slot, lane: Lane(0), clock_before: fix.time, clock: fix.time };
-                    tracks.step(&machine, moment, from.as_ref(), &to, holding, &mut told);
+                    tracks.step(&machine, moment, &to, holding, &mut told);
+                } else {
+                    tracks.push(slot, &to);
                 }
             }
             most = most.max(tracks.memory_bytes() / VEHICLES);

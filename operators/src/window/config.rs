@@ -177,12 +177,14 @@ pub struct WindowConfig {
     /// The engine's: a window closes when its lane's clock is this far past its end, and takes late frames, each
     /// giving a new revision, until it is twice as far. Microseconds.
     pub lateness_us: i64,
+    /// So many of a vehicle's newest frames are kept, between which a late one finds its place; for `distance`.
+    pub path_keep: usize,
     /// Zones for which a window without frames is told too; for windows of fixed width keyed by `zone_id` alone.
     pub empty_zones: Vec<String>,
 }
 
 impl WindowConfig {
-    /// What its open windows and its table depend on. Not `lateness`, nor zones without frames: those may change.
+    /// What its open windows and its table depend on. Not `lateness`, paths or zones without frames: those may change.
     pub fn definition(&self) -> Definition {
         let aggregates: Vec<String> = self.aggregates.iter().map(|(name, of)| format!("{name} = {of}")).collect();
         let mut settings = vec![("key", self.key.join(", ")), ("aggregates", aggregates.join(", "))];

@@ -1,16 +1,22 @@
 //! Windows that are not keyed by vehicle, in a shard: each batch is summed up by window and key, and sent to the merger.
-//! The shard itself keeps no window.
+//! The shard itself keeps no window; of sessions it keeps where each lane's frames lie.
 
 use super::WindowPlan;
 use super::config::Shape;
+use super::distance::{Behind, Counted, Paths};
 use super::inputs::Inputs;
 use super::key::{Key, RowKeys};
-use super::open::Span;
+use super::open::{ALL, Span};
+use super::own::Own;
 use super::rows::RowPlan;
+use super::side::Text;
+use super::widths::Widths;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::lane::Lane;
 use rhumb_engine::operator::{Operator, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
+use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
@@ -30,25 +36,58 @@ pub struct Deltas {
     pub words: Vec<u64>,
     /// What sketches are to take.
     pub items: Vec<Item>,
+    /// Texts of all rows, one after the other, as `Layouts::picks` has them.
+    pub texts: Vec<Text>,
 }
 
 /// Something for a sketch.
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
     pub row: u32,
-    pub sketch: u32,
+    pub side: u32,
     pub item: u64,
 }
 
 /// The delta that a key was added to last.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Recent {
-    start: i64,
-    /// Of the last frame of a session.
-    last: i64,
+    span: Span,
     row: u32,
     /// In which batch; 0 is none.
     batch: u32,
+}
+
+impl Recent {
+    const NONE: Recent = Recent { span: Span { start: 0, last: 0, end: 0, from: ALL }, row: 0, batch: 0 };
+
+    /// Whether frames of a span are summed up in the same row.
+    #[inline]
+    fn takes(&self, span: &Span, shape: Shape) -> bool {
+        match shape {
+            Shape::Fixed { .. } => (self.span.start, self.span.from) == (span.start, span.from),
+            Shape::Session { gap_us } => {
+                self.span.start - gap_us <= span.last && span.start <= self.span.last.saturating_add(gap_us)
+            }
+        }
+    }
+}
+
+impl Deltas {
+    /// The row for frames of a span and key.
+    #[inline]
+    fn row(&mut self, recent: &mut Recent, batch: u32, span: Span, key: u32, plan: &RowPlan) -> u32 {
+        if recent.batch != batch || !recent.takes(&span, plan.widths.shape) {
+            *recent = Recent { span, row: self.spans.len() as u32, batch };
+            self.spans.push(span);
+            self.keys.push(key);
+            self.words.extend_from_slice(&plan.layouts.empty);
+            self.texts.extend(plan.layouts.picks().map(|(_, _, pick)| Text::new(pick)));
+        } else if let Shape::Session { .. } = plan.widths.shape {
+            recent.span = plan.widths.span_of(recent.span.start.min(span.start), recent.span.last.max(span.last));
+            self.spans[recent.row as usize] = recent.span;
+        }
+        recent.row
+    }
 }
 
 /// The machine of one shard.
@@ -60,6 +99,10 @@ pub struct InDeltas {
     vehicles: Arc<Vehicles>,
     inputs: Inputs,
     keys: RowKeys,
+    /// Of sessions.
+    own: Option<Own>,
+    /// If distance is asked for.
+    paths: Option<Paths>,
     /// Keys that the merger has been told.
     keys_told: usize,
     /// The merger has not been told yet that keys have new numbers.
@@ -82,6 +125,8 @@ impl InDeltas {
             vehicles: context.vehicles.clone(),
             inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
+            own: matches!(of.config.shape, Shape::Session { .. }).then(|| Own::new(&of.config)),
+            paths: of.paths(),
             keys_told: 0,
             anew: false,
             recent: Vec::new(),
@@ -91,20 +136,43 @@ impl InDeltas {
         }
     }
 
-    /// Forgets all keys: nothing that is kept knows their numbers.
+    /// Forgets all keys but those that something kept knows, and gives these new numbers.
     fn start_anew(&mut self) {
-        self.keys.keys.clear();
+        let mut used = vec![false; self.keys.keys.len()];
+        self.own.iter().for_each(|own| own.mark(&mut used));
+        self.paths.iter().for_each(|paths| paths.mark(&mut used));
+        let new = self.keys.keys.compact(&used);
+        self.own.iter_mut().for_each(|own| own.renumber(&new));
+        self.paths.iter_mut().for_each(|paths| paths.renumber(&new));
         self.keys.forget();
         self.recent.clear();
         (self.keys_told, self.anew) = (0, true);
     }
 
     fn next_batch(&mut self) {
-        self.recent.resize(self.keys.keys.len().max(self.recent.len()), Recent::default());
+        self.recent.resize(self.keys.keys.len().max(self.recent.len()), Recent::NONE);
         self.batch = self.batch.wrapping_add(1);
         if self.batch == 0 {
-            self.recent.fill(Recent::default());
+            self.recent.fill(Recent::NONE);
             self.batch = 1;
+        }
+    }
+
+    /// A late frame has changed the way to the one behind it.
+    #[cold]
+    fn correct(&mut self, lane: usize, behind: &Behind, watermark: i64, deltas: &mut Deltas) {
+        let plan = self.plan.clone();
+        for key in &behind.counted {
+            let span = plan.widths.span(behind.time);
+            let span = match plan.widths.refused_at(span) <= watermark {
+                true => rest(&plan.widths, self.own.as_ref(), lane, span, *key, watermark),
+                false => Some(span),
+            };
+            if let Some(span) = span {
+                let row = deltas.row(&mut self.recent[*key as usize], self.batch, span, *key, &plan);
+                let at = row as usize * plan.layouts.width();
+                plan.layouts.correct(&mut deltas.words[at..at + plan.layouts.width()], behind.was, behind.is);
+            }
         }
     }
 
@@ -127,49 +195,65 @@ impl Operator for InDeltas {
         }
         let plan = self.plan.clone();
         let (layouts, widths) = (&plan.layouts, &plan.widths);
-        let gap_us = match widths.shape {
-            Shape::Session { gap_us } => Some(gap_us),
-            Shape::Fixed { .. } => None,
-        };
-        let sketched = !layouts.sketches.is_empty();
+        let is_fixed = self.own.is_none();
+        let (sketched, picks) = (!layouts.sides.is_empty(), layouts.picks().count());
         self.inputs.gather(&frames);
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
         self.next_batch();
         let mut deltas = Deltas::default();
+        let distance = layouts.distance().unwrap_or_default();
+        self.paths.iter_mut().for_each(|paths| paths.reach(self.vehicles.len()));
         let mut too_late = 0;
         // Of the row before: most rows are in the same window.
-        let mut span = Span { start: 0, last: 0, end: i64::MIN };
+        let mut span = Span { end: i64::MIN, ..Recent::NONE.span };
         for (row, time) in frames.times().iter().enumerate() {
-            if gap_us.is_some() || !(span.start <= *time && *time < span.end) {
+            let is_same = is_fixed && span.start <= *time && *time < span.end;
+            if !is_same {
                 span = widths.span(*time);
             }
             let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
-            if widths.refused_at(span) <= widths.watermark(frames.lane_clock[row]) {
-                too_late += keys.len() as u64;
-                continue;
+            let watermark = widths.watermark(frames.lane_clock[row]);
+            let lane = usize::from(frames.lane.values()[row]);
+            let place = self.paths.as_mut().map(|paths| paths.take_row(&frames, row, widths.horizon(watermark)));
+            if let Some(place) = &place {
+                self.inputs.set(distance, row, place.metres);
             }
+            let mut counted = Counted::new();
+            let is_late = widths.refused_at(span) <= watermark;
             for key in keys {
-                let recent = &mut self.recent[*key as usize];
-                let fits = match gap_us {
-                    None => recent.start == span.start,
-                    Some(gap_us) => recent.start - gap_us <= *time && *time <= recent.last + gap_us,
-                };
-                if recent.batch != self.batch || !fits {
-                    let row = deltas.spans.len() as u32;
-                    *recent = Recent { start: span.start, last: span.last, row, batch: self.batch };
-                    deltas.spans.push(span);
-                    deltas.keys.push(*key);
-                    deltas.words.extend_from_slice(&layouts.empty);
-                } else if gap_us.is_some() {
-                    (recent.start, recent.last) = (recent.start.min(*time), recent.last.max(*time));
-                    deltas.spans[recent.row as usize] = widths.span_of(recent.start, recent.last);
+                let mut span = span;
+                if is_late {
+                    let rest = rest(widths, self.own.as_ref(), lane, span, *key, watermark);
+                    too_late += u64::from(!widths.is_whole(rest));
+                    let Some(rest) = rest else { continue };
+                    span = rest;
                 }
-                let at = recent.row as usize * layouts.width();
+                if let Some(own) = &mut self.own {
+                    own.add(lane, span, *key, watermark);
+                }
+                let at_row = deltas.row(&mut self.recent[*key as usize], self.batch, span, *key, &plan);
+                let at = at_row as usize * layouts.width();
                 let words = &mut deltas.words[at..at + layouts.width()];
-                layouts.add(words, *time, |input| self.inputs.value(input, row));
+                let (value, whole) = (|input| self.inputs.value(input, row), |input| self.inputs.whole(input, row));
+                layouts.add(words, *time, value, whole);
                 if sketched {
-                    let item = |(sketch, item)| Item { row: recent.row, sketch: sketch as u32, item };
+                    let item = |(side, item)| Item { row: at_row, side: side as u32, item };
                     deltas.items.extend(self.inputs.items(row).map(item));
+                    let texts = &mut deltas.texts[at_row as usize * picks..];
+                    for (text, (_, column, _)) in texts.iter_mut().zip(layouts.picks()) {
+                        self.inputs.text(column, row).into_iter().for_each(|value| text.add(*time, value));
+                    }
+                }
+                if place.is_some() {
+                    counted.push(*key);
+                }
+            }
+            if let Some(place) = &place {
+                if let Some(paths) = &mut self.paths {
+                    paths.count(frames.slots()[row], place, counted);
+                }
+                if let Some(behind) = &place.behind {
+                    self.correct(lane, behind, watermark, &mut deltas);
                 }
             }
         }
@@ -178,11 +262,26 @@ impl Operator for InDeltas {
         frames
     }
 
+    fn advance(&mut self, lane: Lane, now: EventTime, _: &mut Effects) {
+        if let Some(own) = &mut self.own {
+            own.advance(usize::from(lane.0), self.plan.widths.watermark(now.0));
+        }
+    }
+
     fn snapshot(&self, state: &mut StateWriter) {
-        self.inputs.snapshot(state);
+        self.paths.iter().for_each(|paths| paths.snapshot(&self.vehicles, &self.keys.keys, state));
+        self.own.iter().for_each(|own| own.snapshot(&self.keys.keys, state));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
-        self.inputs.restore(state)
+        self.own.iter_mut().try_for_each(|own| own.restore(&mut self.keys.keys, state))?;
+        let (keys, columns) = (&mut self.keys.keys, self.plan.key_columns());
+        self.paths.iter_mut().try_for_each(|paths| paths.restore(&self.vehicles, keys, columns, state))
     }
+}
+
+/// Where a frame counts whose first window takes no more; `None` if no window takes it.
+#[cold]
+fn rest(widths: &Widths, own: Option<&Own>, lane: usize, span: Span, key: u32, watermark: i64) -> Option<Span> {
+    widths.rest(span, watermark).or_else(|| own?.holding(lane, span.start, key, watermark))
 }

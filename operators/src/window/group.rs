@@ -1,7 +1,7 @@
 //! What is known of one key in one window: told to tables, written to snapshots.
 
 use super::cells::{Cells, Layouts};
-use rhumb_engine::sketch::Sketch;
+use super::side::Side;
 
 /// One key in one window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,9 +10,12 @@ pub struct Group<'a> {
     pub start: i64,
     /// Exclusive.
     pub end: i64,
+    /// Of a part of sliding windows the first window that it counts in, or `ALL`; of a session the time from which it
+    /// takes late frames.
+    pub from: i64,
     pub history: &'a History,
     pub words: &'a [u64],
-    pub sketches: &'a [Sketch],
+    pub sides: &'a [Side],
     /// There is no such window any more: it is part of another.
     pub retracted: bool,
 }
@@ -50,24 +53,24 @@ impl History {
     }
 }
 
-/// Words and sketches that are owned.
+/// Words and sides that are owned.
 #[derive(Debug, Clone)]
 pub struct Sums {
     pub words: Vec<u64>,
-    pub sketches: Vec<Sketch>,
+    pub sides: Vec<Side>,
 }
 
 impl Sums {
     pub fn empty(layouts: &Layouts) -> Sums {
-        Sums { words: layouts.empty.clone(), sketches: layouts.empty_sketches.clone() }
+        Sums { words: layouts.empty.clone(), sides: layouts.empty_sides.clone() }
     }
 
     pub fn cells(&mut self) -> Cells<'_> {
-        Cells { words: &mut self.words, sketches: &mut self.sketches }
+        Cells { words: &mut self.words, sides: &mut self.sides }
     }
 
-    pub fn merge(&mut self, layouts: &Layouts, words: &[u64], sketches: &[Sketch]) {
+    pub fn merge(&mut self, layouts: &Layouts, words: &[u64], sides: &[Side]) {
         layouts.merge(&mut self.words, words);
-        self.sketches.iter_mut().zip(sketches).for_each(|(sketch, other)| sketch.merge(other));
+        self.sides.iter_mut().zip(sides).for_each(|(side, other)| side.merge(other));
     }
 }

@@ -1,9 +1,10 @@
 //! Windows keyed by vehicle: every frame of a vehicle is in one lane, so they close in their shard.
 
 use super::WindowPlan;
+use super::distance::{Behind, Counted, Paths};
 use super::inputs::Inputs;
 use super::key::RowKeys;
-use super::open::Open;
+use super::open::{Open, Span};
 use super::rows::{RowPlan, Rows};
 use super::state;
 use rhumb_engine::effects::{Effects, TableRows};
@@ -26,6 +27,8 @@ pub struct InShard {
     vehicles: Arc<Vehicles>,
     inputs: Inputs,
     keys: RowKeys,
+    /// If distance is asked for.
+    paths: Option<Paths>,
     /// By lane.
     lanes: Vec<Open>,
     /// Keys of the batch at hand; their memory is used again.
@@ -42,6 +45,7 @@ impl InShard {
             vehicles: context.vehicles.clone(),
             inputs: Inputs::new(&of.rows.layouts, context.vehicles.clone()),
             keys: RowKeys::new(of.config.key.clone()),
+            paths: of.paths(),
             lanes: Vec::new(),
             offsets: Vec::new(),
             numbers: Vec::new(),
@@ -67,11 +71,40 @@ impl InShard {
         }
     }
 
+    /// Where a frame counts whose first window takes no more; `None` if no window takes it.
+    #[cold]
+    fn rest(&self, lane: usize, span: Span, key: u32, watermark: i64) -> Option<Span> {
+        let joins = || {
+            let of = self.lanes[lane].session_for(span.start, key, watermark, &self.plan)?;
+            Some(Span { start: of.start.min(span.start), ..of })
+        };
+        self.plan.widths.rest(span, watermark).or_else(joins)
+    }
+
+    /// A late frame has changed the way to the one behind it.
+    #[cold]
+    fn correct(&mut self, lane: usize, behind: &Behind, watermark: i64) {
+        let plan = self.plan.clone();
+        for key in &behind.counted {
+            let span = plan.widths.span(behind.time);
+            let span = match plan.widths.refused_at(span) <= watermark {
+                true => self.rest(lane, span, *key, watermark),
+                false => Some(span),
+            };
+            if let Some(span) = span {
+                let cells = self.lanes[lane].cells(span, *key, watermark, &plan);
+                plan.layouts.correct(cells.words, behind.was, behind.is);
+            }
+        }
+    }
+
     /// Lets go of keys that no open window has.
     fn compact(&mut self) {
         let mut used = vec![false; self.keys.keys.len()];
         self.lanes.iter().for_each(|open| open.mark(&mut used));
+        self.paths.iter().for_each(|paths| paths.mark(&mut used));
         let new = self.keys.keys.compact(&used);
+        self.paths.iter_mut().for_each(|paths| paths.renumber(&new));
         self.lanes.iter_mut().for_each(|open| open.renumber(&new));
         self.keys.forget();
     }
@@ -90,6 +123,8 @@ impl Operator for InShard {
         self.reach(frames.lane.values().iter().copied().max().map_or(0, usize::from));
         let mut rows = None;
         let mut too_late = 0;
+        let distance = plan.layouts.distance().unwrap_or_default();
+        self.paths.iter_mut().for_each(|paths| paths.reach(self.vehicles.len()));
         for row in 0..frames.len() {
             let lane = usize::from(frames.lane.values()[row]);
             let watermark = widths.watermark(frames.lane_clock[row]);
@@ -99,14 +134,36 @@ impl Operator for InShard {
             let time = frames.times()[row];
             let span = widths.span(time);
             let keys = &numbers[offsets[row] as usize..offsets[row + 1] as usize];
-            if widths.refused_at(span) <= watermark {
-                too_late += keys.len() as u64;
-                continue;
+            let place = self.paths.as_mut().map(|paths| paths.take_row(&frames, row, widths.horizon(watermark)));
+            if let Some(place) = &place {
+                self.inputs.set(distance, row, place.metres);
             }
+            let mut counted = Counted::new();
+            let is_late = widths.refused_at(span) <= watermark;
             for key in keys {
+                let mut span = span;
+                if is_late {
+                    let rest = self.rest(lane, span, *key, watermark);
+                    too_late += u64::from(!widths.is_whole(rest));
+                    let Some(rest) = rest else { continue };
+                    span = rest;
+                }
                 let cells = self.lanes[lane].cells(span, *key, watermark, &plan);
-                plan.layouts.add(cells.words, time, |input| self.inputs.value(input, row));
-                self.inputs.items(row).for_each(|(sketch, item)| cells.sketches[sketch].add(item));
+                let (value, whole) = (|input| self.inputs.value(input, row), |input| self.inputs.whole(input, row));
+                plan.layouts.add(cells.words, time, value, whole);
+                self.inputs.items(row).for_each(|(side, item)| cells.sides[side].add(item));
+                self.inputs.texts(row).for_each(|(side, text)| cells.sides[side].add_text(time, text));
+                if place.is_some() {
+                    counted.push(*key);
+                }
+            }
+            if let Some(place) = &place {
+                if let Some(paths) = &mut self.paths {
+                    paths.count(frames.slots()[row], place, counted);
+                }
+                if let Some(behind) = &place.behind {
+                    self.correct(lane, behind, watermark);
+                }
             }
         }
         (self.offsets, self.numbers) = (offsets, numbers);
@@ -136,7 +193,7 @@ impl Operator for InShard {
         rows.put(state);
         let open = self.lanes.iter().enumerate().filter(|(_, open)| !open.is_empty());
         state::put_lanes(state, open.map(|(lane, open)| (lane as u16, open.due, open.floor)));
-        self.inputs.snapshot(state);
+        self.paths.iter().for_each(|paths| paths.snapshot(&self.vehicles, &self.keys.keys, state));
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
@@ -152,6 +209,7 @@ impl Operator for InShard {
             let open = &mut self.lanes[usize::from(lane)];
             (open.due, open.floor) = (due, floor);
         })?;
-        self.inputs.restore(state)
+        let (keys, columns) = (&mut self.keys.keys, plan.key_columns());
+        self.paths.iter_mut().try_for_each(|paths| paths.restore(&self.vehicles, keys, columns, state))
     }
 }

@@ -1,31 +1,34 @@
-//! The columns that aggregates read, as floats.
+//! The columns that aggregates read: as floats, as whole numbers, as texts.
 
 use super::cells::{Layouts, Source};
 use super::key::VEHICLE;
-use crate::fix::{Fix, Newest};
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, UInt32Type};
-use rhumb_engine::frame::FrameBatch;
+use rhumb_engine::frame::{FrameBatch, timestamp};
 use rhumb_engine::lane::hash_of;
 use rhumb_engine::sketch::bucket;
-use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
 /// The inputs of a shard, gathered batch by batch.
 pub struct Inputs {
-    /// `None` is the distance from the vehicle's frame before.
+    /// `None` is the distance from the vehicle's frame before, which `set` says.
     names: Vec<Option<String>>,
     /// By input and row; NaN for null. Their memory is used again.
     values: Vec<Vec<f64>>,
+    /// Columns of whole numbers and times, by name, and what the batch has of them.
+    whole_names: Vec<String>,
+    wholes: Vec<Option<Int64Array>>,
+    text_names: Vec<String>,
+    texts: Vec<Texts>,
+    /// Texts that are kept: their side and their column.
+    picks: Vec<(usize, usize)>,
     hashed: Vec<String>,
     /// By hashed column and row; 0 for null.
     hashes: Vec<Vec<u64>>,
-    sketches: Vec<Source>,
+    sides: Vec<Source>,
     vehicles: Arc<Vehicles>,
-    /// Empty unless distance is asked for.
-    newest: Newest,
 }
 
 impl Inputs {
@@ -33,11 +36,15 @@ impl Inputs {
         Inputs {
             names: layouts.inputs.clone(),
             values: vec![Vec::new(); layouts.inputs.len()],
+            whole_names: layouts.wholes.clone(),
+            wholes: Vec::new(),
+            text_names: layouts.texts.clone(),
+            texts: Vec::new(),
+            picks: layouts.picks().map(|(side, column, _)| (side, column)).collect(),
             hashed: layouts.hashed.clone(),
             hashes: vec![Vec::new(); layouts.hashed.len()],
-            sketches: layouts.sketches.clone(),
+            sides: layouts.sides.clone(),
             vehicles,
-            newest: Newest::default(),
         }
     }
 
@@ -45,14 +52,14 @@ impl Inputs {
         for (name, values) in self.names.iter().zip(&mut self.values) {
             values.clear();
             match name.as_deref().map(|name| frames.column(name)) {
-                None => {
-                    self.newest.reach(self.vehicles.len());
-                    values.extend((0..frames.len()).map(|row| distance_m(&mut self.newest, frames, row)));
-                }
-                Some(None) => values.resize(frames.len(), f64::NAN),
+                None | Some(None) => values.resize(frames.len(), f64::NAN),
                 Some(Some(array)) => floats(&array, values),
             }
         }
+        self.wholes.clear();
+        self.wholes.extend(self.whole_names.iter().map(|name| frames.column(name).map(|array| wholes(&array))));
+        self.texts.clear();
+        self.texts.extend(self.text_names.iter().map(|name| Texts::of(frames, name)));
         for (name, hashes) in self.hashed.iter().zip(&mut self.hashes) {
             hashes.clear();
             match (name.as_str(), frames.column(name)) {
@@ -64,6 +71,31 @@ impl Inputs {
         }
     }
 
+    /// The texts of a row, by the side that is to know of them.
+    #[inline]
+    pub fn texts(&self, row: usize) -> impl Iterator<Item = (usize, &str)> {
+        self.picks.iter().filter_map(move |(side, column)| Some((*side, self.text(*column, row)?)))
+    }
+
+    pub fn text(&self, column: usize, row: usize) -> Option<&str> {
+        match &self.texts[column] {
+            Texts::Missing => None,
+            Texts::Vehicles(slots) => Some(self.vehicles.id(slots.value(row))),
+            Texts::One(text) => Some(text),
+            Texts::Plain(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Texts::Dictionary(keys, texts) => {
+                let at = keys.is_valid(row).then(|| keys.value(row) as usize);
+                at.filter(|at| texts.is_valid(*at)).map(|at| texts.value(at))
+            }
+        }
+    }
+
+    /// A whole number, or a time in microseconds.
+    #[inline]
+    pub fn whole(&self, input: usize, row: usize) -> Option<i64> {
+        self.wholes[input].as_ref().filter(|array| array.is_valid(row)).map(|array| array.value(row))
+    }
+
     /// What a row adds to each sketch.
     pub fn items(&self, row: usize) -> impl Iterator<Item = (usize, u64)> {
         let item = move |source: &Source| match *source {
@@ -72,8 +104,9 @@ impl Inputs {
                 (!value.is_nan()).then(|| i64::from(bucket(value)) as u64)
             }
             Source::Distinct(column) => Some(self.hashes[column][row]).filter(|hash| *hash != 0),
+            Source::Text(..) => None,
         };
-        self.sketches.iter().enumerate().filter_map(move |(at, source)| Some((at, item(source)?)))
+        self.sides.iter().enumerate().filter_map(move |(at, source)| Some((at, item(source)?)))
     }
 
     #[inline]
@@ -81,21 +114,44 @@ impl Inputs {
         self.values[input][row]
     }
 
-    pub fn snapshot(&self, state: &mut StateWriter) {
-        self.newest.snapshot("before", &self.vehicles, state);
-    }
-
-    pub fn restore(&mut self, state: &StateReader) -> Result<(), StateError> {
-        self.newest.restore("before", &self.vehicles, state)
+    /// Says how far a row is from the frame before, which is known frame by frame only.
+    pub fn set(&mut self, input: usize, row: usize, value: f64) {
+        self.values[input][row] = value;
     }
 }
 
-fn distance_m(newest: &mut Newest, frames: &FrameBatch, row: usize) -> f64 {
-    if frames.late.value(row) {
-        return f64::NAN;
+/// A text column of a batch.
+enum Texts {
+    Missing,
+    Vehicles(UInt32Array),
+    /// The same in every row.
+    One(Arc<str>),
+    Plain(StringArray),
+    Dictionary(UInt32Array, StringArray),
+}
+
+impl Texts {
+    fn of(frames: &FrameBatch, name: &str) -> Texts {
+        match (name, frames.column(name)) {
+            (VEHICLE, _) => Texts::Vehicles(frames.vehicle.clone()),
+            ("source", _) => Texts::One(frames.origin.source.clone()),
+            (_, None) => Texts::Missing,
+            (_, Some(array)) => match array.as_dictionary_opt::<UInt32Type>() {
+                Some(of) => Texts::Dictionary(of.keys().clone(), of.values().as_string::<i32>().clone()),
+                None => Texts::Plain(array.as_string::<i32>().clone()),
+            },
+        }
     }
-    let now = Fix::of(frames, row);
-    newest.replace(frames.slots()[row], now).map_or(f64::NAN, |before| before.distance_m(&now))
+}
+
+/// Whole numbers, and times in microseconds.
+fn wholes(array: &ArrayRef) -> Int64Array {
+    let to = |array: &ArrayRef, to: &DataType| cast(array, to).expect("whole numbers and times are whole numbers");
+    let array = match array.data_type() {
+        DataType::Timestamp(..) | DataType::Date32 => &to(array, &timestamp()),
+        _ => array,
+    };
+    to(array, &DataType::Int64).as_primitive::<Int64Type>().clone()
 }
 
 fn floats(array: &ArrayRef, into: &mut Vec<f64>) {

@@ -74,11 +74,6 @@ impl Keys {
         &self.values[from..]
     }
 
-    pub fn clear(&mut self) {
-        self.numbers.clear();
-        self.values.clear();
-    }
-
     /// Whether it holds so many keys that those not in use should go.
     pub fn is_full(&self) -> bool {
         self.values.len() >= self.full_at.max(KEYS_SPARE)

@@ -3,12 +3,14 @@
 
 use super::config::Shape;
 use super::deltas::{Deltas, Item};
-use super::key::{Key, Keys};
+use super::key::{Key, Keys, Value};
 use super::open::Open;
 use super::rows::{RowPlan, Rows};
 use super::state;
+use crate::geofence::Shared;
 use arrow::array::RecordBatch;
 use rhumb_engine::operator::Merger;
+use rhumb_engine::reference::Change;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::EventTime;
 use std::any::Any;
@@ -42,9 +44,15 @@ pub struct WindowMerger {
     parts: Vec<Part>,
     /// Parts of ours that there have been, beside the first.
     more: i32,
-    /// Keys for which windows without frames are told too.
+    /// Keys for which windows without frames are told too: zones.
     known: Vec<Key>,
+    tells_empty: bool,
     filled: Option<Filled>,
+}
+
+/// The key of a window that is keyed by zone alone.
+fn zone_key(id: &str) -> Key {
+    [Value::Text(id.into())].into()
 }
 
 /// Windows of our own part, by start, that have a row for every known key.
@@ -62,12 +70,23 @@ impl WindowMerger {
     pub fn new(plan: Arc<RowPlan>, part: i32, direct: bool) -> WindowMerger {
         let parts = vec![Part { id: part, open: Open::new(&plan, direct) }];
         let (keys, numbers) = (Keys::default(), Vec::new());
-        WindowMerger { plan, direct, keys, numbers, parts, more: 0, known: Vec::new(), filled: None }
+        WindowMerger {
+            plan,
+            direct,
+            keys,
+            numbers,
+            parts,
+            more: 0,
+            known: Vec::new(),
+            tells_empty: false,
+            filled: None,
+        }
     }
 
-    /// Tells of windows without frames, too, for these keys.
-    pub fn with_empty(self, known: Vec<Key>) -> WindowMerger {
-        WindowMerger { known, ..self }
+    /// Tells of windows without frames, too, for these zones, and for others once the zones are others.
+    pub fn with_empty(self, zones: &[String]) -> WindowMerger {
+        let known: Vec<Key> = zones.iter().map(|zone| zone_key(zone)).collect();
+        WindowMerger { tells_empty: !known.is_empty(), known, ..self }
     }
 
     fn part(&mut self, id: i32) -> &mut Part {
@@ -99,9 +118,12 @@ impl WindowMerger {
         let Some(panes) = self.parts[0].open.panes().filter(|_| !self.known.is_empty()) else { return };
         let known: Vec<u32> = self.known.iter().map(|key| self.keys.number(key)).collect();
         let starts: Vec<i64> = panes.starts().collect();
-        let begun = starts.first().map(|first| Filled { from: *first, to: *first, last: *first });
+        // Frames are in windows that start so much before their pane.
+        let before_us = size_us - every_us;
+        let begun = starts.first().map(|first| first - before_us);
+        let begun = begun.map(|first| Filled { from: first, to: first, last: first });
         let Some(mut filled) = self.filled.or(begun) else { return };
-        let first = starts.first().copied().unwrap_or(filled.from);
+        let first = begun.map_or(filled.from, |begun| begun.from);
         let closed_to = match watermark {
             i64::MAX => starts.last().map_or(filled.to, |last| last + every_us),
             i64::MIN => return,
@@ -110,15 +132,15 @@ impl WindowMerger {
         let mut fill = |from: i64, to: i64, mut last: i64| {
             let mut start = from;
             while start < to {
-                if starts.binary_search(&start).is_ok() {
+                let next = starts.get(starts.partition_point(|known| *known < start));
+                if next.is_some_and(|next| *next < start + size_us) {
                     last = start;
                 } else if start - last > EMPTY_WINDOWS_MAX * every_us {
-                    let next = starts.partition_point(|known| *known < start);
-                    start = starts.get(next).map_or(to, |next| (*next).min(to));
+                    start = next.map_or(to, |next| (*next - before_us).min(to));
                     continue;
                 }
                 for key in &known {
-                    panes.cells(start, *key, &self.plan.layouts);
+                    panes.expect(start, *key, &self.plan.layouts);
                 }
                 start += every_us;
             }
@@ -159,7 +181,7 @@ impl Merger for WindowMerger {
         }
         numbers.extend(deltas.new_keys.iter().map(|key| self.keys.number(key)));
         let plan = self.plan.clone();
-        let width = plan.layouts.width();
+        let (width, picks) = (plan.layouts.width(), plan.layouts.picks().count());
         let mut parts = Vec::new();
         for (row, span) in deltas.spans.iter().enumerate() {
             let refused_at = plan.widths.refused_at(*span);
@@ -168,15 +190,18 @@ impl Merger for WindowMerger {
             // Results are told at barriers only, so that when they are due does not matter here.
             let cells = self.parts[part].open.cells(*span, key, i64::MIN, &plan);
             plan.layouts.merge(cells.words, &deltas.words[row * width..(row + 1) * width]);
+            for (text, (side, _, _)) in deltas.texts[row * picks..].iter().zip(plan.layouts.picks()) {
+                cells.sides[side].merge_text(text);
+            }
             if !deltas.items.is_empty() {
                 parts.push(part);
             }
         }
-        for Item { row, sketch, item } in deltas.items {
+        for Item { row, side, item } in deltas.items {
             let row = row as usize;
             let key = self.numbers[deltas.shard][deltas.keys[row] as usize];
             let cells = self.parts[parts[row]].open.holding(deltas.spans[row], key, &plan);
-            cells.expect("its row was added").sketches[sketch as usize].add(item);
+            cells.expect("its row was added").sides[side as usize].add(item);
         }
     }
 
@@ -194,6 +219,14 @@ impl Merger for WindowMerger {
             self.compact();
         }
         if rows.is_empty() { Vec::new() } else { vec![rows.finish()] }
+    }
+
+    fn change(&mut self, change: &Change) {
+        if self.tells_empty
+            && let Some(zones) = Shared::of(&change.content)
+        {
+            self.known = zones.zone_ids().map(zone_key).collect();
+        }
     }
 
     fn snapshot(&self, state: &mut StateWriter) {
@@ -229,7 +262,7 @@ impl Merger for WindowMerger {
 mod tests {
     use super::super::config::{Aggregate, WindowConfig};
     use super::super::key::{KEYS_SPARE, Value};
-    use super::super::open::Span;
+    use super::super::open::{ALL, Span};
     use super::*;
     use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
@@ -241,9 +274,9 @@ mod tests {
     /// One frame each for the given keys, of which the shard names those that are new to it.
     fn deltas(start: i64, anew: bool, new: impl Iterator<Item = usize>, keys: Vec<u32>) -> Box<dyn Any + Send> {
         let new_keys = new.map(key).collect();
-        let spans = vec![Span { start, last: start, end: start + 10 }; keys.len()];
+        let spans = vec![Span { start, last: start, end: start + 10, from: ALL }; keys.len()];
         let words = vec![1; keys.len()];
-        Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new() })
+        Box::new(Deltas { shard: 0, anew, new_keys, spans, keys, words, items: Vec::new(), texts: Vec::new() })
     }
 
     fn counts(fired: &[RecordBatch]) -> Vec<(String, i64)> {
@@ -265,6 +298,7 @@ mod tests {
             key: vec!["trip_id".to_owned()],
             aggregates: vec![("n".to_owned(), Aggregate::Count)],
             lateness_us: 5,
+            path_keep: 16,
             empty_zones: Vec::new(),
         };
         let mut merger = WindowMerger::new(Arc::new(RowPlan::new(&config, &[])), 0, false);

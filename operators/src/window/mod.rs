@@ -1,37 +1,44 @@
 //! `window`: aggregates over stretches of event time, by key.
 //!
 //! A window closes when its lane's clock is `lateness` past its end, and takes late frames, each second's worth giving
-//! a new revision, until it is twice as far; frames after that are counted in `too_late.<name>`. Keyed by vehicle it
-//! closes in its shard (`in_shard`). Keyed by anything else, shards sum each batch up (`deltas`), and the merger adds it
-//! to what there is (`merge`). Which frames are too late their lane's clock alone decides, in both.
+//! a new revision, until it is twice as far; frames after that are counted in `too_late.<name>`. Windows that overlap
+//! decide each for itself, and an open session takes what lies in it (`own`). Keyed by vehicle a window closes in its shard
+//! (`in_shard`). Keyed by anything else, shards sum each batch up (`deltas`), and the merger adds it to what there is
+//! (`merge`). Which frames are too late their lane's clock and frames alone decide, in both.
 
 mod cells;
 mod config;
 mod deltas;
+mod distance;
 mod group;
 mod in_shard;
 mod inputs;
 mod key;
 mod merge;
 mod open;
+mod own;
 mod panes;
 mod rows;
 mod sessions;
+mod side;
 mod state;
 mod sum;
+mod values;
 mod widths;
 
 pub use config::{Aggregate, AggregateError, Shape, WindowConfig};
 
 use arrow::datatypes::FieldRef;
 use deltas::InDeltas;
+use distance::Paths;
 use in_shard::InShard;
-use key::{Key, VEHICLE, Value, ZONE};
+use key::{VEHICLE, ZONE};
 use merge::WindowMerger;
 use rhumb_engine::definition::Definition;
 use rhumb_engine::operator::{Merger, Operator, OperatorPlan, ShardContext, TablePlan};
 use rows::RowPlan;
 use std::sync::Arc;
+use values::Of;
 
 /// Which engine merges: with several instances each writes its own part. There is one.
 const PART: i32 = 0;
@@ -65,6 +72,11 @@ impl WindowPlan {
         self.config.key.iter().any(|column| column == VEHICLE)
     }
 
+    /// The paths that `distance` needs.
+    fn paths(&self) -> Option<Paths> {
+        self.rows.layouts.distance().map(|_| Paths::new(self.config.path_keep))
+    }
+
     /// Name of the counter of frames that came too late.
     fn too_late(&self) -> String {
         format!("too_late.{}", self.config.name)
@@ -77,7 +89,14 @@ impl OperatorPlan for WindowPlan {
     }
 
     fn definition(&self) -> Definition {
-        self.config.definition()
+        let mut definition = self.config.definition();
+        let values = self.config.aggregates.iter().zip(&self.rows.layouts.all);
+        let values = values.filter(|(_, layout)| layout.of != Of::Fractions);
+        let values: Vec<String> = values.map(|((name, _), layout)| format!("{name} of {}", layout.of.name())).collect();
+        if !values.is_empty() {
+            definition.insert("values".to_owned(), values.join(", "));
+        }
+        definition
     }
 
     fn tables(&self) -> Vec<TablePlan> {
@@ -97,8 +116,6 @@ impl OperatorPlan for WindowPlan {
             return None;
         }
         let direct = self.config.key == [ZONE];
-        let zone = |id: &String| -> Key { [Value::Text(id.as_str().into())].into() };
-        let known = self.config.empty_zones.iter().map(zone).collect();
-        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(known)))
+        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(&self.config.empty_zones)))
     }
 }

@@ -35,16 +35,18 @@ impl Open {
     }
 
     /// The cells of a key for frames at `watermark`: of the pane from `start` to `end`, or of the session that holds
-    /// frames from `start` to `last`.
+    /// frames from `start` to `last`. The watermark says when something is to be told of it, and which sessions there can
+    /// have been before.
     #[inline]
     pub fn cells(&mut self, span: Span, key: u32, watermark: i64, plan: &RowPlan) -> Cells<'_> {
         match &mut self.kept {
             Kept::Panes(panes) => {
                 self.due = self.due.min(due(span.end, watermark));
-                panes.cells(span.start, key, &plan.layouts)
+                panes.cells(span.start, span.from, key, &plan.layouts)
             }
             Kept::Sessions(sessions) => {
-                let (cells, end) = sessions.cells(span.start, span.last, key, &plan.layouts);
+                let silent_us = plan.widths.lateness_us;
+                let (cells, end) = sessions.cells(span, key, watermark.saturating_sub(silent_us), &plan.layouts);
                 self.due = self.due.min(due(end, watermark));
                 cells
             }
@@ -54,8 +56,16 @@ impl Open {
     /// The cells that hold a span which was added before.
     pub fn holding(&mut self, span: Span, key: u32, plan: &RowPlan) -> Option<Cells<'_>> {
         match &mut self.kept {
-            Kept::Panes(panes) => Some(panes.cells(span.start, key, &plan.layouts)),
+            Kept::Panes(panes) => Some(panes.cells(span.start, span.from, key, &plan.layouts)),
             Kept::Sessions(sessions) => sessions.holding(span.start, key),
+        }
+    }
+
+    /// The session that takes a frame which is too late for one of its own.
+    pub fn session_for(&self, time: i64, key: u32, watermark: i64, plan: &RowPlan) -> Option<Span> {
+        match &self.kept {
+            Kept::Panes(_) => None,
+            Kept::Sessions(sessions) => sessions.taking(time, key, watermark.saturating_sub(plan.widths.lateness_us)),
         }
     }
 
@@ -119,11 +129,18 @@ impl Open {
     }
 }
 
-/// Where frames lie: of fixed windows the pane from `start` to `end`, of sessions from the first frame to the last.
+/// Where frames lie: of fixed windows the pane from `start` to `end`, of sessions from the first frame to the last; and
+/// which windows take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     pub start: i64,
     pub last: i64,
     /// Exclusive; of a session that has no other frames.
     pub end: i64,
+    /// Start of the first window that takes them: where windows slide, those before it may take none any more. `ALL` if
+    /// every window does.
+    pub from: i64,
 }
+
+/// No window refuses the frames.
+pub const ALL: i64 = i64::MIN;

@@ -1,10 +1,12 @@
 //! Open windows of fixed width by their start: what is in them, when they are due, and what changed since it was last
-//! told. A sliding window is told as the sum of the panes that it consists of, each as wide as a window slides.
+//! told. A sliding window is told as the sum of the panes that it consists of, each as wide as a window slides. Late frames
+//! that only some of the windows over them take have panes of their own.
 
 use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
 use super::key::{Numbered, UNKNOWN};
-use rhumb_engine::sketch::Sketch;
+use super::open::ALL;
+use super::side::Side;
 
 /// Empty panes that are kept for their memory.
 const SPARES_MAX: usize = 4;
@@ -22,6 +24,8 @@ enum Places {
 #[derive(Debug)]
 struct Pane {
     start: i64,
+    /// The first window that it is part of; `ALL` if every one that it lies in.
+    from: i64,
     places: Places,
     keys: Vec<u32>,
     histories: Vec<History>,
@@ -29,10 +33,12 @@ struct Pane {
     dirty: Vec<u32>,
     /// Of all rows, one after the other.
     words: Vec<u64>,
-    sketches: Vec<Sketch>,
+    sides: Vec<Side>,
     /// The most of its rows' `changed`, and the result that its window was last looked at for.
     changed: u32,
     looked: u32,
+    /// Its window has rows that are to be told though they have no frames.
+    expects: bool,
 }
 
 impl Pane {
@@ -40,14 +46,16 @@ impl Pane {
         let places = if direct { Places::Direct(Vec::new()) } else { Places::Hashed(Numbered::default()) };
         Pane {
             start: 0,
+            from: ALL,
             places,
             keys: Vec::new(),
             histories: Vec::new(),
             dirty: Vec::new(),
             words: Vec::new(),
-            sketches: Vec::new(),
+            sides: Vec::new(),
             changed: 0,
             looked: 0,
+            expects: false,
         }
     }
 
@@ -79,7 +87,7 @@ impl Pane {
             self.keys.push(key);
             self.histories.push(History::default());
             self.words.extend_from_slice(&layouts.empty);
-            self.sketches.extend_from_slice(&layouts.empty_sketches);
+            self.sides.extend_from_slice(&layouts.empty_sides);
         }
         row as usize
     }
@@ -101,16 +109,16 @@ impl Pane {
         &self.words[row * layouts.width()..(row + 1) * layouts.width()]
     }
 
-    fn sketches(&self, row: usize, layouts: &Layouts) -> &[Sketch] {
-        let width = layouts.empty_sketches.len();
-        &self.sketches[row * width..(row + 1) * width]
+    fn sides(&self, row: usize, layouts: &Layouts) -> &[Side] {
+        let width = layouts.empty_sides.len();
+        &self.sides[row * width..(row + 1) * width]
     }
 
     fn cells(&mut self, row: usize, layouts: &Layouts) -> Cells<'_> {
-        let (words, sketches) = (layouts.width(), layouts.empty_sketches.len());
+        let (words, sides) = (layouts.width(), layouts.empty_sides.len());
         Cells {
             words: &mut self.words[row * words..(row + 1) * words],
-            sketches: &mut self.sketches[row * sketches..(row + 1) * sketches],
+            sides: &mut self.sides[row * sides..(row + 1) * sides],
         }
     }
 
@@ -119,9 +127,10 @@ impl Pane {
             key: self.keys[row],
             start: self.start,
             end: self.start.saturating_add(size_us),
+            from: self.from,
             history: &self.histories[row],
             words: self.words(row, layouts),
-            sketches: self.sketches(row, layouts),
+            sides: self.sides(row, layouts),
             retracted: false,
         }
     }
@@ -146,8 +155,8 @@ impl Pane {
         self.histories.clear();
         self.dirty.clear();
         self.words.clear();
-        self.sketches.clear();
-        (self.changed, self.looked) = (0, 0);
+        self.sides.clear();
+        (self.changed, self.looked, self.expects) = (0, 0, false);
     }
 
     fn renumber(&mut self, new: &[u32]) {
@@ -170,7 +179,7 @@ pub struct Panes {
     /// Width of a pane and of a window; the same unless windows slide.
     every_us: i64,
     size_us: i64,
-    /// In order of start.
+    /// In order of start, then of the first window.
     panes: Vec<Pane>,
     /// The pane that was asked for last.
     hint: usize,
@@ -186,38 +195,49 @@ impl Panes {
         Panes { every_us, size_us, panes: Vec::new(), hint: 0, results: 0, spares: Vec::new(), direct }
     }
 
-    /// The cells of a key in the pane that starts at `start`, to be changed.
+    /// The cells of a key in the pane that starts at `start` and is part of windows from `from` on, to be changed.
     #[inline]
-    pub fn cells(&mut self, start: i64, key: u32, layouts: &Layouts) -> Cells<'_> {
+    pub fn cells(&mut self, start: i64, from: i64, key: u32, layouts: &Layouts) -> Cells<'_> {
         let result = self.results + 1;
-        let at = self.pane(start);
+        let at = self.pane(start, from);
         let pane = &mut self.panes[at];
         let row = pane.change(key, result, layouts);
         pane.cells(row, layouts)
     }
 
     #[inline]
-    fn pane(&mut self, start: i64) -> usize {
-        if self.panes.get(self.hint).is_none_or(|pane| pane.start != start) {
-            self.hint = self.find(start);
+    fn pane(&mut self, start: i64, from: i64) -> usize {
+        if self.panes.get(self.hint).is_none_or(|pane| (pane.start, pane.from) != (start, from)) {
+            self.hint = self.find(start, from);
         }
         self.hint
     }
 
     #[cold]
-    fn find(&mut self, start: i64) -> usize {
-        let at = self.panes.partition_point(|pane| pane.start < start);
-        if self.panes.get(at).is_none_or(|pane| pane.start != start) {
+    fn find(&mut self, start: i64, from: i64) -> usize {
+        let at = self.panes.partition_point(|pane| (pane.start, pane.from) < (start, from));
+        if self.panes.get(at).is_none_or(|pane| (pane.start, pane.from) != (start, from)) {
             let mut pane = self.spares.pop().unwrap_or_else(|| Pane::new(self.direct));
-            pane.start = start;
+            (pane.start, pane.from) = (start, from);
             self.panes.insert(at, pane);
         }
         at
     }
 
-    /// Starts of all panes, in order.
+    /// Starts of all panes that have frames, in order.
     pub fn starts(&self) -> impl Iterator<Item = i64> {
-        self.panes.iter().map(|pane| pane.start)
+        self.panes.iter().filter(|pane| pane.changed > 0).map(|pane| pane.start)
+    }
+
+    /// The window that starts at `start` is to be told of a key, too, if it has no frames of it.
+    pub fn expect(&mut self, start: i64, key: u32, layouts: &Layouts) {
+        let at = self.pane(start, ALL);
+        let pane = &mut self.panes[at];
+        let row = pane.row(key, layouts);
+        if pane.histories[row] == History::default() {
+            pane.dirty.push(row as u32);
+            pane.expects = true;
+        }
     }
 
     /// Tells of every group that is due and has changed, window by window, and lets go of panes whose windows take no
@@ -285,18 +305,22 @@ impl Panes {
         layouts: &Layouts,
         tell: &mut impl FnMut(Group),
     ) {
-        let is_new = self.panes[range.start].start != start;
-        let looked = if is_new { 0 } else { self.panes[range.start].looked };
-        if self.panes[range.clone()].iter().all(|pane| pane.changed <= looked) {
+        let first = &self.panes[range.start];
+        let is_new = (first.start, first.from) != (start, ALL);
+        let looked = if is_new { 0 } else { first.looked };
+        let takes = |pane: &Pane| pane.from <= start;
+        let expects = !is_new && first.expects;
+        if !expects && self.panes[range.clone()].iter().filter(|pane| takes(pane)).all(|pane| pane.changed <= looked) {
             return;
         }
-        let home = self.find(start);
+        let home = self.find(start, ALL);
         let range = home..range.end + usize::from(is_new);
         let mut rows: Vec<(u32, usize, usize)> = Vec::new();
-        for pane in range {
+        for pane in range.filter(|pane| takes(&self.panes[*pane])) {
+            let is_told = |of: &History| of.changed > 0 || expects && pane == home && of.told == 0;
             let histories = self.panes[pane].histories.iter().enumerate();
             rows.extend(
-                histories.filter(|(_, h)| h.changed > 0).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
+                histories.filter(|(_, of)| is_told(of)).map(|(row, _)| (self.panes[pane].keys[row], pane, row)),
             );
         }
         rows.sort_unstable();
@@ -304,21 +328,21 @@ impl Panes {
             let key = of_key[0].0;
             let changed = of_key.iter().map(|(_, pane, row)| self.panes[*pane].histories[*row].changed).max();
             let told = self.panes[home].find(key).map_or(0, |row| self.panes[home].histories[row].told);
-            if changed.unwrap_or_default() <= told {
+            if told > 0 && changed.unwrap_or_default() <= told {
                 continue;
             }
             let mut sums = Sums::empty(layouts);
             for (_, pane, row) in of_key {
                 let pane = &self.panes[*pane];
-                sums.merge(layouts, pane.words(*row, layouts), pane.sketches(*row, layouts));
+                sums.merge(layouts, pane.words(*row, layouts), pane.sides(*row, layouts));
             }
             let home = &mut self.panes[home];
             let row = home.row(key, layouts);
             let group = home.group(row, self.size_us, layouts);
-            tell(Group { words: &sums.words, sketches: &sums.sketches, ..group });
+            tell(Group { words: &sums.words, sides: &sums.sides, ..group });
             home.histories[row].tell(self.results);
         }
-        self.panes[home].looked = self.results;
+        (self.panes[home].looked, self.panes[home].expects) = (self.results, false);
     }
 
     pub fn groups(&self, layouts: &Layouts) -> impl Iterator<Item = Group<'_>> {
@@ -328,12 +352,12 @@ impl Panes {
 
     /// Puts a restored group where it was.
     pub fn put_back(&mut self, group: Group, layouts: &Layouts) {
-        let at = self.pane(group.start);
+        let at = self.pane(group.start, group.from);
         let pane = &mut self.panes[at];
         let row = pane.row(group.key, layouts);
         let cells = pane.cells(row, layouts);
         cells.words.copy_from_slice(group.words);
-        cells.sketches.clone_from_slice(group.sketches);
+        cells.sides.clone_from_slice(group.sides);
         pane.histories[row] = group.history.clone();
         if group.history.is_dirty() {
             pane.dirty.push(row as u32);

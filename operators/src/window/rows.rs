@@ -4,15 +4,16 @@ use super::cells::{Kind, Layout, Layouts};
 use super::config::{Aggregate, Shape, WindowConfig};
 use super::group::Group;
 use super::key::{Key, VEHICLE, Value, ZONE, cell_resolution};
+use super::side::Side;
 use super::sum;
+use super::values::Of;
 use super::widths::Widths;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, Int32Array, Int64Array,
-    Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
+    Int64Builder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use rhumb_engine::frame::{timestamp, timestamps};
-use rhumb_engine::sketch::Sketch;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,19 +35,25 @@ pub struct RowPlan {
 }
 
 impl RowPlan {
-    /// `columns`: all columns of the frames that reach the window, for the types of its keys.
+    /// `columns`: all columns of the frames that reach the window, for the types of its keys and values.
     pub fn new(config: &WindowConfig, columns: &[FieldRef]) -> RowPlan {
-        let layouts = Layouts::of(config.aggregates.iter().map(|(_, aggregate)| aggregate));
+        let layouts = Layouts::of(config.aggregates.iter().map(|(_, aggregate)| aggregate), columns);
         let widths = Widths { shape: config.shape, lateness_us: config.lateness_us };
         let mut fields =
             vec![Field::new("window_start", timestamp(), false), Field::new("window_end", timestamp(), false)];
         fields.extend(config.key.iter().map(|name| Field::new(name, key_type(name, columns), true)));
         let mut merges = Vec::new();
         // By sketch: the column that holds it.
-        let mut sketches: Vec<Option<String>> = vec![None; layouts.sketches.len()];
+        let mut sketches: Vec<Option<String>> = vec![None; layouts.sides.len()];
         for ((name, aggregate), layout) in config.aggregates.iter().zip(&layouts.all) {
             let counts = matches!(layout.kind, Kind::Count | Kind::Distinct);
-            let data_type = if counts { DataType::Int64 } else { DataType::Float64 };
+            let data_type = match layout.of {
+                _ if counts => DataType::Int64,
+                Of::Fractions => DataType::Float64,
+                Of::Wholes => DataType::Int64,
+                Of::Times => timestamp(),
+                Of::Texts => DataType::Utf8,
+            };
             fields.push(Field::new(name, data_type, !counts));
             match layout.kind {
                 Kind::Avg => {
@@ -78,6 +85,11 @@ impl RowPlan {
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         RowPlan { schema, layouts, widths, keys: config.key.len() }
     }
+
+    /// How many values a key has.
+    pub fn key_columns(&self) -> usize {
+        self.keys
+    }
 }
 
 fn merge_word(aggregate: &Aggregate) -> &'static str {
@@ -101,7 +113,7 @@ pub struct Rows {
     keys: Vec<KeyColumn>,
     /// Of all rows, one after the other.
     words: Vec<u64>,
-    sketches: Vec<Sketch>,
+    sides: Vec<Side>,
     revisions: Vec<i32>,
     parts: Vec<i32>,
     retracted: Vec<bool>,
@@ -116,7 +128,7 @@ impl Rows {
             ends: Vec::new(),
             keys,
             words: Vec::new(),
-            sketches: Vec::new(),
+            sides: Vec::new(),
             revisions: Vec::new(),
             parts: Vec::new(),
             retracted: Vec::new(),
@@ -130,15 +142,15 @@ impl Rows {
     /// Adds a result of a part, which is the engine that found it.
     pub fn push(&mut self, part: i32, group: &Group, key: &Key) {
         let layouts = &self.plan.layouts;
-        let (words, sketches) = match group.retracted {
-            true => (&layouts.empty[..], &layouts.empty_sketches[..]),
-            false => (group.words, group.sketches),
+        let (words, sides) = match group.retracted {
+            true => (&layouts.empty[..], &layouts.empty_sides[..]),
+            false => (group.words, group.sides),
         };
         self.starts.push(group.start);
         self.ends.push(group.end);
         self.keys.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
         self.words.extend_from_slice(words);
-        self.sketches.extend_from_slice(sketches);
+        self.sides.extend_from_slice(sides);
         self.revisions.push(group.history.revision as i32);
         self.parts.push(part);
         self.retracted.push(group.retracted);
@@ -150,7 +162,7 @@ impl Rows {
         let rows = self.starts.len();
         let mut arrays: Vec<ArrayRef> = vec![times(&mut self.starts), times(&mut self.ends)];
         arrays.extend(self.keys.iter_mut().map(KeyColumn::finish));
-        let mut stored = vec![false; plan.layouts.sketches.len()];
+        let mut stored = vec![false; plan.layouts.sides.len()];
         for layout in &plan.layouts.all {
             self.push_aggregate(*layout, rows, &mut stored, &mut arrays);
         }
@@ -165,28 +177,38 @@ impl Rows {
     /// The results of an aggregate, and what stands beside them.
     fn push_aggregate(&self, layout: Layout, rows: usize, stored: &mut [bool], arrays: &mut Vec<ArrayRef>) {
         let layouts = &self.plan.layouts;
-        let (width, sketches) = (layouts.width(), layouts.empty_sketches.len());
+        let (width, sides) = (layouts.width(), layouts.empty_sides.len());
         let words = |row: usize| &self.words[row * width..(row + 1) * width];
-        let sketches = |row: usize| &self.sketches[row * sketches..(row + 1) * sketches];
+        let sides = |row: usize| &self.sides[row * sides..(row + 1) * sides];
         let sum = |row: usize| &words(row)[layout.at..layout.at + sum::WORDS];
-        if let Kind::Count | Kind::Distinct = layout.kind {
-            let counts = (0..rows).map(|row| layouts.count(layout, words(row), sketches(row)) as i64);
-            arrays.push(Arc::new(Int64Array::from_iter_values(counts)));
-        } else {
-            let results = (0..rows).map(|row| layouts.result(layout, words(row), sketches(row)));
-            arrays.push(Arc::new(results.collect::<Float64Array>()));
-        }
+        let wholes = || (0..rows).map(|row| layouts.whole(layout, words(row)));
+        arrays.push(match (layout.kind, layout.of) {
+            (Kind::Count | Kind::Distinct, _) => {
+                let counts = (0..rows).map(|row| layouts.count(layout, words(row), sides(row)) as i64);
+                Arc::new(Int64Array::from_iter_values(counts))
+            }
+            (_, Of::Fractions) => {
+                let results = (0..rows).map(|row| layouts.result(layout, words(row), sides(row)));
+                Arc::new(results.collect::<Float64Array>())
+            }
+            (_, Of::Wholes) => Arc::new(wholes().collect::<Int64Array>()),
+            (_, Of::Times) => Arc::new(wholes().collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+            (_, Of::Texts) => {
+                let texts = (0..rows).map(|row| sides(row)[layout.at].text().map(|(_, text)| text));
+                Arc::new(texts.collect::<StringArray>())
+            }
+        });
         match layout.kind {
             Kind::Avg => {
                 arrays.push(Arc::new(Float64Array::from_iter_values((0..rows).map(|row| sum::total(sum(row))))));
                 arrays.push(Arc::new(Int64Array::from_iter_values((0..rows).map(|row| sum::count(sum(row)) as i64))));
             }
             Kind::First | Kind::Last => {
-                let times = (0..rows).map(|row| layouts.time(layout, words(row)));
+                let times = (0..rows).map(|row| layouts.time(layout, words(row), sides(row)));
                 arrays.push(Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC")));
             }
             Kind::Quantile(_) | Kind::Distinct if !std::mem::replace(&mut stored[layout.at], true) => {
-                let bytes = (0..rows).map(|row| sketches(row)[layout.at].to_bytes());
+                let bytes = (0..rows).map(|row| sides(row)[layout.at].to_bytes());
                 arrays.push(Arc::new(BinaryArray::from_iter_values(bytes)));
             }
             _ => {}

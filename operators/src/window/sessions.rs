@@ -4,6 +4,7 @@
 use super::cells::{Cells, Layouts};
 use super::group::{Group, History, Sums};
 use super::key::Numbered;
+use super::open::{ALL, Span};
 
 /// A stretch of frames of one key.
 #[derive(Debug)]
@@ -11,6 +12,9 @@ struct Session {
     /// Times of the first and the last frame.
     start: i64,
     last: i64,
+    /// From here on it is known to have had no other session before it that has been let go: what comes late may begin
+    /// it earlier.
+    from: i64,
     history: History,
     sums: Sums,
 }
@@ -30,15 +34,18 @@ impl Sessions {
         Sessions { gap_us, by_key: Numbered::default(), results: 0 }
     }
 
-    /// The cells of the session that holds frames from `start` to `last`, to be changed; and its end.
-    pub fn cells(&mut self, start: i64, last: i64, key: u32, layouts: &Layouts) -> (Cells<'_>, i64) {
+    /// The cells of the session that holds the frames of a span, to be changed; and its end. Of sessions that ended
+    /// before `ended` less the gap some may have been let go.
+    pub fn cells(&mut self, span: Span, key: u32, ended: i64, layouts: &Layouts) -> (Cells<'_>, i64) {
         let (gap_us, result) = (self.gap_us, self.results + 1);
+        let Span { start, last, .. } = span;
         let of_key = self.by_key.entry(key).or_default();
         let from = of_key.partition_point(|session| session.last.saturating_add(gap_us) < start);
         let to = of_key.partition_point(|session| session.start <= last.saturating_add(gap_us));
         if from >= to {
             let history = History { changed: result, ..History::default() };
-            of_key.insert(from, Session { start, last, history, sums: Sums::empty(layouts) });
+            let reach = ended.saturating_sub(gap_us).saturating_add(1);
+            of_key.insert(from, Session { start, last, from: reach, history, sums: Sums::empty(layouts) });
         }
         // The frames bridge what stands between: it is one session from here on.
         let swallowed: Vec<Session> = of_key.drain(from + 1..to.max(from + 1)).collect();
@@ -47,7 +54,7 @@ impl Sessions {
             session.last = session.last.max(other.last);
             session.history.told = session.history.told.max(other.history.told);
             session.history.starts.extend(other.history.starts);
-            session.sums.merge(layouts, &other.sums.words, &other.sums.sketches);
+            session.sums.merge(layouts, &other.sums.words, &other.sums.sides);
         }
         session.start = session.start.min(start);
         session.last = session.last.max(last);
@@ -55,11 +62,23 @@ impl Sessions {
         (session.sums.cells(), session.last.saturating_add(gap_us))
     }
 
-    /// The sketches of the session that holds a time.
+    /// What the session keeps that holds a time.
     pub fn holding(&mut self, time: i64, key: u32) -> Option<Cells<'_>> {
         let of_key = self.by_key.get_mut(&key)?;
         let at = of_key.partition_point(|session| session.last < time);
         of_key.get_mut(at).filter(|session| session.start <= time).map(|session| session.sums.cells())
+    }
+
+    /// The open session that takes a frame which is too late for one of its own: one that it lies in, or that it begins
+    /// earlier where no other can have been. A session is open that ends after `ended`.
+    pub fn taking(&self, time: i64, key: u32, ended: i64) -> Option<Span> {
+        let of_key = self.by_key.get(&key)?;
+        let at = of_key.partition_point(|session| session.last < time);
+        let session = of_key.get(at)?;
+        let is_near =
+            session.start <= time || session.start <= time.saturating_add(self.gap_us) && session.from <= time;
+        let end = session.last.saturating_add(self.gap_us);
+        (is_near && end > ended).then_some(Span { start: session.start, last: session.last, end, from: ALL })
     }
 
     /// Tells of every session that has ended and has changed, and lets go of those that no frame can reach any more.
@@ -85,7 +104,11 @@ impl Sessions {
         let gone_at =
             |session: &Session| session.last.saturating_add(gap_us).saturating_add(gap_us).saturating_add(lateness_us);
         for of_key in self.by_key.values_mut() {
-            of_key.retain(|session| watermark == i64::MAX || gone_at(session) > watermark);
+            let gone = of_key.partition_point(|session| watermark != i64::MAX && gone_at(session) <= watermark);
+            let before = of_key.drain(..gone).next_back().map_or(i64::MIN, |gone| gone.last.saturating_add(gap_us));
+            if let Some(first) = of_key.first_mut() {
+                first.from = first.from.max(before.saturating_add(1));
+            }
             for session in of_key.iter() {
                 let end = session.last.saturating_add(gap_us);
                 due = due.min(if end > watermark { end } else { gone_at(session) });
@@ -101,11 +124,11 @@ impl Sessions {
 
     /// Puts a restored group where it was.
     pub fn put_back(&mut self, group: Group) {
-        let sums = Sums { words: group.words.to_vec(), sketches: group.sketches.to_vec() };
-        let (start, last) = (group.start, group.end.saturating_sub(self.gap_us));
+        let sums = Sums { words: group.words.to_vec(), sides: group.sides.to_vec() };
+        let (start, last, from) = (group.start, group.end.saturating_sub(self.gap_us), group.from);
         let of_key = self.by_key.entry(group.key).or_default();
         let at = of_key.partition_point(|session| session.start < start);
-        of_key.insert(at, Session { start, last, history: group.history.clone(), sums });
+        of_key.insert(at, Session { start, last, from, history: group.history.clone(), sums });
         self.results = self.results.max(group.history.told).max(group.history.changed);
     }
 
@@ -130,9 +153,10 @@ impl Session {
             key,
             start: self.start,
             end: self.last.saturating_add(gap_us),
+            from: self.from,
             history: &self.history,
             words: &self.sums.words,
-            sketches: &self.sums.sketches,
+            sides: &self.sums.sides,
             retracted: false,
         }
     }

@@ -2,15 +2,15 @@
 
 use super::group::{Group, History};
 use super::key::{Key, UNKNOWN, Value};
+use super::open::ALL;
 use super::rows::RowPlan;
 use arrow::array::{ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array, UInt32Array, UInt64Array};
 use arrow::datatypes::{Int32Type, Int64Type, UInt32Type, UInt64Type};
-use rhumb_engine::sketch::Sketch;
 use rhumb_engine::state::{StateError, StateReader, StateRows, StateWriter};
 use std::sync::Arc;
 
 const TABLE: &str = "open";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const LANES: &str = "lanes";
 const PARTS: &str = "parts";
 const FILLED: &str = "filled";
@@ -23,6 +23,7 @@ pub struct Table {
     parts: Vec<i32>,
     starts: Vec<i64>,
     ends: Vec<i64>,
+    froms: Vec<i64>,
     keys: Vec<Vec<u8>>,
     revisions: Vec<u32>,
     told: Vec<u32>,
@@ -30,8 +31,8 @@ pub struct Table {
     told_starts: Vec<Vec<u8>>,
     /// By word.
     words: Vec<Vec<u64>>,
-    /// By sketch.
-    sketches: Vec<Vec<Vec<u8>>>,
+    /// By side.
+    sides: Vec<Vec<Vec<u8>>>,
 }
 
 impl Table {
@@ -41,13 +42,14 @@ impl Table {
             parts: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
+            froms: Vec::new(),
             keys: Vec::new(),
             revisions: Vec::new(),
             told: Vec::new(),
             changed: Vec::new(),
             told_starts: Vec::new(),
             words: vec![Vec::new(); plan.layouts.width()],
-            sketches: vec![Vec::new(); plan.layouts.sketches.len()],
+            sides: vec![Vec::new(); plan.layouts.sides.len()],
         }
     }
 
@@ -56,6 +58,7 @@ impl Table {
         self.parts.push(part);
         self.starts.push(group.start);
         self.ends.push(group.end);
+        self.froms.push(group.from);
         self.keys.push(encode(key));
         self.revisions.push(group.history.revision);
         self.told.push(group.history.told);
@@ -63,17 +66,18 @@ impl Table {
         let starts = group.history.starts.iter();
         self.told_starts.push(starts.flat_map(|(s, r)| [&s.to_le_bytes()[..], &r.to_le_bytes()].concat()).collect());
         self.words.iter_mut().zip(group.words).for_each(|(column, word)| column.push(*word));
-        self.sketches.iter_mut().zip(group.sketches).for_each(|(column, sketch)| column.push(sketch.to_bytes()));
+        self.sides.iter_mut().zip(group.sides).for_each(|(column, side)| column.push(side.to_bytes()));
     }
 
     pub fn put(self, state: &mut StateWriter) {
         let binary = |values: Vec<Vec<u8>>| Arc::new(BinaryArray::from_iter_values(values));
         let word_names: Vec<String> = (0..self.words.len()).map(word_name).collect();
-        let sketch_names: Vec<String> = (0..self.sketches.len()).map(sketch_name).collect();
+        let side_names: Vec<String> = (0..self.sides.len()).map(side_name).collect();
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("part", Arc::new(Int32Array::from(self.parts))),
             ("window_start", Arc::new(Int64Array::from(self.starts))),
             ("window_end", Arc::new(Int64Array::from(self.ends))),
+            ("taken_from", Arc::new(Int64Array::from(self.froms))),
             ("key", binary(self.keys)),
             ("revision", Arc::new(UInt32Array::from(self.revisions))),
             ("told", Arc::new(UInt32Array::from(self.told))),
@@ -83,7 +87,7 @@ impl Table {
         for (name, column) in word_names.iter().zip(self.words) {
             columns.push((name, Arc::new(UInt64Array::from(column))));
         }
-        for (name, column) in sketch_names.iter().zip(self.sketches) {
+        for (name, column) in side_names.iter().zip(self.sides) {
             columns.push((name, binary(column)));
         }
         state.put(TABLE, VERSION, self.lanes, columns);
@@ -98,7 +102,7 @@ pub struct Stored<'a> {
     pub group: Group<'a>,
 }
 
-fn sketch_name(at: usize) -> String {
+fn side_name(at: usize) -> String {
     format!("sketch_{at}")
 }
 
@@ -122,13 +126,15 @@ fn read_rows(rows: &StateRows, plan: &RowPlan, take: &mut impl FnMut(Stored)) ->
     };
     let (lanes, parts) = (rows.lanes()?, rows.primitive::<Int32Type>("part")?);
     let (starts, ends) = (rows.primitive::<Int64Type>("window_start")?, rows.primitive::<Int64Type>("window_end")?);
+    // State of an older version lacks it.
+    let froms = rows.primitive::<Int64Type>("taken_from").ok();
     let (keys, told_starts) = (binary("key")?, binary("told_starts")?);
     let revisions = rows.primitive::<UInt32Type>("revision")?;
     let (told, changed) = (rows.primitive::<UInt32Type>("told")?, rows.primitive::<UInt32Type>("changed")?);
     let words = (0..plan.layouts.width()).map(|at| rows.primitive::<UInt64Type>(&word_name(at)));
     let words = words.collect::<Result<Vec<_>, _>>()?;
-    let sketches = (0..plan.layouts.sketches.len()).map(|at| binary(&sketch_name(at)));
-    let sketches = sketches.collect::<Result<Vec<_>, _>>()?;
+    let sides = (0..plan.layouts.sides.len()).map(|at| binary(&side_name(at)));
+    let sides = sides.collect::<Result<Vec<_>, _>>()?;
     for row in 0..rows.len() {
         let key = decode(keys.value(row)).ok_or_else(|| malformed("a key cannot be read"))?;
         let history = History {
@@ -138,15 +144,16 @@ fn read_rows(rows: &StateRows, plan: &RowPlan, take: &mut impl FnMut(Stored)) ->
             starts: starts_of(told_starts.value(row)),
         };
         let words: Vec<u64> = words.iter().map(|column| column.value(row)).collect();
-        let sketches = sketches.iter().map(|column| Sketch::from_bytes(column.value(row)));
-        let sketches = sketches.collect::<Option<Vec<_>>>().ok_or_else(|| malformed("a sketch cannot be read"))?;
+        let kept = sides.iter().zip(&plan.layouts.empty_sides).map(|(column, kind)| kind.of_bytes(column.value(row)));
+        let kept = kept.collect::<Option<Vec<_>>>().ok_or_else(|| malformed("a sketch or text cannot be read"))?;
         let group = Group {
             key: UNKNOWN,
             start: starts.value(row),
             end: ends.value(row),
+            from: froms.map_or(ALL, |froms| froms.value(row)),
             history: &history,
             words: &words,
-            sketches: &sketches,
+            sides: &kept,
             retracted: false,
         };
         take(Stored { lane: lanes.value(row), part: parts.value(row), key: &key, group });
@@ -224,7 +231,7 @@ pub fn read_filled(state: &StateReader) -> Result<Option<[i64; 3]>, StateError> 
 }
 
 /// Kind, then length and bytes, value by value.
-fn encode(key: &Key) -> Vec<u8> {
+pub fn encode(key: &Key) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in key {
         let (kind, data): (u8, &[u8]) = match value {
@@ -242,7 +249,8 @@ fn encode(key: &Key) -> Vec<u8> {
     bytes
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Key> {
+/// The values of a key, or of several, as they were encoded.
+pub fn decode(mut bytes: &[u8]) -> Option<Key> {
     let mut key = Vec::new();
     while let Some((kind, rest)) = bytes.split_first() {
         let (len, rest) = rest.split_first_chunk::<4>()?;

@@ -34,6 +34,31 @@ pub fn add(words: &mut [u64], value: f64) {
     }
 }
 
+/// Adds a whole number.
+#[inline]
+pub fn add_whole(words: &mut [u64], value: i64) {
+    words[3] += 1;
+    add_fixed(words, i128::from(value) << 52);
+}
+
+/// The sum of whole numbers; the nearest there is, if it is beyond what 64 bits hold.
+pub fn total_whole(words: &[u64]) -> i64 {
+    let whole = low(words) as i128;
+    if (whole >> 127) as u64 != words[2] {
+        return if (words[2] as i64) < 0 { i64::MIN } else { i64::MAX };
+    }
+    (whole >> 52).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+}
+
+/// Puts a value in the place of one that was added before; NaN for none.
+pub fn replace(words: &mut [u64], was: f64, is: f64) {
+    add(words, is);
+    if !was.is_nan() {
+        add(words, -was);
+        words[3] -= 2;
+    }
+}
+
 #[inline]
 fn add_fixed(words: &mut [u64], value: i128) {
     let (sum, carry) = low(words).overflowing_add(value as u128);
@@ -107,6 +132,19 @@ mod tests {
             assert_eq!(count(&sum(values)), values.len() as u64);
         }
         assert!(total(&sum(&[f64::INFINITY, f64::NEG_INFINITY])).is_nan());
+    }
+
+    #[test]
+    fn a_value_in_the_place_of_another_leaves_nothing_of_it() {
+        let mut words = sum(&[0.1, 0.7]);
+        replace(&mut words, 0.7, 0.3);
+        assert_eq!(words, sum(&[0.1, 0.3]));
+        replace(&mut words, f64::NAN, 0.9);
+        assert_eq!(words, sum(&[0.1, 0.3, 0.9]));
+        let mut apart = EMPTY;
+        replace(&mut apart, 0.9, 0.2);
+        merge(&mut words, &apart);
+        assert_eq!(words, sum(&[0.1, 0.3, 0.2]));
     }
 
     proptest! {

@@ -2,19 +2,25 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::chain::Chain;
-use rhumb_engine::current::CurrentShard;
+use rhumb_engine::current::{CurrentShard, CurrentTable};
 use rhumb_engine::frame::{Frame, Origin};
-use rhumb_engine::message::Output;
+use rhumb_engine::message::{Output, Tick};
 use rhumb_engine::operator::{Merger, OperatorPlan, ShardContext};
+use rhumb_engine::reference::Change;
 use rhumb_engine::state::{StateReader, StateTable, StateWriter, decode, encode, of_lanes};
 use rhumb_engine::time::{EventTime, SECOND_US};
+use rhumb_engine::timeline::Resumed;
 use rhumb_engine::vehicle::Vehicles;
 use std::sync::Arc;
 
 /// When all frames were received: so long after that their times of receipt say nothing of their clocks.
 const RECEIVED: EventTime = EventTime(100_000 * SECOND_US);
+
+const SOURCE: &str = "test";
+const IDLE_AFTER_US: i64 = 20 * SECOND_US;
 
 pub struct Chains {
     plans: Vec<Arc<dyn OperatorPlan>>,
@@ -24,6 +30,7 @@ pub struct Chains {
     /// With the name of each one's operator.
     mergers: Vec<(String, Box<dyn Merger>)>,
     builder: FrameBuilder,
+    pub current: CurrentTable,
 }
 
 /// Rows that mergers gave, with the operator that each is of.
@@ -32,17 +39,18 @@ pub type Merged = Vec<(String, RecordBatch)>;
 impl Chains {
     pub fn new(plans: Vec<Arc<dyn OperatorPlan>>, lateness_us: i64, shards: usize) -> Chains {
         let vehicles: Vec<Arc<Vehicles>> = (0..shards).map(|_| Arc::default()).collect();
+        let currents: Vec<_> = vehicles.iter().map(|of_shard| Arc::new(CurrentShard::new(of_shard.clone()))).collect();
         let chain = |shard: usize| {
             let context = ShardContext { shard, shards, vehicles: vehicles[shard].clone() };
-            let current = Arc::new(CurrentShard::new(vehicles[shard].clone()));
-            Chain::new(&plans, &context, current, 3600 * SECOND_US, lateness_us)
+            Chain::new(&plans, &context, currents[shard].clone(), IDLE_AFTER_US, lateness_us)
         };
-        let origin = Origin { source: "test".into(), partition: "0".into() };
+        let origin = Origin { source: SOURCE.into(), partition: "0".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: 0 };
         Chains {
             chains: (0..shards).map(chain).collect(),
             mergers: plans.iter().filter_map(|p| p.merger().map(|m| (p.name().to_owned(), m))).collect(),
             builder: FrameBuilder::new(&vehicles, origin, clocks),
+            current: CurrentTable::new(currents.clone()),
             vehicles,
             plans,
             lateness_us,
@@ -51,7 +59,12 @@ impl Chains {
 
     /// Takes a frame into the batch.
     pub fn push(&mut self, offset: usize, frame: &Frame) {
-        self.builder.at(offset as i64, RECEIVED);
+        self.push_received(offset, frame, RECEIVED);
+    }
+
+    /// The same for a frame that was received then.
+    pub fn push_received(&mut self, offset: usize, frame: &Frame, received_at: EventTime) {
+        self.builder.at(offset as i64, received_at);
         self.builder.push(frame);
     }
 
@@ -59,6 +72,14 @@ impl Chains {
     pub fn process(&mut self) -> Vec<Output> {
         let deliveries = self.builder.finish().into_iter();
         let outputs = deliveries.zip(&mut self.chains).map(|(delivery, chain)| chain.process(delivery, 0)).collect();
+        self.merged(outputs)
+    }
+
+    /// The reader's clock has come so far.
+    pub fn tick(&mut self, now: EventTime) -> Vec<Output> {
+        let tick = Tick { reader: 0, now };
+        let ticked = self.chains.iter_mut().enumerate();
+        let outputs = ticked.map(|(shard, chain)| Output::of_effects(shard, chain.tick(tick))).collect();
         self.merged(outputs)
     }
 
@@ -84,8 +105,20 @@ impl Chains {
         self.mergers.iter_mut().flat_map(of).collect()
     }
 
+    /// A version of a reference, at a barrier.
+    pub fn change(&mut self, change: &Change) -> Vec<Output> {
+        self.mergers.iter_mut().for_each(|(_, merger)| merger.change(change));
+        let changed = self.chains.iter_mut().enumerate();
+        changed.map(|(shard, chain)| Output::of_effects(shard, chain.change(change))).collect()
+    }
+
     /// Stops here and goes on as another engine with another number of shards.
     pub fn restart(self, shards: usize) -> Chains {
+        self.restart_under(shards, &[])
+    }
+
+    /// The same, the state having been made under these versions.
+    pub fn restart_under(self, shards: usize, under: &[Change]) -> Chains {
         let mut state: Vec<StateTable> = self.chains.iter().flat_map(Chain::snapshot).collect();
         let mut of_mergers = StateWriter::default();
         for (name, merger) in &self.mergers {
@@ -99,9 +132,13 @@ impl Chains {
         state = state.into_iter().map(through_bytes).collect();
         let of_mergers: Vec<StateTable> = of_mergers.finish().into_iter().map(through_bytes).collect();
         let mut next = Chains::new(self.plans, self.lateness_us, shards);
+        for change in under {
+            assert!(next.change(change).iter().all(|output| output.effects.is_empty()), "nothing was there to change");
+        }
         for (shard, chain) in next.chains.iter_mut().enumerate() {
             let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
-            chain.restore(&own).expect("its own state");
+            let reader = Resumed { source: SOURCE.into(), now: None };
+            chain.restore(&own, &[reader]).expect("its own state");
         }
         for (name, merger) in &mut next.mergers {
             merger.restore(&StateReader::new(&of_mergers, name)).expect("its own state");
@@ -116,4 +153,16 @@ impl Chains {
         let outputs = self.merged(outputs);
         (outputs, self.fire(EventTime::MAX))
     }
+}
+
+/// One line a row; times as numbers.
+pub fn lines(table: &str, rows: &RecordBatch) -> Vec<String> {
+    let plain = |array: &arrow::array::ArrayRef| match array.data_type() {
+        DataType::Timestamp(..) => arrow::compute::cast(array, &DataType::Int64).expect("a time is a number"),
+        _ => array.clone(),
+    };
+    let columns: Vec<_> = rows.columns().iter().map(plain).collect();
+    let value = |array, row| arrow::util::display::array_value_to_string(array, row).expect("a value");
+    let line = |row: usize| columns.iter().map(|array| value(array, row)).collect::<Vec<_>>().join(" | ");
+    (0..rows.num_rows()).map(|row| format!("{table}: {}", line(row))).collect()
 }

@@ -39,7 +39,7 @@ pub fn run_grouped(
     let mut plans: Vec<Arc<dyn OperatorPlan>> = vec![Arc::new(GeofencePlan::new("geofence", config))];
     if let Some(table) = table {
         let table = VehicleTable::from_csv(table.as_bytes(), "vehicle_id", None).expect("a table");
-        let enrich = EnrichConfig { table: Some(Arc::new(table)), add: Vec::new() };
+        let enrich = EnrichConfig { table: Some(Arc::new(table)), ..EnrichConfig::default() };
         plans.insert(0, Arc::new(EnrichPlan::new("enrich", enrich)));
     }
     let context = ShardContext { shard: 0, shards: 1, vehicles: vehicles.clone() };

@@ -1,6 +1,8 @@
 //! What a vehicle's path means at its zones, the slow and simple way: each zone by itself, over the whole path in order
 //! of time, without an index and without anything kept between runs.
 
+pub mod trace;
+
 use rhumb_geofence::{Position, Side, Zones};
 use rhumb_operators::geofence::schedule::Stretch;
 use rhumb_operators::geofence::{RulesByZone, ZoneRules};
@@ -14,8 +16,9 @@ pub struct Fix {
     pub speed_mps: Option<f32>,
 }
 
-/// An alert, without its id: kind, zone, time, place (a dwell has none), begin of the visit, reason, where it left.
-pub type Said = (&'static str, u32, i64, Option<(u64, u64)>, i64, &'static str, Option<i64>);
+/// An alert, without its id: kind, zone, time, place (a dwell has none), begin of the visit, reason, where it left, time of the frame
+/// that shows it.
+pub type Said = (&'static str, u32, i64, Option<(u64, u64)>, i64, &'static str, Option<i64>, i64);
 
 /// What late frames can still reach: the newest `keep` fixes in order of time, and all that were taken in.
 #[derive(Debug, Clone, Default)]
@@ -38,32 +41,79 @@ impl Path {
 
 const HOUR_US: i64 = 3_600_000_000;
 
-fn place(fix: &Fix) -> Position {
-    Position::new(fix.lat, fix.lon).expect("the recordings and draws are places")
+/// What is asked of zones; places are (latitude, longitude).
+pub trait Geometry {
+    fn count(&self) -> u32;
+    fn holds(&self, zone: u32, at: (f64, f64)) -> bool;
+    /// The fraction of the way at which it last came in before its end, or first went out after its start.
+    fn crossing(&self, zone: u32, from: (f64, f64), to: (f64, f64), side: Side) -> f64;
+    fn outside_m(&self, zone: u32, at: (f64, f64)) -> f64;
+    /// The first and last fraction inside, of a way with both ends outside.
+    fn passed(&self, zone: u32, from: (f64, f64), to: (f64, f64)) -> Option<(f64, f64)>;
+    /// The place at a fraction of the way.
+    fn along(&self, from: (f64, f64), to: (f64, f64), fraction: f64) -> (f64, f64);
+}
+
+fn position(at: (f64, f64)) -> Position {
+    Position::new(at.0, at.1).expect("the recordings and draws are places")
+}
+
+/// The zones' own answers, for tests of what is made of them.
+impl Geometry for Zones {
+    fn count(&self) -> u32 {
+        self.len() as u32
+    }
+
+    fn holds(&self, zone: u32, at: (f64, f64)) -> bool {
+        self.contains(zone, position(at))
+    }
+
+    fn crossing(&self, zone: u32, from: (f64, f64), to: (f64, f64), side: Side) -> f64 {
+        Zones::crossing(self, zone, position(from), position(to), side)
+    }
+
+    fn outside_m(&self, zone: u32, at: (f64, f64)) -> f64 {
+        Zones::outside_m(self, zone, position(at))
+    }
+
+    fn passed(&self, zone: u32, from: (f64, f64), to: (f64, f64)) -> Option<(f64, f64)> {
+        let mut passed = Vec::new();
+        Zones::passed(self, position(from), position(to), &mut passed);
+        passed.iter().find(|(z, ..)| *z == zone).map(|(_, entry, exit)| (*entry, *exit))
+    }
+
+    fn along(&self, from: (f64, f64), to: (f64, f64), fraction: f64) -> (f64, f64) {
+        let at = Zones::along(position(from), position(to), fraction);
+        (at.lat(), at.lon())
+    }
+}
+
+fn place(fix: &Fix) -> (f64, f64) {
+    (fix.lat, fix.lon)
 }
 
 /// A moment on the way between two fixes.
-fn between(from: Option<&Fix>, to: &Fix, fraction: f64) -> Fix {
+fn between(zones: &impl Geometry, from: Option<&Fix>, to: &Fix, fraction: f64) -> Fix {
     match from.filter(|from| to.time - from.time <= HOUR_US) {
         None => *to,
         Some(from) => {
-            let at = Zones::along(place(from), place(to), fraction);
+            let (lat, lon) = zones.along(place(from), place(to), fraction);
             let time = from.time + ((to.time - from.time) as f64 * fraction).round() as i64;
-            Fix { time, lat: at.lat(), lon: at.lon(), ..*to }
+            Fix { time, lat, lon, ..*to }
         }
     }
 }
 
-fn at_time(from: Option<&Fix>, to: &Fix, time: i64) -> Fix {
+fn at_time(zones: &impl Geometry, from: Option<&Fix>, to: &Fix, time: i64) -> Fix {
     let span = from.map_or(0, |from| to.time - from.time);
     let fraction = if span > 0 { (time - from.map_or(0, |f| f.time)) as f64 / span as f64 } else { 1.0 };
-    Fix { time, ..between(from, to, fraction.clamp(0.0, 1.0)) }
+    Fix { time, ..between(zones, from, to, fraction.clamp(0.0, 1.0)) }
 }
 
 /// Everything that is to be told of one vehicle, once the clock of its lane has come to `clock`.
 /// `crosses`: whether zones that were passed through are looked for, which takes long.
 pub fn alerts(
-    zones: &Zones,
+    zones: &impl Geometry,
     rules: &RulesByZone,
     vehicle: &str,
     group: Option<&str>,
@@ -72,7 +122,7 @@ pub fn alerts(
     crosses: bool,
 ) -> Vec<Said> {
     let mut said = Vec::new();
-    for zone in 0..zones.len() as u32 {
+    for zone in 0..zones.count() {
         let rules = &rules[zone as usize];
         if rules.apply_to(vehicle, group) {
             one_zone(zones, zone, rules, path, clock, crosses, &mut said);
@@ -84,7 +134,7 @@ pub fn alerts(
 
 #[allow(clippy::too_many_lines, reason = "all rules in one place, in the order in which they are applied")]
 fn one_zone(
-    zones: &Zones,
+    zones: &impl Geometry,
     zone: u32,
     rules: &ZoneRules,
     path: &[Fix],
@@ -93,9 +143,9 @@ fn one_zone(
     said: &mut Vec<Said>,
 ) {
     let always = Stretch { open: true, since: i64::MIN, until: i64::MAX };
-    let holds = |fix: &Fix| zones.contains(zone, place(fix));
+    let holds = |fix: &Fix| zones.holds(zone, place(fix));
     let cross_at = |from: Option<&Fix>, to: &Fix, side| match from.filter(|from| to.time - from.time <= HOUR_US) {
-        Some(start) => between(from, to, zones.crossing(zone, place(start), place(to), side)),
+        Some(start) => between(zones, from, to, zones.crossing(zone, place(start), place(to), side)),
         None => *to,
     };
     let mut since: Option<i64> = None;
@@ -104,11 +154,14 @@ fn one_zone(
     let mut going: Option<(Fix, i64, u32)> = None;
     let mut fast: Option<(Fix, bool)> = None;
     let mut trusted: Option<&Fix> = None;
+    let now = std::cell::Cell::new(0);
     let mut say = |kind, at: &Fix, since, reason, left| {
         let place = (kind != "dwell").then(|| (at.lat.to_bits(), at.lon.to_bits()));
-        said.push((kind, zone, at.time, place, since, reason, left));
+        let shown = if kind == "dwell" { at.time } else { now.get() };
+        said.push((kind, zone, at.time, place, since, reason, left, shown));
     };
     for (n, fix) in path.iter().enumerate() {
+        now.set(fix.time);
         let before = n.checked_sub(1).map(|n| &path[n]);
         let is_trusted = fix.accuracy_m.is_none_or(|m| m <= rules.accuracy_max_m);
         let inside = holds(fix);
@@ -124,7 +177,7 @@ fn one_zone(
                 (!stretch.open).then(|| stretch.since.clamp(first, fix.time))
             };
             if let Some(closed) = closed {
-                let end = at_time(trusted, fix, closed);
+                let end = at_time(zones, trusted, fix, closed);
                 let gone =
                     going.map(|(at, ..)| at).or((!inside && is_trusted).then(|| cross_at(trusted, fix, Side::Exit)));
                 let (at, reason) = gone.filter(|at| at.time <= end.time).map_or((end, "zone_closed"), |at| (at, ""));
@@ -160,7 +213,7 @@ fn one_zone(
                 let new = trusted.is_some_and(|t| t.time < stretch.since);
                 let at = cross_at(trusted, fix, Side::Enter);
                 match new && (trusted.is_some_and(holds) || at.time < stretch.since) {
-                    true => (at_time(trusted, fix, stretch.since), fix.time, 0, "zone_opened"),
+                    true => (at_time(zones, trusted, fix, stretch.since), fix.time, 0, "zone_opened"),
                     false => (at, fix.time, 0, ""),
                 }
             });
@@ -185,20 +238,17 @@ fn one_zone(
             && coming.is_none()
             && is_trusted
             && let Some(from) = trusted.filter(|from| fix.time - from.time <= HOUR_US)
+            && let Some((entry, exit)) = zones.passed(zone, place(from), place(fix))
         {
-            let mut passed = Vec::new();
-            zones.passed(place(from), place(fix), &mut passed);
-            if let Some((_, entry, exit)) = passed.iter().find(|(z, ..)| *z == zone) {
-                let (at, out) = (between(Some(from), fix, *entry), between(Some(from), fix, *exit));
-                if rules.schedule.at(at.time).open {
-                    say("cross", &at, at.time, "", Some(out.time));
-                }
+            let at = between(zones, Some(from), fix, entry);
+            let out = between(zones, Some(from), fix, exit);
+            if rules.schedule.at(at.time).open {
+                say("cross", &at, at.time, "", Some(out.time));
             }
         }
-        let driven = before.filter(|b| (1..=HOUR_US).contains(&(fix.time - b.time))).map(|b| {
-            let (from, to) = ((b.lat, b.lon), (fix.lat, fix.lon));
-            (rhumb_engine::sphere::distance_m(from, to) / ((fix.time - b.time) as f64 / 1e6)) as f32
-        });
+        let driven = before
+            .filter(|b| (1..=HOUR_US).contains(&(fix.time - b.time)))
+            .map(|b| (trace::haversine_m(place(b), place(fix)) / ((fix.time - b.time) as f64 / 1e6)) as f32);
         match (since, fix.speed_mps.or(driven), rules.speed_limit_mps) {
             (Some(begun), Some(mps), Some(limit)) if is_trusted => {
                 if !inside || mps <= limit {

@@ -153,7 +153,7 @@ impl Engine {
         let through = |t: StateTable| StateTable { rows: decode(&t.table, &encode(&t.rows)).expect("its own"), ..t };
         let state: Vec<StateTable> = self.chain.snapshot().into_iter().map(through).collect();
         let mut next = Engine::new(plans);
-        next.chain.restore(&state).expect("its own state");
+        next.chain.restore(&state, &[]).expect("its own state");
         Engine { rows: self.rows, too_late: self.too_late, frames: self.frames, ..next }
     }
 

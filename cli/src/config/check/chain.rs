@@ -1,6 +1,7 @@
 //! The columns that frames have at a place in the chain.
 
-use arrow::datatypes::{DataType, FieldRef};
+use crate::config::value::ValueKind;
+use arrow::datatypes::FieldRef;
 use rhumb_engine::frame::core_columns;
 
 /// Columns so far, and what is known of the operators around.
@@ -11,30 +12,6 @@ pub struct Columns {
     /// Where this operator stands, and where the last geofence does.
     pub place: usize,
     pub geofence_at: Option<usize>,
-}
-
-/// What can be done with a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    Text,
-    Whole,
-    Fraction,
-    Flag,
-    Time,
-    List,
-}
-
-impl Class {
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Text => "a text",
-            Class::Whole => "a whole number",
-            Class::Fraction => "a number with fractions",
-            Class::Flag => "true or false",
-            Class::Time => "a time",
-            Class::List => "a list",
-        }
-    }
 }
 
 impl Columns {
@@ -51,7 +28,7 @@ impl Columns {
 
     /// Adds one; false if frames have a column of this name already.
     pub fn add(&mut self, field: FieldRef) -> bool {
-        let new = self.class(field.name()).is_none();
+        let new = self.kind(field.name()).is_none();
         if new {
             self.fields.push(field);
         }
@@ -69,27 +46,16 @@ impl Columns {
         &self.fields
     }
 
-    pub fn class(&self, name: &str) -> Option<Class> {
-        self.fields.iter().find(|field| field.name() == name).map(|field| class(field.data_type()))
+    pub fn kind(&self, name: &str) -> Option<ValueKind> {
+        self.fields.iter().find(|field| field.name() == name).map(|field| ValueKind::of(field.data_type()))
     }
 
-    pub fn names(&self, keep: impl Fn(Class) -> bool) -> Vec<&str> {
-        self.fields.iter().filter(|f| keep(class(f.data_type()))).map(|f| f.name().as_str()).collect()
+    pub fn names(&self, keep: impl Fn(ValueKind) -> bool) -> Vec<&str> {
+        self.fields.iter().filter(|f| keep(ValueKind::of(f.data_type()))).map(|f| f.name().as_str()).collect()
     }
 
     /// Whether a geofence stands before this operator.
     pub fn zones(&self) -> bool {
-        self.class("zone_ids").is_some()
-    }
-}
-
-pub fn class(data_type: &DataType) -> Class {
-    match data_type {
-        DataType::Boolean => Class::Flag,
-        DataType::Timestamp(..) | DataType::Date32 => Class::Time,
-        DataType::List(_) => Class::List,
-        other if other.is_floating() => Class::Fraction,
-        other if other.is_integer() => Class::Whole,
-        _ => Class::Text,
+        self.kind("zone_ids").is_some()
     }
 }

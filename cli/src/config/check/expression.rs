@@ -72,7 +72,7 @@ impl Check {
         let At { value, at } = name;
         let what = if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             format!("columns: \"{value}\" cannot name a column; names are letters, digits and _")
-        } else if columns.class(value).is_some() {
+        } else if columns.kind(value).is_some() {
             format!("columns: frames have a column \"{value}\" already; give this one another name")
         } else if OF_THE_LAKE.contains(&value.as_str()) {
             format!("columns: the history has a column \"{value}\" of its own; give this one another name")

@@ -12,25 +12,29 @@ impl Check {
     /// Opens a file, packed or not, or says why not.
     pub(super) fn open(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Unpacked> {
         let At { value, at } = path;
-        let opened = if value.is_dir() {
-            Err("it is a folder".to_owned())
-        } else {
-            Unpacked::open(value).map_err(|e| reason(&e))
-        };
-        opened.map_err(|why| self.error(at, component, format!("{field}: cannot read {}: {why}", value.display()))).ok()
+        opened(value)
+            .map_err(|why| self.error(at, component, format!("{field}: cannot read {}: {why}", value.display())))
+            .ok()
     }
 
     pub(super) fn read(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Arc<Text>> {
-        let mut bytes = Vec::new();
-        let read = self.open(path, field, component)?.read_to_end(&mut bytes).map_err(|cause| reason(&cause));
+        let bytes = self.read_bytes(path, field, component)?;
         let name = path.value.display().to_string();
-        match read.and_then(|_| text(bytes)) {
+        match text(bytes) {
             Ok(content) => Some(Arc::new(Text { name, content })),
             Err(why) => {
                 self.error(&path.at, component, format!("{field}: cannot read {name}: {why}"));
                 None
             }
         }
+    }
+
+    /// All of a file, unpacked.
+    pub(super) fn read_bytes(&mut self, path: &At<PathBuf>, field: &str, component: &str) -> Option<Vec<u8>> {
+        let At { value, at } = path;
+        unpacked(value)
+            .map_err(|why| self.error(at, component, format!("{field}: cannot read {}: {why}", value.display())))
+            .ok()
     }
 
     /// The files that a path with `*`, `?` or `[..]` names, or the one that it is.
@@ -50,6 +54,17 @@ impl Check {
         self.error(at, component, format!("path: cannot read {}: {what}", value.display()));
         None
     }
+}
+
+fn opened(path: &Path) -> Result<Unpacked, String> {
+    if path.is_dir() { Err("it is a folder".to_owned()) } else { Unpacked::open(path).map_err(|cause| reason(&cause)) }
+}
+
+/// What a file holds, or why it cannot be read.
+pub(super) fn unpacked(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    opened(path)?.read_to_end(&mut bytes).map_err(|cause| reason(&cause))?;
+    Ok(bytes)
 }
 
 /// What a file holds, if it is text.

@@ -1,12 +1,11 @@
 //! Frames of a `[[test]]`: rows by the usual names of fields, and by the names of columns that the source adds.
 
 use super::Check;
-use super::chain::class;
-use super::test::{COMPONENT, value_kind};
-use crate::config::expected::{Found, TestFrame, ValueKind, frame_value, time};
+use super::test::COMPONENT;
+use crate::config::expected::{Found, TestFrame, frame_value, time};
 use crate::config::mistake::{instead, listed, nearest};
 use crate::config::rows::Row;
-use crate::config::value::At;
+use crate::config::value::{At, ValueKind};
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::fields::Field;
 use rhumb_engine::time::EventTime;
@@ -34,7 +33,7 @@ impl Check {
             seen.extend(field);
             let read = match (field, known_columns.iter().position(|column| *column.name() == name.value)) {
                 (Some(field), _) => set(&mut frame, field, typed, start),
-                (None, Some(column)) => frame_value(value_kind(class(known_columns[column].data_type())), typed)
+                (None, Some(column)) => frame_value(ValueKind::of(known_columns[column].data_type()), typed)
                     .map(|value| frame.extra.push((column, value))),
                 (None, None) if columns.is_none() => continue,
                 (None, None) => {
@@ -65,7 +64,8 @@ impl Check {
     }
 }
 
-fn set(frame: &mut TestFrame, field: Field, typed: &At<String>, start: EventTime) -> Result<(), String> {
+fn set(of: &mut TestFrame, field: Field, typed: &At<String>, start: EventTime) -> Result<(), String> {
+    let frame = &mut of.frame;
     let number = || -> Result<f64, String> {
         typed.value.parse().map_err(|_| format!("expected a number, found \"{}\"", typed.value))
     };
@@ -76,7 +76,7 @@ fn set(frame: &mut TestFrame, field: Field, typed: &At<String>, start: EventTime
         time(&typed.value, start).ok_or_else(what)
     };
     match field {
-        Field::Vehicle => frame.vehicle.clone_from(&typed.value),
+        Field::Vehicle => of.vehicle.clone_from(&typed.value),
         Field::EventTime => frame.event_time = at()?,
         Field::ReceivedAt => frame.received_at = Some(at()?),
         Field::Lat => frame.lat = number()?,

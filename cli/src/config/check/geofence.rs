@@ -1,16 +1,19 @@
 //! `[operator.geofence]`.
 
 use super::Check;
-use super::chain::{Class, Columns};
+use super::chain::Columns;
+use super::reload::{ZonesFile, ZonesSettings};
+use crate::config::flood::{and_more, capped};
+use crate::config::misspelt::misspelt_settings;
 use crate::config::mistake::{Location, Severity, Text, listed};
 use crate::config::typed::Table;
-use crate::config::value::At;
+use crate::config::value::{At, ValueKind};
 use rhumb_engine::alert::AlertKind;
 use rhumb_engine::frame::zone_ids_column;
 use rhumb_geofence::{What, ZoneOptions, Zones};
 use rhumb_operators::geofence::rules::{self, ZoneRules};
 use rhumb_operators::geofence::schedule::{self, Schedule};
-use rhumb_operators::geofence::{GeofenceConfig, glob};
+use rhumb_operators::geofence::{GeofenceConfig, glob, nearest_columns};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,9 +23,19 @@ impl Check {
         table: &mut Table,
         component: &str,
         columns: &mut Columns,
-    ) -> Option<(GeofenceConfig, PathBuf)> {
+    ) -> Option<(GeofenceConfig, ZonesFile)> {
         let group_column = self.group_column(table, component, columns);
         columns.add(zone_ids_column());
+        let nearest_at = table.place("nearest_within_m");
+        let nearest_within_m = table.get::<f64>("nearest_within_m");
+        for field in nearest_within_m.iter().flat_map(|_| nearest_columns()) {
+            let name = field.name().clone();
+            if !columns.add(field) {
+                let what =
+                    format!("nearest_within_m: frames have a column \"{name}\" already; call that one otherwise");
+                self.error(&nearest_at, component, what);
+            }
+        }
         let alerts = table.get::<Vec<At<String>>>("alerts").unwrap_or_default();
         let mut kinds: Vec<AlertKind> = alerts.iter().filter_map(|alert| AlertKind::from_name(&alert.value)).collect();
         kinds.sort_unstable();
@@ -30,35 +43,78 @@ impl Check {
         let places = ["dwell", "speed_limit", "groups"].map(|name| table.has(name).then(|| table.place(name)));
         let path_keep = table.get::<i64>("path_keep").map_or(self.engine.path_keep, |n| n as usize);
         let defaults = self.rules(table, component);
-        let (zones, text, path) = self.zones_of(table, component)?;
-        let rules = self.rules_of_zones(&zones, &text, &defaults?, component)?;
-        self.watched(&alerts, &kinds, &places, &rules, component);
+        let is_watched = table.get("watch");
+        let (zones, text, path, options) = self.zones_of(table, component)?;
+        let settings = ZonesSettings {
+            component: component.to_owned(),
+            options,
+            defaults: defaults?,
+            alerts,
+            kinds,
+            places,
+            path_keep,
+            group_column,
+            nearest_within_m,
+        };
+        let config = self.geofence_of(&settings, zones, &text)?;
+        let file = ZonesFile {
+            path,
+            is_watched: is_watched?,
+            text,
+            settings,
+            planned: config.clone(),
+            engine: self.engine.clone(),
+        };
+        Some((config, file))
+    }
+
+    /// What the section means with these zones.
+    pub(super) fn geofence_of(
+        &mut self,
+        settings: &ZonesSettings,
+        zones: Zones,
+        text: &Arc<Text>,
+    ) -> Option<GeofenceConfig> {
+        let ZonesSettings {
+            component, defaults, alerts, kinds, places, path_keep, group_column, nearest_within_m, ..
+        } = settings;
+        let rules = self.rules_of_zones(&zones, text, defaults, component);
+        for ((zone, what), more) in capped(misspelt_settings(&zones), |(_, what)| what.clone()) {
+            let told = format!("feature {zone} (id {:?}): {what}{}", zones.id(zone as u32), and_more(more));
+            self.mistakes.warning(&place_of(&zones, zone, text), component, told);
+        }
+        let rules = rules?;
+        self.watched(alerts, kinds, places, &rules, component);
         if group_column.is_none()
             && let Some(zone) = rules.iter().position(|rules| !rules.groups.is_empty())
         {
-            let at = places[2].clone().unwrap_or_else(|| place_of(&zones, zone, &text));
+            let at = places[2].clone().unwrap_or_else(|| place_of(&zones, zone, text));
             let what =
                 "groups: no column says which group a vehicle is of; set group_column to a column that enrich adds";
             self.error(&at, component, what);
         }
-        let (zones, rules) = (Arc::new(zones), rules.into());
-        let group_column = group_column.flatten();
-        let config =
-            GeofenceConfig { zones, rules, alerts: kinds, path_keep, group_column, pipeline: self.pipeline.clone() };
-        Some((config, path))
+        Some(GeofenceConfig {
+            zones: Arc::new(zones),
+            rules: rules.into(),
+            alerts: kinds.clone(),
+            path_keep: *path_keep,
+            group_column: group_column.clone().flatten(),
+            nearest_within_m: *nearest_within_m,
+            pipeline: self.pipeline.clone(),
+        })
     }
 
     /// `Some(None)`: it was typed, and is wrong.
     fn group_column(&mut self, table: &mut Table, component: &str, columns: &Columns) -> Option<Option<String>> {
         let column = table.take::<String>("group_column")?;
-        match columns.class(&column.value) {
-            Some(Class::Text) => return Some(Some(column.value)),
-            Some(class) => {
-                let what = format!("group_column: \"{}\" is {}; write one of texts", column.value, class.name());
+        match columns.kind(&column.value) {
+            Some(ValueKind::Text) => return Some(Some(column.value)),
+            Some(kind) => {
+                let what = format!("group_column: \"{}\" is {}; write one of texts", column.value, kind.name());
                 self.error(&column.at, component, what);
             }
             None => {
-                let names = columns.names(|class| class == Class::Text);
+                let names = columns.names(|kind| kind == ValueKind::Text);
                 let what = format!(
                     "group_column: frames have no column \"{}\" here; those of texts are {}",
                     column.value,
@@ -135,17 +191,21 @@ impl Check {
         values
     }
 
-    /// The zones that the section names, with their text and its path.
-    pub(super) fn zones_of(&mut self, table: &mut Table, component: &str) -> Option<(Zones, Arc<Text>, PathBuf)> {
-        let options = ZoneOptions { id_property: table.get("id_property") };
-        let path = table.take::<PathBuf>("zones")?;
-        let (zones, text) = self.zones(&path, &options, component)?;
-        Some((zones, text, path.value))
+    /// The zones that the section names, with their text, its path, and how it was read.
+    pub(super) fn zones_of(
+        &mut self,
+        table: &mut Table,
+        component: &str,
+    ) -> Option<(Zones, Arc<Text>, PathBuf, ZoneOptions)> {
+        let (path, options) = typed_zones(table);
+        let path = path?;
+        let text = self.read(&path, "zones", component)?;
+        let zones = self.zones(&text, &options, component)?;
+        Some((zones, text, path.value, options))
     }
 
     /// What is wrong in the file of zones is told with the place in that file.
-    fn zones(&mut self, path: &At<PathBuf>, options: &ZoneOptions, component: &str) -> Option<(Zones, Arc<Text>)> {
-        let text = self.read(path, "zones", component)?;
+    pub(super) fn zones(&mut self, text: &Arc<Text>, options: &ZoneOptions, component: &str) -> Option<Zones> {
         let (zones, problems) = match Zones::from_geojson(&text.content, options) {
             Ok((zones, problems)) => (Some(zones), problems),
             Err(problems) => (None, problems),
@@ -158,11 +218,11 @@ impl Check {
                 // How a shape was taken is for `rhumb zones check`.
                 (rhumb_geofence::Severity::Note, _) => continue,
             };
-            let at = Location::of_line(&text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
+            let at = Location::of_line(text, problem.line.unwrap_or(1), problem.column.unwrap_or(1)).unquoted();
             let kind = format!("zones {:?}", std::mem::discriminant(&problem.what));
             self.mistakes.push_of_kind(severity, &at, component, problem.to_string(), kind);
         }
-        zones.map(|zones| (zones, text))
+        zones
     }
 
     /// One for each zone.
@@ -223,6 +283,12 @@ impl Check {
             }
         }
     }
+}
+
+/// Where a geofence's zones are, and how they are to be read.
+pub(super) fn typed_zones(table: &mut Table) -> (Option<At<PathBuf>>, ZoneOptions) {
+    let options = ZoneOptions { id_property: table.get("id_property") };
+    (table.take::<PathBuf>("zones"), options)
 }
 
 fn place_of(zones: &Zones, zone: usize, text: &Arc<Text>) -> Location {

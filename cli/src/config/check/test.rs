@@ -1,14 +1,13 @@
 //! `[[test]]`: frames that are frames, expectations of columns that there are.
 
 use super::Check;
-use super::chain::{Class, class};
 use crate::build;
-use crate::config::expected::{Expected, TestInput, TestMeans, ValueKind, Want, time};
+use crate::config::expected::{Expected, TestFrame, TestInput, TestMeans, Want, time};
 use crate::config::means::{OperatorMeans, SourceMeans};
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::rows::{Row, parse};
 use crate::config::typed::Table;
-use crate::config::value::At;
+use crate::config::value::{At, ValueKind};
 use arrow::datatypes::FieldRef;
 use rhumb_engine::alert::AlertKind;
 use rhumb_engine::frame::core_columns;
@@ -63,18 +62,7 @@ impl Tables {
 }
 
 fn column(field: &FieldRef) -> (String, ValueKind) {
-    (field.name().clone(), value_kind(class(field.data_type())))
-}
-
-pub(super) fn value_kind(class: Class) -> ValueKind {
-    match class {
-        Class::Text => ValueKind::Text,
-        Class::Whole => ValueKind::Whole,
-        Class::Fraction => ValueKind::Fraction,
-        Class::Flag => ValueKind::Flag,
-        Class::Time => ValueKind::Time,
-        Class::List => ValueKind::List,
-    }
+    (field.name().clone(), ValueKind::of(field.data_type()))
 }
 
 impl Check {
@@ -128,7 +116,7 @@ impl Check {
         let columns = source.filter(|_| tables.is_some()).map(|source| sources[source].columns());
         let input = self.input(table, from, columns.as_deref(), received_at);
         if let (Some(TestInput::Frames(frames)), Some(until)) = (&input, until)
-            && frames.iter().any(|frame| frame.received_at.unwrap_or(frame.event_time) >= until)
+            && frames.iter().any(|TestFrame { frame, .. }| frame.received_at.unwrap_or(frame.event_time) >= until)
         {
             let what = "until: the last frame comes no sooner, so it has no effect; write a later time, or remove it";
             self.error(&until_at, COMPONENT, what);

@@ -1,10 +1,10 @@
 //! `[operator.trips]`.
 
 use super::Check;
-use super::chain::{Class, Columns};
+use super::chain::Columns;
 use crate::config::mistake::listed;
 use crate::config::typed::Table;
-use crate::config::value::duration_text;
+use crate::config::value::{ValueKind, duration_text};
 use rhumb_engine::frame::core_columns;
 use rhumb_operators::trips::{IGNITION, TripsConfig};
 
@@ -45,14 +45,14 @@ impl Check {
     fn ignition(&mut self, table: &mut Table, component: &str, columns: &Columns) -> Option<String> {
         let is_typed = table.has("ignition");
         let column = table.take::<String>("ignition")?;
-        let fits = |class| matches!(class, Class::Flag | Class::Whole);
+        let fits = |kind| matches!(kind, ValueKind::Flag | ValueKind::Whole);
         let core = core_columns();
         let is_core = |name: &str| core.iter().any(|column| column.name() == name);
-        let what = match columns.class(&column.value) {
-            Some(class) if fits(class) && !is_core(&column.value) => return Some(column.value),
+        let what = match columns.kind(&column.value) {
+            Some(kind) if fits(kind) && !is_core(&column.value) => return Some(column.value),
             None if !is_typed => return Some(IGNITION.to_owned()),
             None => format!("ignition: frames have no column \"{}\" here", column.value),
-            Some(class) if !fits(class) => format!("ignition: \"{}\" is {}", column.value, class.name()),
+            Some(kind) if !fits(kind) => format!("ignition: \"{}\" is {}", column.value, kind.name()),
             Some(_) => format!("ignition: \"{}\" says nothing of the engine", column.value),
         };
         let mut names = columns.names(fits);

@@ -6,7 +6,7 @@ use super::file::short;
 use crate::config::mistake::{Location, listed};
 use crate::config::typed::Table;
 use crate::config::value::At;
-use rhumb_operators::enrich::VehicleTable;
+use rhumb_operators::enrich::{TableFormat, VehicleTable};
 use rhumb_operators::validate::{OVERRIDES, OverrideError, Overrides, ValidateConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,8 +83,8 @@ impl Check {
         at: &Location,
         component: &str,
     ) -> Option<VehicleTable> {
-        let file = self.open(path, field, component)?;
-        let told = VehicleTable::from_csv(file, key, only).map_err(|cause| {
+        let bytes = self.read_bytes(path, field, component)?;
+        let told = VehicleTable::read(bytes, TableFormat::of_path(&path.value), key, only).map_err(|cause| {
             let what = format!("{field}: {}: {cause}{}", path.value.display(), advice(&cause));
             self.error(at, component, what);
         });

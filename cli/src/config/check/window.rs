@@ -1,11 +1,11 @@
 //! `[operator.window]`: keys and aggregates over columns that there are.
 
 use super::Check;
-use super::chain::{Class, Columns};
+use super::chain::Columns;
 use crate::config::describe::AGGREGATES;
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::typed::Table;
-use crate::config::value::{At, duration_text};
+use crate::config::value::{At, ValueKind, duration_text};
 use rhumb_operators::window::{Aggregate, AggregateError, Shape, WindowConfig, cell_resolution};
 use std::collections::{HashMap, HashSet};
 
@@ -58,12 +58,13 @@ impl Check {
                 component,
                 "empty: a session without frames is none; remove it, or write every instead of gap",
             );
-        } else if empty && key.as_ref().is_some_and(|key| key.len() != 1 || key[0].value != "zone_id") {
-            self.error(
-                &empty_at,
-                component,
-                "empty: only zones are known before their frames; write key = [\"zone_id\"], or remove empty",
+        } else if let Some(other) = key.iter().flatten().find(|column| column.value != "zone_id").filter(|_| empty) {
+            let what = format!(
+                "empty: which values of \"{}\" a window without frames should have nobody knows, as the zones are known; \
+                 write key = [\"zone_id\"], or remove empty",
+                other.value
             );
+            self.error(&empty_at, component, what);
         }
         let mut taken: HashSet<&str> = OWN_COLUMNS.into_iter().collect();
         for At { value, at } in key.iter().flatten() {
@@ -109,6 +110,7 @@ impl Check {
             key,
             aggregates: read?,
             lateness_us: self.engine.lateness_us,
+            path_keep: self.engine.path_keep,
             empty_zones: Vec::new(),
         };
         Some((config, empty))
@@ -171,8 +173,8 @@ impl Check {
 }
 
 fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
-    let fits = |class| matches!(class, Class::Text | Class::Whole | Class::Flag);
-    match (name, columns.class(name)) {
+    let fits = |kind| matches!(kind, ValueKind::Text | ValueKind::Whole | ValueKind::Flag);
+    match (name, columns.kind(name)) {
         ("zone_id", None) if columns.zones() => Ok(()),
         ("zone_id", None) => Err(match columns.geofence_at.filter(|at| *at > columns.place) {
             Some(_) => {
@@ -186,10 +188,10 @@ fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
             Err("\"zone_ids\" is a list; write \"zone_id\": a frame then counts once in each of its zones".to_owned())
         }
         _ if cell_resolution(name).is_some() => Ok(()),
-        (_, Some(class)) if fits(class) => Ok(()),
-        (_, Some(class)) => Err(format!(
+        (_, Some(kind)) if fits(kind) => Ok(()),
+        (_, Some(kind)) => Err(format!(
             "\"{name}\" is {}, which makes a key of every value; write a column of texts, whole numbers or flags: {}",
-            class.name(),
+            kind.name(),
             listed(&keys(columns, fits))
         )),
         (_, None) if name.starts_with("h3") => Err(format!("no cell \"{name}\"; cells are \"h3_0\" to \"h3_15\"")),
@@ -197,7 +199,7 @@ fn key_column(name: &str, columns: &Columns) -> Result<(), String> {
     }
 }
 
-fn keys(columns: &Columns, fits: impl Fn(Class) -> bool) -> Vec<&str> {
+fn keys(columns: &Columns, fits: impl Fn(ValueKind) -> bool) -> Vec<&str> {
     let mut names = columns.names(fits);
     if columns.zones() {
         names.push("zone_id");
@@ -218,17 +220,23 @@ fn aggregate(text: &str, columns: &Columns) -> Result<Aggregate, String> {
         }
         other => other.to_string(),
     })?;
-    let numeric = |class| matches!(class, Class::Whole | Class::Fraction);
-    let any = |class| class != Class::List;
     let counts = matches!(aggregate, Aggregate::Distinct(_));
-    let names = || if counts { columns.names(any) } else { columns.names(numeric) };
+    let picks = matches!(aggregate, Aggregate::Min(_) | Aggregate::Max(_) | Aggregate::First(_) | Aggregate::Last(_));
+    let fits = |kind| match kind {
+        ValueKind::List => false,
+        ValueKind::Whole | ValueKind::Fraction => true,
+        ValueKind::Text | ValueKind::Time => picks || counts,
+        ValueKind::Flag => counts,
+    };
+    let names = || columns.names(fits);
     let Some(name) = aggregate.column() else { return Ok(aggregate) };
-    match columns.class(name) {
+    match columns.kind(name) {
         None => Err(format!("no column \"{name}\" here; {}", instead(name, names()))),
-        Some(class) if !counts && !numeric(class) => {
-            Err(format!("\"{name}\" is {}; write a column of numbers: {}", class.name(), listed(&names())))
+        Some(kind) if fits(kind) => Ok(aggregate),
+        Some(_) if counts => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
+        Some(kind) => {
+            let takes = if picks { "numbers, texts or times" } else { "numbers" };
+            Err(format!("\"{name}\" is {}; write a column of {takes}: {}", kind.name(), listed(&names())))
         }
-        Some(class) if !any(class) => Err(format!("\"{name}\" is a list; write one of {}", listed(&names()))),
-        Some(_) => Ok(aggregate),
     }
 }

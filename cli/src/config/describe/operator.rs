@@ -27,8 +27,14 @@ const WIDTH: Kind = Kind::Duration { min: SECOND, max: 366 * DAY };
 const NUMBER: Kind = Kind::Number { max: 1e9 };
 const OFF: Words =
     Words::new("rule", &["range", "heading", "speed_reported", "null_island", "duplicate", "speed_max"], &[]);
+const FORMATS: Words = Words::new("format", &["csv", "parquet"], &[]);
 const ADDED: Words = Words::new("column", &["distance_m", "computed_speed_mps", "computed_heading_deg"], &[]);
 const ALERTS: Words = Words::new("alert", &["enter", "exit", "dwell", "cross", "overspeed"], &["proximity"]);
+
+const WATCH_TABLE: &str = "Whether a change of the file takes effect while the pipeline runs, for frames after the next commit; \
+                           otherwise it does at the next start. Columns and their types stay those of the start.";
+const WATCH_ZONES: &str = "Whether a change of the file takes effect while the pipeline runs, between two commits \
+                           (`docs/ZONES.md`); otherwise it does at the next start.";
 
 const VALIDATE: Section = Section {
     header: "[operator.validate]",
@@ -81,14 +87,14 @@ const VALIDATE: Section = Section {
             Kind::Path,
             "",
             "\"vehicles.csv\"",
-            "Only the vehicles of this CSV file, which has a header line.",
+            "Only the vehicles of this table: CSV with a header line, or Parquet (`.parquet`).",
         ),
         Field::optional(
             "overrides",
             Kind::Path,
             "",
             "\"limits.csv\"",
-            "CSV file of vehicles with thresholds of their own, in columns `speed_max_mps`, `accuracy_max_m`, `satellites_min`, `hdop_max`, `rate_max_per_minute`, `distance_min_m`; empty: that of the field of the same name.",
+            "Table of vehicles (CSV, or Parquet) with thresholds of their own, in columns `speed_max_mps`, `accuracy_max_m`, `satellites_min`, `hdop_max`, `rate_max_per_minute`, `distance_min_m`; empty: that of the field of the same name.",
         ),
         Field::default(
             "key",
@@ -110,15 +116,23 @@ const VALIDATE: Section = Section {
 
 const ENRICH: Section = Section {
     header: "[operator.enrich]",
-    doc: "Adds columns to frames: from a table by vehicle, from the frame before, or both.",
+    doc: "Adds columns to frames: from a table by vehicle, from the frame before, and the cells that they lie in.",
     fields: &[
         Field::optional(
             "table",
             Kind::Path,
             "",
             "\"vehicles.csv\"",
-            "CSV file with a header line and one line a vehicle; `.gz` and `.zst` are unpacked. A vehicle that is not in it gets nulls.",
+            "CSV file with a header line and one line a vehicle, or Parquet file with one row a vehicle; `.gz` and `.zst` are unpacked. A vehicle that is not in it gets nulls.",
         ),
+        Field::optional(
+            "format",
+            Kind::OneOf(&FORMATS),
+            "`parquet` where the file is named `.parquet` or `.pq`, else `csv`",
+            "\"csv\"",
+            "What the table is written in. Columns of CSV are of numbers or flags if all their values are, else of texts; those of Parquet have the types of the file: texts, numbers (of 64 bits), flags, times (a time without a zone, or a date, is taken as UTC).",
+        ),
+        Field::default("watch", Kind::Flag, "true", "false", WATCH_TABLE),
         Field::default(
             "key",
             Kind::Text,
@@ -139,6 +153,13 @@ const ENRICH: Section = Section {
             "[]",
             "[\"distance_m\", \"computed_speed_mps\", \"computed_heading_deg\"]",
             "Columns worked out from the vehicle's frame before: distance (m), speed (m/s), heading (degrees).",
+        ),
+        Field::optional(
+            "cells",
+            Kind::Texts,
+            "",
+            "[\"h3_9\", \"geohash_6\"]",
+            "Columns of these names: the H3 cell of a resolution (`h3_0` to `h3_15`) and the geohash of a length (`geohash_1` to `geohash_12`) that a frame lies in. For filters, derived columns and the history; a window can be keyed by either, by the H3 cell also without this.",
         ),
     ],
     later: &[],
@@ -183,6 +204,7 @@ const GEOFENCE: Section = Section {
             "\"zones/city.geojson\"",
             "GeoJSON FeatureCollection of zones; `.gz` and `.zst` are unpacked.",
         ),
+        Field::default("watch", Kind::Flag, "true", "false", WATCH_ZONES),
         Field::default(
             "alerts",
             Kind::ManyOf(&ALERTS),
@@ -197,6 +219,14 @@ const GEOFENCE: Section = Section {
             "\"name\"",
             "Property that holds a zone's id.",
         ),
+        Field::optional(
+            "nearest_within_m",
+            Kind::Number { max: 10_000.0 },
+            "",
+            "2000",
+            "Adds the columns `nearest_zone_id` and `nearest_zone_m`: the zone nearest to a frame, up to so far away, and how far its border is; 0 inside a zone. Null where there is none.",
+        )
+        .unit("m"),
         Field::default(
             "exit_buffer_m",
             Kind::Amount { max: 10_000.0 },
@@ -374,7 +404,7 @@ const WINDOW: Section = Section {
             Kind::Flag,
             "false",
             "true",
-            "Tells of windows without frames, too, for every zone. With `every` and `key = [\"zone_id\"]`.",
+            "Tells of windows without frames, too, for every zone. With `every`, with or without `size`, and `key = [\"zone_id\"]`.",
         ),
         Field::required(
             "key",
@@ -386,7 +416,7 @@ const WINDOW: Section = Section {
             "aggregates",
             Kind::Pairs,
             "{ frames = \"count\", speed_avg = \"avg(speed_mps)\" }",
-            "Column of the table = `count`, `distance` (metres driven), `min`, `max`, `avg`, `sum`, `first`, `last`, `median`, `p1` to `p99` of a column, as in `\"avg(speed_mps)\"`, `quantile(speed_mps, 0.999)`, or `count_distinct(vehicle_id)`.",
+            "Column of the table = `count`, `distance` (metres driven), `avg`, `sum`, `median`, `p1` to `p99` of a column of numbers, `min`, `max`, `first`, `last` of one of numbers, texts or times, as in `\"avg(speed_mps)\"`, `quantile(speed_mps, 0.999)`, or `count_distinct(vehicle_id)`.",
         ),
     ],
     later: &["slide", "session_gap"],

@@ -4,7 +4,7 @@ use super::env::expand;
 use super::scalar::{expected, found, scalar, word};
 use super::table::Table;
 use super::{Env, describe, units};
-use crate::config::describe::{Field, Kind, Presence, Section, Words};
+use crate::config::describe::{Field, Kind, OPERATOR, Presence, SOURCE, Section, TEST, Words};
 use crate::config::mistake::{Location, Mistakes, Text, instead, listed, nearest};
 use crate::config::value::{At, Value};
 use std::collections::BTreeMap;
@@ -204,7 +204,16 @@ fn unknown(section: &Section, name: &str) -> String {
     if section.later.contains(&name) {
         return format!("field \"{name}\" is not in this version of rhumb; remove it");
     }
-    let names = section.fields.iter().map(|field| field.name);
+    let names: Vec<&str> = section.fields.iter().map(|field| field.name).collect();
+    // What stands at the top of a file is fields and tables.
+    let tables: &[&str] =
+        if section.header.is_empty() { &["engine", SOURCE.noun, OPERATOR.noun, TEST.key()] } else { &[] };
+    let header = |table: &&str| if *table == "engine" { format!("[{table}]") } else { format!("[[{table}]]") };
+    if nearest(name, &names).is_none()
+        && let Some(table) = nearest(name, tables)
+    {
+        return format!("unknown field \"{name}\"; did you mean {}?", header(&table));
+    }
     let elsewhere =
         describe::sections().into_iter().filter(|other| other.header != section.header && other.field(name).is_some());
     let headers: Vec<&str> = elsewhere
@@ -212,7 +221,13 @@ fn unknown(section: &Section, name: &str) -> String {
         .collect();
     match headers[..] {
         [] if section.fields.is_empty() => format!("unknown field \"{name}\"; remove it"),
-        [_] | [_, _] => format!("unknown field \"{name}\"; it belongs to {}", listed(&headers)),
+        [_] | [_, _] if nearest(name, &names).is_none() => {
+            format!("unknown field \"{name}\"; it belongs to {}", listed(&headers))
+        }
+        _ if nearest(name, &names).is_none() && !tables.is_empty() => {
+            let known: Vec<String> = names.iter().map(ToString::to_string).chain(tables.iter().map(header)).collect();
+            format!("unknown field \"{name}\"; there are {}", listed(&known))
+        }
         _ => format!("unknown field \"{name}\"; {}", instead(name, names)),
     }
 }

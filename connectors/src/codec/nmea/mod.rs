@@ -176,6 +176,7 @@ impl NmeaCodec {
     ) {
         let going_on = self.talkers.now.instant.and_then(|number| Some((number, self.queue.open(number)?)));
         let number = match going_on {
+            // A receiver that reports once a day does so at one time of day.
             Some((number, instant)) if instant.time == time && instant.date.zip(date).is_none_or(|(a, b)| a == b) => {
                 instant.merge(said);
                 instant.date = instant.date.or(date);

@@ -48,6 +48,22 @@ fn sentences_of_one_instant_make_one_frame() {
     );
 }
 
+/// Once the second and third of these were taken for more of the first.
+#[test]
+fn one_time_of_two_days_is_two_instants() {
+    check(
+        config(|_| {}),
+        "GPRMC,080000,A,4916.45,N,12311.12,W,,,010524,,,A
+         GPRMC,080000,A,4916.46,N,12311.12,W,,,020524,,,A
+         GPGGA,080000,4916.4600,N,12311.1200,W,1,08,0.9,45.5,M,,,,
+         GPRMC,080000,A,4916.47,N,12311.12,W,,,030524,,,A",
+        expect![[r#"
+            0 unknown 1714550400s 49.274166666666666 -123.18533333333333
+            54 unknown 1714636800s 49.27433333333333 -123.18533333333333 altitude 45.5 hdop 0.8999999761581421 satellites 8
+            171 unknown 1714723200s 49.2745 -123.18533333333333"#]],
+    );
+}
+
 #[test]
 fn any_sentence_may_say_that_there_is_no_fix() {
     let cases = [
