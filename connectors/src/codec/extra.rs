@@ -26,12 +26,16 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    pub const ALL: [(&str, ColumnType); 4] = [
-        ("bool", ColumnType::Bool),
-        ("int", ColumnType::Int),
-        ("float", ColumnType::Float),
-        ("text", ColumnType::Text),
-    ];
+    pub const ALL: [ColumnType; 4] = [ColumnType::Bool, ColumnType::Int, ColumnType::Float, ColumnType::Text];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ColumnType::Bool => "bool",
+            ColumnType::Int => "int",
+            ColumnType::Float => "float",
+            ColumnType::Text => "text",
+        }
+    }
 
     fn data_type(self) -> DataType {
         match self {

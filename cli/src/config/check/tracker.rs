@@ -1,30 +1,11 @@
 //! What is set of the codecs of trackers and receivers: their columns, and what else their TOML says.
 
 use super::Check;
-use crate::config::means::{FieldMeans, SourceMeans};
+use super::chain::why_no_column;
 use crate::config::typed::Table;
 use crate::config::value::At;
-use arrow::datatypes::FieldRef;
-use rhumb_connectors::codec::extra::{COLUMNS_MAX, ColumnType, ExtraColumn};
-use rhumb_connectors::codec::fields::{Field as CoreField, Fields};
 use rhumb_connectors::codec::nmea::{NmeaConfig, VehicleFrom};
 use rhumb_connectors::codec::teltonika::{IoColumn, IoType, Kept, TeltonikaConfig, UNITS};
-use rhumb_engine::frame::core_columns;
-use std::collections::HashMap;
-
-/// Columns of the history that no source adds.
-const TAKEN: [&str; 3] = ["zone_ids", "epoch", "event_date"];
-
-/// Why a column that a source adds cannot be called so.
-fn wrong_name(table: &str, name: &str, taken: bool) -> Option<String> {
-    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && (1..=64).contains(&name.len());
-    let taken = taken || TAKEN.contains(&name) || core_columns().iter().any(|column| column.name() == name);
-    match (is_plain, taken) {
-        (false, _) => Some(format!("{table}: \"{name}\" cannot name a column; use letters, digits and _")),
-        (true, true) => Some(format!("{table}: frames have a column {name} already; choose another name")),
-        (true, false) => None,
-    }
-}
 
 impl Check {
     pub(super) fn teltonika(&mut self, table: Option<Table>, component: &str) -> Option<TeltonikaConfig> {
@@ -43,9 +24,10 @@ impl Check {
         let mut right = true;
         for (name, element) in table.get::<Vec<(At<String>, Table)>>("io").unwrap_or_default() {
             let column = self.io_column(&name.value, element);
-            let taken = kept.iter().any(|kept| kept.name() == name.value);
+            let others = kept.iter().map(|kept| kept.name()).chain(io.iter().map(|other| other.name.as_str()));
+            let wrong = why_no_column(&name.value, others).map(|why| format!("io: {why}"));
             let double = column.as_ref().and_then(|column| io.iter().find(|other| other.id == column.id));
-            let what = wrong_name("io", &name.value, taken).or_else(|| {
+            let what = wrong.or_else(|| {
                 double.map(|other| format!("io: {} is element {} too; each has one column", other.name, other.id))
             });
             if let Some(what) = what {
@@ -75,52 +57,6 @@ impl Check {
             scale: scale.unwrap_or(1.0) * of_unit,
             ..IoColumn::new(name, u16::try_from(id?).ok()?)
         })
-    }
-
-    /// Columns that json and csv fill, given what the fields of a frame are called.
-    pub(super) fn extra(
-        &mut self,
-        table: &mut Table,
-        fields: &[FieldMeans],
-        component: &str,
-    ) -> Option<Vec<ExtraColumn>> {
-        let at = table.place("extra");
-        let typed = table.get::<Vec<(At<String>, Table)>>("extra").unwrap_or_default();
-        if typed.len() > COLUMNS_MAX {
-            self.error(&at, component, format!("extra: {} columns; the most is {COLUMNS_MAX}", typed.len()));
-            return None;
-        }
-        let core = crate::build::fields(fields).map(|config| Fields::new(&config)).ok()?;
-        let mut columns: Vec<ExtraColumn> = Vec::new();
-        let mut right = true;
-        for (name, mut column) in typed {
-            let (holds, from) = (column.get::<String>("type"), column.take::<String>("field"));
-            assert!(column.is_used_up(), "every field of a column is asked for");
-            let from = from.unwrap_or_else(|| name.clone());
-            let usual = CoreField::ALL.iter().find(|field| field.usual_names().contains(&name.value.as_str()));
-            let usual = usual
-                .map(|field| format!("extra: {} is a usual name of {}; choose another name", name.value, field.name()));
-            let taken = core.field_of(&from.value).map(CoreField::name);
-            let taken = taken.or_else(|| columns.iter().find(|c| c.from == from.value).map(|c| c.name.as_str()));
-            let what = match (wrong_name("extra", &name.value, false).or(usual), from.value.is_empty(), taken) {
-                (Some(what), ..) => Some((&name.at, what)),
-                (None, true, _) => Some((&from.at, format!("extra: {}: the name in the input is empty", name.value))),
-                (None, false, Some(other)) => {
-                    let what = format!("extra: {}: \"{}\" is {other} already", name.value, from.value);
-                    Some((&from.at, what))
-                }
-                (None, false, None) => None,
-            };
-            if let Some((at, what)) = what {
-                self.error(at, component, what);
-                right = false;
-            }
-            let holds =
-                holds.and_then(|holds| ColumnType::ALL.iter().find(|(name, _)| *name == holds).map(|(_, of)| *of));
-            right &= holds.is_some();
-            columns.extend(holds.map(|holds| ExtraColumn::new(&name.value, &from.value, holds)));
-        }
-        right.then_some(columns)
     }
 
     pub(super) fn nmea(&mut self, table: Option<Table>, component: &str) -> Option<NmeaConfig> {
@@ -157,22 +93,5 @@ impl Check {
         let vehicle =
             VehicleFrom::ALL.iter().find(|(name, _)| Some(*name) == vehicle.as_deref()).map(|(_, from)| *from)?;
         right.then_some(NmeaConfig { vehicle, vehicle_id, checksum_required: required?, ends_with, date })
-    }
-
-    /// Sources may share a column, if it is of one type in all of them.
-    pub(super) fn shared_columns(&mut self, sources: &[SourceMeans]) {
-        let mut known: HashMap<String, (FieldRef, &str)> = HashMap::new();
-        for source in sources {
-            for column in source.columns() {
-                let (first, of) = known.entry(column.name().clone()).or_insert((column.clone(), &source.name));
-                if first.data_type() != column.data_type() {
-                    let what = format!(
-                        "column {} is of another type in source {of}; give it one type in both, or another name",
-                        column.name()
-                    );
-                    self.error(&source.at, &format!("source {}", source.name), what);
-                }
-            }
-        }
     }
 }
