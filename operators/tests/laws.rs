@@ -299,7 +299,7 @@ fn the_drawn_frames_reach_every_kind_of_output() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut all = Outcome::default();
     let mut told_by_ticks = 0;
-    for _ in 0..50 {
+    for _ in 0..100 {
         let frames = drawn().new_tree(&mut runner).expect("a draw").current();
         let outcome = in_one_batch(&frames);
         let without: Vec<Drawn> = frames.iter().map(|drawn| Drawn { tick_s: None, ..drawn.clone() }).collect();

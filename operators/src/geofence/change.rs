@@ -121,7 +121,7 @@ impl Transition {
             if visit.dwelled && was != new.due(&visit) {
                 visit.dwelled = false;
                 let time = was.unwrap_or(visit.since);
-                changed.dwells.push(Known { kind: AlertKind::Dwell, zone: next.zone, time, revision: 0 });
+                changed.dwells.push(Known { kind: AlertKind::Dwell, zone: next.zone, time, shown: time, revision: 0 });
             }
             changed.state.visits.push(visit);
         }

@@ -38,6 +38,11 @@ impl Told {
         let reason = AlertReason::Moved;
         Told { kind, zone, at, since, reason, left: None, retracts: false, moves: false, shown: None }
     }
+
+    /// Time of the frame that shows it; for a `dwell`, which no frame shows, when it was due.
+    pub fn shown_at(&self) -> i64 {
+        self.shown.unwrap_or(self.at.time)
+    }
 }
 
 /// The zones as they are for one vehicle.

@@ -129,6 +129,7 @@ fn write_corrections(tracks: &Tracks, seen: &[Slot], vehicles: &Vehicles, zones:
         ("zone_id", Arc::new(StringArray::from_iter_values(known.iter().map(|k| zones.id(k.zone))))),
         ("kind", Arc::new(StringArray::from_iter_values(known.iter().map(|k| k.kind.name())))),
         ("time", Arc::new(Int64Array::from_iter_values(known.iter().map(|k| k.time)))),
+        ("shown", Arc::new(Int64Array::from_iter_values(known.iter().map(|k| k.shown)))),
         ("revision", Arc::new(UInt32Array::from_iter_values(known.iter().map(|k| k.revision)))),
     ];
     state.put("corrections", VERSION, fix::lanes(vehicles, &slots), columns);
@@ -198,13 +199,16 @@ impl Reader<'_> {
         for rows in state.rows("corrections", VERSION)? {
             let (zone_ids, kinds) = (rows.strings("zone_id")?, rows.strings("kind")?);
             let (times, revisions) = (rows.primitive::<Int64Type>("time")?, rows.primitive::<UInt32Type>("revision")?);
+            // Not in older snapshots.
+            let showns = rows.primitive::<Int64Type>("shown").ok();
             let slots = self.slots(&rows)?;
             for (row, slot) in slots.into_iter().enumerate() {
                 let known = self.zones.find(zone_ids.value(row)).zip(AlertKind::from_name(kinds.value(row)));
                 let Some((zone, kind)) = known else { continue };
                 let past = self.tracks.of[slot as usize].past.get_or_insert_default();
                 let (time, revision) = (times.value(row), revisions.value(row));
-                past.corrections.known.push(Known { kind, zone, time, revision });
+                let shown = showns.map_or(time, |showns| showns.value(row));
+                past.corrections.known.push(Known { kind, zone, time, shown, revision });
             }
         }
         Ok(slots)

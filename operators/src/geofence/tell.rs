@@ -21,6 +21,8 @@ pub struct Known {
     pub kind: AlertKind,
     pub zone: u32,
     pub time: i64,
+    /// Of the newest frame that showed it, which may have come long after.
+    pub shown: i64,
     /// That of its newest id.
     pub revision: u32,
 }
@@ -42,7 +44,7 @@ impl Corrections {
         }
         let next = self.next();
         self.of(told).map_or(0, |known| {
-            known.revision = next;
+            (known.revision, known.shown) = (next, known.shown.max(told.shown_at()));
             next
         })
     }
@@ -52,7 +54,8 @@ impl Corrections {
         if let Some(known) = self.of(told) {
             return known.revision;
         }
-        self.known.push(Known { kind: told.kind, zone: told.zone, time: told.at.time, revision: 0 });
+        let Told { kind, zone, at, .. } = *told;
+        self.known.push(Known { kind, zone, time: at.time, shown: told.shown_at(), revision: 0 });
         0
     }
 
@@ -71,9 +74,9 @@ impl Corrections {
         }
     }
 
-    /// Forgets alerts of before `time`, which no late frame reaches.
+    /// Forgets alerts shown before `time`, which no late frame reaches.
     pub fn forget_before(&mut self, time: i64) {
-        self.known.retain(|known| known.time >= time);
+        self.known.retain(|known| known.shown >= time);
     }
 
     #[cfg(test)]
