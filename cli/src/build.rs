@@ -133,10 +133,11 @@ fn source(means: &SourceMeans, data: &Path, until_end: bool) -> anyhow::Result<A
 }
 
 pub(crate) fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
-    let mut fields = FieldsConfig { vehicle_elsewhere: means.vehicle_elsewhere, ..FieldsConfig::default() };
-    for field in &means.fields {
-        map(&mut fields, field).map_err(anyhow::Error::msg)?;
-    }
+    let fields = FieldsConfig {
+        vehicle_elsewhere: means.vehicle_elsewhere,
+        extra: means.extra.clone(),
+        ..fields(&means.fields).map_err(anyhow::Error::msg)?
+    };
     Ok(match &means.kind {
         CodecKind::Json => CodecConfig::Json(JsonConfig { fields }),
         CodecKind::Csv(csv) => CodecConfig::Csv(CsvConfig {
@@ -151,6 +152,15 @@ pub(crate) fn codec(means: &CodecMeans) -> anyhow::Result<CodecConfig> {
         CodecKind::Teltonika(teltonika) => CodecConfig::Teltonika(teltonika.clone()),
         CodecKind::Nmea(nmea) => CodecConfig::Nmea(nmea.clone()),
     })
+}
+
+/// What the input calls the fields of a frame.
+pub(crate) fn fields(means: &[FieldMeans]) -> Result<FieldsConfig, String> {
+    let mut fields = FieldsConfig::default();
+    for field in means {
+        map(&mut fields, field)?;
+    }
+    Ok(fields)
 }
 
 /// Takes the name and unit that a field has in the input.

@@ -120,3 +120,52 @@ fn device_on_tcp_is_answered_and_its_frame_is_in_the_lake() {
         "{rows}"
     );
 }
+
+#[test]
+fn columns_of_json_and_csv_reach_filters_windows_trips_and_the_history() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write(
+        "phones.json",
+        r#"{"id":"a","ts":1767592800,"lat":30,"lon":-97,"ignition":true,"tank":{"fuel":12.5},"fleet":"red"}
+{"id":"a","ts":1767592860,"lat":30,"lon":-97,"ignition":false,"tank":{"fuel":12},"fleet":"red"}
+{"id":"b","ts":1767592800,"lat":31,"lon":-97,"ignition":"yes","tank":{"fuel":"full"}}
+{"id":"c","ts":1767592800,"lat":32,"lon":-97,"fleet":"red"}
+"#,
+    );
+    write(
+        "vans.csv",
+        "id,ts,lat,lon,fleet,ignition,fuel\nd,1767592800,33,-97,red,1,40\ne,1767592800,34,-97,blue,0,50\n",
+    );
+    let source = |name: &str, path: &str, codec: &str, fuel: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\n[source.file]\npath = \"{path}\"\ncodec = \"{codec}\"\n[source.fields]\n\
+             extra = {{ ignition = \"bool\", fuel_l = {{ type = \"float\", field = \"{fuel}\" }}, fleet = \"text\" }}\n"
+        )
+    };
+    let operators = "[[operator]]\n[operator.filter]\nwhere = \"ignition\"\n\
+                     [[operator]]\n[operator.trips]\nignition = \"ignition\"\n\
+                     [[operator]]\n[operator.window]\nname = \"fuel\"\nevery = \"1h\"\nkey = [\"fleet\"]\n\
+                     aggregates = { most = \"max(fuel_l)\" }\n";
+    let (phones, vans) =
+        (source("phones", "phones.json", "json", "tank.fuel"), source("vans", "vans.csv", "csv", "fuel"));
+    write("fleet.toml", &format!("name = \"fleet\"\ndata = \"data\"\n{phones}{vans}{operators}"));
+    let run = Command::new(env!("CARGO_BIN_EXE_rhumb"))
+        .args(["run", "fleet.toml", "--until-end", "--summary", "summary.json"])
+        .current_dir(&folder)
+        .output()
+        .expect("rhumb runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let data = folder.path().join("data");
+    let history = "select vehicle_id, ignition, fuel_l, fleet from history order by vehicle_id";
+    assert_eq!(
+        query(&data, history).lines().skip(1).collect::<Vec<_>>(),
+        ["a,true,12.5,red", "b,true,,", "d,true,40.0,red"]
+    );
+    let rejects = query(&data, "select reason, count(*) from rejects group by reason");
+    assert!(rejects.contains("filter,3"), "{rejects}");
+    let windows = query(&data, "select fleet, most from windows_fuel order by fleet");
+    assert_eq!(windows.lines().skip(1).collect::<Vec<_>>(), ["red,40.0", ","]);
+    let summary = std::fs::read_to_string(folder.path().join("summary.json")).expect("a summary");
+    assert!(summary.contains("\"fuel_l_unreadable\": 1") || summary.contains("\"fuel_l_unreadable\":1"), "{summary}");
+}

@@ -179,6 +179,10 @@ impl Reader {
                 break;
             }
         }
+        if self.tempo == Tempo::Live {
+            self.source.stop(&mut self.builder);
+            self.deliver()?;
+        }
         Ok(())
     }
 

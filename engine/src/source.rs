@@ -104,7 +104,11 @@ pub trait Source: Send {
     /// After an error or `End` it is not polled again.
     fn poll(&mut self, out: &mut FrameBuilder, timeout: Duration) -> Result<Polled, SourceError>;
 
-    /// Right after a poll: everything pushed so far is before it, everything else after.
+    /// Called once after the last poll of a live source that is told to stop, with a builder that holds nothing: pushes
+    /// what was kept back because more could have come.
+    fn stop(&mut self, _out: &mut FrameBuilder) {}
+
+    /// Right after a poll or `stop`: everything pushed so far is before it, everything else after.
     fn position(&self) -> Position;
 
     /// Called once, before the first poll.

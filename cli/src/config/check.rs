@@ -4,6 +4,7 @@ mod chain;
 mod codec;
 mod enrich;
 mod expression;
+mod extra;
 mod file;
 mod frames;
 mod geofence;
@@ -26,7 +27,7 @@ pub use file::{reason, text};
 use rhumb_engine::reference::Reference;
 use rhumb_geofence::Zones;
 use rhumb_operators::window::WindowConfig;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ struct Check {
     mistakes: Mistakes,
     pipeline: String,
     engine: EngineMeans,
+    /// Columns that a source would have, were it not for mistakes that are told already.
+    doubtful: HashSet<String>,
 }
 
 /// Checks everything, whatever is wrong; `None` and at least one error if anything is.
@@ -45,7 +48,7 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let skew_at = engine.place("clock_skew_max");
     let path_keep_at = engine.has("path_keep").then(|| engine.place("path_keep"));
     let engine = engine_means(engine, cores);
-    let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine };
+    let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine, doubtful: HashSet::new() };
     check.skew(&skew_at);
     let top = pipeline.at.clone();
     let data_at = pipeline.place("data");
@@ -80,7 +83,7 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
     let Typed { mut pipeline, mut engine, operators, mut mistakes, .. } = typed;
     let name = pipeline.get::<String>("name");
     let offline_after_us = engine.get("offline_after");
-    let mut check = Check { mistakes: Mistakes::default(), pipeline: String::new(), engine: engine_means(engine, 1) };
+    let mut check = Check::of_nothing(engine_means(engine, 1));
     let data = check.data(&mut pipeline, file, name.as_deref());
     let Some(data) = data else {
         mistakes.join(check.mistakes);
@@ -98,7 +101,7 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
 
 /// The zones of a place, or why they cannot be read.
 pub fn zones(of: &PlaceZones) -> Result<Zones, Mistakes> {
-    let mut check = Check { mistakes: Mistakes::default(), pipeline: String::new(), engine: of.engine.clone() };
+    let mut check = Check::of_nothing(of.engine.clone());
     let text = check.read(&of.path, "zones", &of.component);
     let zones = text.and_then(|text| check.zones(&text, &of.options, &of.component));
     zones.ok_or(check.mistakes)
@@ -128,6 +131,10 @@ fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
 }
 
 impl Check {
+    fn of_nothing(engine: EngineMeans) -> Check {
+        Check { mistakes: Mistakes::default(), pipeline: String::new(), engine, doubtful: HashSet::new() }
+    }
+
     fn error(&mut self, at: &Location, component: &str, what: impl Into<String>) {
         self.mistakes.error(at, component, what);
     }

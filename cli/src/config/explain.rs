@@ -142,13 +142,16 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
         }
     }
     out.field("codec", codec_text(&source.codec));
+    for field in &source.codec.fields {
+        let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
+        out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
+    }
     let adds: Vec<String> = source.columns().iter().map(|column| column.name().clone()).collect();
     if !adds.is_empty() {
         out.field("adds", adds.join(", "));
     }
-    for field in &source.codec.fields {
-        let unit = field.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
-        out.field("", format!("{} is \"{}\"{unit}", field.field, field.name));
+    for extra in &source.codec.extra {
+        out.field("", format!("{} is \"{}\", {}", extra.name, extra.from, extra.holds.name()));
     }
 }
 

@@ -6,6 +6,7 @@ use super::value::Secret;
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::alerts::AlertLogFiles;
 use rhumb_connectors::codec::CodecConfig;
+use rhumb_connectors::codec::extra::ExtraColumn;
 use rhumb_connectors::codec::nmea::NmeaConfig;
 use rhumb_connectors::codec::teltonika::TeltonikaConfig;
 use rhumb_connectors::file::Speed;
@@ -104,7 +105,8 @@ impl SourceMeans {
     pub fn columns(&self) -> Vec<FieldRef> {
         match &self.codec.kind {
             CodecKind::Teltonika(config) => CodecConfig::Teltonika(config.clone()).columns(),
-            _ => Vec::new(),
+            CodecKind::Json | CodecKind::Csv(_) => self.codec.extra.iter().map(ExtraColumn::field).collect(),
+            CodecKind::Binary(_) | CodecKind::Nmea(_) => Vec::new(),
         }
     }
 
@@ -212,6 +214,8 @@ pub struct CodecMeans {
     pub vehicle_elsewhere: bool,
     /// Fields that have another name or unit than the usual; for json and csv.
     pub fields: Vec<FieldMeans>,
+    /// Columns beyond the core; for json and csv.
+    pub extra: Vec<ExtraColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -173,4 +173,14 @@ fn columns(source: &SourceMeans, csv: &CsvMeans, name: &str, head: &Head, mistak
         };
         mistakes.push_of_kind(severity, at, &component, what, format!("no column {}", mapped.field));
     }
+    let place = source.places.fields.iter().find(|(field, _)| *field == "extra");
+    for extra in source.codec.extra.iter().filter(|extra| columns.iter().all(|column| *column != extra.from)) {
+        let at = place.map_or(&source.places.codec, |(_, at)| at);
+        let there = columns.join(", ");
+        let what = format!(
+            "extra: {}: {name} has no column \"{}\", so it is null in every frame; the columns are {there}",
+            extra.name, extra.from
+        );
+        mistakes.push_of_kind(Severity::Warning, at, &component, what, format!("no column {}", extra.name));
+    }
 }

@@ -170,6 +170,7 @@ fn decode(
             out.at(offset, received_at);
             codec.datagram(piece, out);
         }
+        codec.release(None, out);
         return Ok(());
     }
     let bytes = pieces.concat();

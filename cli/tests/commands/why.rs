@@ -13,14 +13,14 @@ fn yard(properties: &str) -> String {
 /// A run over these lines of frames: vehicle, seconds from 2023-11-14T22:13:20Z, latitude, longitude, accuracy, speed.
 fn ran(properties: &str, geofence: &str, below: &str, lines: &[String]) -> Site {
     let site = Site::new();
-    site.write("zones.geojson", &yard(properties));
+    site.write("zones.geojson", yard(properties));
     let line = |line: &String| {
         let fields: Vec<&str> = line.split(',').collect();
         let seconds: i64 = fields[1].parse().expect("seconds");
         format!("{},{},{}\n", fields[0], (1_700_000_000 + seconds) * 1000, fields[2..].join(","))
     };
     let frames: String = lines.iter().map(line).collect();
-    site.write("frames.csv", &format!("vehicle_id,ts,lat,lon,accuracy_m,speed_mps\n{frames}"));
+    site.write("frames.csv", format!("vehicle_id,ts,lat,lon,accuracy_m,speed_mps\n{frames}"));
     let pipeline = format!(
         "name = \"why\"\n[engine]\nlateness = \"2h\"\n[[source]]\nname = \"r\"\n[source.file]\npath = \"frames.csv\"\ncodec = \"csv\"\n\
          [[operator]]\n[operator.validate]\noff = [\"speed_max\"]\n[[operator]]\n[operator.geofence]\nzones = \"zones.geojson\"\n{geofence}\n{below}"

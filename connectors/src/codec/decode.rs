@@ -57,6 +57,7 @@ pub fn decode(
     if transport == Transport::Udp {
         out.at(0, UNSAID);
         codec.datagram(bytes, &mut out);
+        codec.release(None, &mut out);
         lines(&mut out, &vehicles, &mut line);
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The fields of a frame, what the input may call them, and how their values are read. Shared by `json` and `csv`.
 
+use super::extra::{self, ExtraColumn};
 use super::mapping::FieldsConfig;
 use super::units::{LengthUnit, SpeedUnit, TimeUnit};
 use super::value::{Value, excerpt};
@@ -109,6 +110,8 @@ impl Name {
 pub struct Fields {
     /// By field, and of one field the best first. At most `NAMES_MAX`.
     names: Vec<Name>,
+    /// Columns beyond the core. A codec counts the names of these behind `names`.
+    extra: Vec<ExtraColumn>,
     /// The names of each field, as a set.
     names_of: [u64; Field::ALL.len()],
     event_time: TimeUnit,
@@ -135,13 +138,15 @@ impl Fields {
                 None => field.usual_names().iter().filter(is_free).for_each(|name| push(name, false)),
             }
         }
-        assert!(names.len() <= NAMES_MAX, "the usual names are few");
+        assert!(names.len() + extra::COLUMNS_MAX <= NAMES_MAX, "the usual names are few");
         let mut names_of = [0; Field::ALL.len()];
         for (n, name) in names.iter().enumerate() {
             names_of[name.field as usize] |= 1 << n;
         }
         Fields {
             names,
+            // `FieldsConfig::mistakes` tells of more.
+            extra: config.extra.iter().take(extra::COLUMNS_MAX).cloned().collect(),
             names_of,
             event_time: config.event_time.unit,
             received_at: config.received_at.unit,
@@ -160,6 +165,15 @@ impl Fields {
 
     pub fn names(&self) -> &[Name] {
         &self.names
+    }
+
+    pub fn extra(&self) -> &[ExtraColumn] {
+        &self.extra
+    }
+
+    /// The field of a frame that is looked for under a name.
+    pub fn field_of(&self, name: &str) -> Option<Field> {
+        self.names.iter().find(|known| known.is(name.as_bytes())).map(|known| known.field)
     }
 
     /// Places in `names` of the names of a field, a bit each.

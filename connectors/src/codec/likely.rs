@@ -42,7 +42,10 @@ pub fn sample(config: &CodecConfig, head: &Sampled) -> Sample {
     let place = Place { offset: 0, received_at: EventTime::MAX };
     out.at(0, place.received_at);
     match head.transport {
-        Transport::Udp => codec.datagram(head.bytes, &mut out),
+        Transport::Udp => {
+            codec.datagram(head.bytes, &mut out);
+            codec.release(None, &mut out);
+        }
         Transport::Tcp => match codec.preamble(head.bytes, head.whole) {
             Ok(Some(at)) => _ = codec.stream(&head.bytes[at..], head.whole, place, &mut out),
             Ok(None) => {}

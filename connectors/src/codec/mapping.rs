@@ -1,7 +1,9 @@
 //! What the input calls the fields of a frame, as the configuration says it.
 
-use super::fields::Field;
+use super::extra::{self, ExtraColumn};
+use super::fields::{Field, Fields};
 use super::units::{LengthUnit, SpeedUnit, TimeUnit};
+use arrow::datatypes::FieldRef;
 
 /// A field of the input that has a unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +36,8 @@ pub struct FieldsConfig {
     pub received_at: Mapped<TimeUnit>,
     pub no_fix: Option<String>,
     pub valid: Option<String>,
+    /// Columns beyond the core. No field of a frame is looked for under their names.
+    pub extra: Vec<ExtraColumn>,
 }
 
 impl FieldsConfig {
@@ -68,7 +72,32 @@ impl FieldsConfig {
                 mistakes.push(format!("{} and {} are both mapped from {name}", other.name(), field.name()));
             }
         }
+        let core = Fields::new(self);
+        for (n, column) in self.extra.iter().enumerate() {
+            let from = &column.from;
+            if from.is_empty() {
+                mistakes.push(format!("the name that {} is mapped from is empty", column.name));
+            }
+            if let Some(field) = core.field_of(from) {
+                mistakes.push(format!("{} and {} are both looked for in {from}", field.name(), column.name));
+            }
+            for other in &self.extra[..n] {
+                if other.name == column.name {
+                    mistakes.push(format!("two columns are called {}", column.name));
+                } else if other.from == *from {
+                    mistakes.push(format!("{} and {} are both mapped from {from}", other.name, column.name));
+                }
+            }
+        }
+        if self.extra.len() > extra::COLUMNS_MAX {
+            mistakes.push(format!("{} columns beyond the core; the most is {}", self.extra.len(), extra::COLUMNS_MAX));
+        }
         mistakes
+    }
+
+    /// The columns beyond the core.
+    pub(super) fn columns(&self) -> Vec<FieldRef> {
+        self.extra.iter().map(ExtraColumn::field).collect()
     }
 
     /// For a person: what is mapped and in which unit, `speed_mps from spd in km/h`; empty if nothing is.
@@ -87,13 +116,18 @@ impl FieldsConfig {
             (None, Some(unit)) => Some(format!("{} in {unit}", field.name())),
             (Some(name), Some(unit)) => Some(format!("{} from {name} in {unit}", field.name())),
         });
-        described.collect::<Vec<_>>().join(", ")
+        let extra = self.extra.iter().map(|column| match column.from == column.name {
+            true => column.name.clone(),
+            false => format!("{} from {}", column.name, column.from),
+        });
+        described.chain(extra).collect::<Vec<_>>().join(", ")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::extra::ColumnType;
 
     #[test]
     fn mapping_is_described_in_one_line() {
@@ -102,5 +136,25 @@ mod tests {
         let config = FieldsConfig { speed_mps, altitude_m, lat: Some("pos.lat".into()), ..FieldsConfig::default() };
         assert_eq!(config.describe(), "lat from pos.lat, altitude_m in ft, speed_mps from spd in km/h");
         assert_eq!(FieldsConfig::default().describe(), "");
+    }
+
+    #[test]
+    fn column_beyond_the_core_takes_no_name_of_another() {
+        let column = |name: &str, from: &str| ExtraColumn::new(name, from, ColumnType::Float);
+        let extra = vec![column("a", "SPEED"), column("b", "y"), column("a", "x"), column("c", "x"), column("d", "")];
+        let config = FieldsConfig { lat: Some("y".into()), extra, ..FieldsConfig::default() };
+        let expected = [
+            "speed_mps and a are both looked for in SPEED",
+            "lat and b are both looked for in y",
+            "two columns are called a",
+            "a and c are both mapped from x",
+            "the name that d is mapped from is empty",
+        ];
+        assert_eq!(config.mistakes(), expected);
+        let extra = (0..=extra::COLUMNS_MAX).map(|n| column(&format!("c{n}"), &format!("c{n}"))).collect();
+        let config = FieldsConfig { extra, ..FieldsConfig::default() };
+        assert_eq!(config.mistakes(), ["33 columns beyond the core; the most is 32"]);
+        let config = FieldsConfig { extra: vec![column("a", "a"), column("b", "x.b")], ..FieldsConfig::default() };
+        assert_eq!((config.mistakes().len(), config.describe()), (0, "a, b from x.b".to_owned()));
     }
 }

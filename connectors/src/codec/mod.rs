@@ -4,6 +4,7 @@
 pub mod binary;
 pub mod csv;
 pub mod decode;
+pub mod extra;
 pub mod fields;
 pub mod json;
 pub mod likely;
@@ -49,6 +50,15 @@ pub trait Codec: Send {
 
     /// Decodes one datagram, all of it, at the place that the builder has been told.
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder);
+
+    /// Of datagrams: hands on what waits for more of them and has done so long enough by `now`; `None`: there will be no
+    /// more.
+    fn release(&mut self, _now: Option<EventTime>, _out: &mut FrameBuilder) {}
+
+    /// Whether what a datagram means can depend on those that came up to a minute before it.
+    fn remembers(&self) -> bool {
+        false
+    }
 
     /// Tells what the input is called, for codecs whose frames need not name their vehicle. Before anything is decoded.
     fn called(&mut self, _name: &str) {}
@@ -140,8 +150,10 @@ impl CodecConfig {
     /// Columns that frames of this codec have beyond the core; what `FrameBuilder::with_columns` needs to be given.
     pub fn columns(&self) -> Vec<FieldRef> {
         match self {
+            CodecConfig::Json(json) => json.fields.columns(),
+            CodecConfig::Csv(csv) => csv.fields.columns(),
             CodecConfig::Teltonika(teltonika) => teltonika.columns(),
-            _ => Vec::new(),
+            CodecConfig::Binary(_) | CodecConfig::Nmea(_) => Vec::new(),
         }
     }
 

@@ -3,8 +3,11 @@
 mod laws;
 mod traces;
 
+use super::extra::{ColumnType, ExtraColumn};
 use super::{CodecConfig, Place, RECORD_MAX};
+use arrow::array::ArrayRef;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::extra::Extra;
 use rhumb_engine::frame::{Frame, Origin};
 use rhumb_engine::reject::Reject;
 use rhumb_engine::time::EventTime;
@@ -58,6 +61,21 @@ impl Reader {
         }
     }
 
+    /// The columns beyond the core: their names, and their values row by row, `ignition true -`.
+    pub fn extras(&mut self) -> Vec<String> {
+        let batch = self.out.finish().remove(0).frames;
+        let value = |column: &ArrayRef, row| match Extra::of(column, row) {
+            None => "-".to_owned(),
+            Some(Extra::Bool(value)) => value.to_string(),
+            Some(Extra::Int(value)) => value.to_string(),
+            Some(Extra::Float(value)) => format!("{value:?}"),
+            Some(Extra::Text(value)) => format!("{value:?}"),
+        };
+        let values =
+            |column: &ArrayRef| (0..batch.len()).map(|row| format!(" {}", value(column, row))).collect::<String>();
+        batch.extra.iter().map(|(field, column)| format!("{}{}", field.name(), values(column))).collect()
+    }
+
     pub fn lines(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         self.each(|out| lines.push(line(&out)));
@@ -88,10 +106,22 @@ pub fn line(out: &Out) -> String {
     text
 }
 
+/// A column of each type.
+pub fn columns() -> Vec<ExtraColumn> {
+    vec![
+        ExtraColumn::new("ignition", "ignition", ColumnType::Bool),
+        ExtraColumn::new("trips", "n", ColumnType::Int),
+        ExtraColumn::new("fuel_l", "tank.fuel", ColumnType::Float),
+        ExtraColumn::new("fleet", "fleet", ColumnType::Text),
+    ]
+}
+
 /// A datagram, decoded.
 pub fn datagram(config: &CodecConfig, bytes: &[u8]) -> Vec<String> {
     let mut reader = Reader::of(config);
-    config.open().datagram(bytes, &mut reader.out);
+    let mut codec = config.open();
+    codec.datagram(bytes, &mut reader.out);
+    codec.release(None, &mut reader.out);
     reader.lines()
 }
 

@@ -1,7 +1,7 @@
 //! The journal of one partition: appending, and what it holds when it is opened.
 
 use super::JournalConfig;
-use super::block::{BlockWriter, Entry, entries};
+use super::block::{BlockWriter, Entry, Head, entries};
 use super::replay::Replay;
 use super::segment::{Blocks, Next, PREFACE_BYTES, Segment};
 use super::sync::{Synced, Syncer};
@@ -123,6 +123,26 @@ impl Log {
     /// Reads what is in it from `offset` on.
     pub fn replay(&self, offset: i64) -> Replay {
         Replay::new(self.segments.iter().map(|(segment, _)| segment.clone()).collect(), offset, self.next)
+    }
+
+    /// What came in the time before the entry at `offset`, as far as its file and the one before it go back.
+    pub fn recall(&self, offset: i64, for_us: i64, mut on: impl FnMut(&Head, i64, Entry)) -> io::Result<()> {
+        let offset = offset.min(self.next);
+        let after = self.segments.partition_point(|(segment, _)| segment.first < offset);
+        let files = || self.segments.range(after.saturating_sub(2)..after).map(|(segment, _)| segment.clone());
+        let Some(first) = files().map(|segment| segment.first).next() else { return Ok(()) };
+        let replay = || Replay::new(files().collect(), first, offset);
+        let mut newest = EventTime::MIN;
+        let mut blocks = replay();
+        while blocks.next(|head, at, _| newest = if at < offset { head.received_at } else { newest })? {}
+        let since = newest.minus(for_us);
+        let mut blocks = replay();
+        while blocks.next(|head, at, entry| {
+            if at < offset && head.received_at >= since {
+                on(head, at, entry);
+            }
+        })? {}
+        Ok(())
     }
 
     /// An entry of the block that `write` will write.

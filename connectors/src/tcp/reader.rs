@@ -305,6 +305,14 @@ impl Source for TcpReader {
         filled
     }
 
+    fn stop(&mut self, out: &mut FrameBuilder) {
+        if out.is_empty() {
+            out.set_partition(self.partition.clone(), None);
+        }
+        let now = self.clock.now();
+        (0..self.connections.len()).for_each(|slot| self.close(slot, now, out));
+    }
+
     fn position(&self) -> Position {
         Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), ..Position::default() }
     }

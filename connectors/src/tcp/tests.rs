@@ -242,6 +242,19 @@ fn record_that_breaks_off_with_its_connection_is_a_reject() {
 }
 
 #[test]
+fn end_of_a_run_hands_on_what_waited_for_more() {
+    let make: MakeCodec = Arc::new(|| CodecConfig::named("nmea").unwrap().open());
+    let mut source = open(&TcpPlan::new("ships", local(|_| {}), make));
+    let mut receiver = source.connect();
+    receiver.write_all(b"$GPGLL,4916.45,N,12311.12,W,120000,A*33\r\n").unwrap();
+    let got = source.until(|_, source| source.counter("bytes") == 41);
+    assert!(got.vehicles.is_empty(), "the instant may go on");
+    source.readers[0].stop(&mut source.out);
+    assert_eq!(source.out.len(), 1);
+    assert_eq!(source.counter("connections"), 0);
+}
+
+#[test]
 fn silent_connections_are_closed() {
     let mut source = lines(local(|c| (c.idle_max_us, c.first_bytes_max_us) = (60_000_000, 10_000_000)));
     let mut mute = source.connect();

@@ -4,7 +4,7 @@ use super::receiver::Datagram;
 use crate::acknowledge::Durability;
 use crate::journal::{Entry, Log, Replay};
 use rhumb_engine::source::{Clocked, Position};
-use rhumb_engine::time::{EventTime, duration_text, monotonic_now};
+use rhumb_engine::time::{EventTime, SECOND_US, duration_text, monotonic_now};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A disk that takes nothing is tried again for so long, while the socket's buffer fills up and then drops.
 const TRY_FOR: Duration = Duration::from_secs(60);
+/// Codecs that remember are shown again what came for so long before the first datagram that counts.
+const RECALL_US: i64 = 60 * SECOND_US;
 /// Between two lines of the log that say so.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -125,6 +127,16 @@ impl Journaled {
         Ok(())
     }
 
+    /// What came before `offset`, for a codec that remembers it.
+    pub fn recall(&self, offset: i64, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<()> {
+        self.log.recall(offset, RECALL_US, |head, at, entry| on(head.received_at, at, entry))
+    }
+
+    /// Whether datagrams are written.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Gives a block of what is to be read again; false: there is no more.
     pub fn replay(&mut self, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<bool> {
         let Some(replay) = &mut self.replay else { return Ok(false) };
@@ -219,7 +231,7 @@ impl Journaled {
 
     /// Entries before `offset` are not needed any more, but for those that are to be kept.
     pub fn committed(&mut self, offset: i64, now: EventTime) {
-        if let Err(error) = self.log.remove_before(offset, now.minus(self.keep_us)) {
+        if let Err(error) = self.log.remove_before(offset, now.minus(self.keep_us.max(RECALL_US))) {
             tracing::warn!("journal {}: old files could not be removed: {error}", self.folder.display());
         }
     }

@@ -7,7 +7,8 @@ use crate::acknowledge::{Durability, Waiting};
 use crate::codec::Codec;
 use crate::codec::reply::When;
 use crate::journal::Entry;
-use rhumb_engine::builder::FrameBuilder;
+use rhumb_engine::builder::{ClockRules, FrameBuilder};
+use rhumb_engine::frame::Origin;
 use rhumb_engine::source::{Clocked, Polled, Position, Source, SourceError};
 use rhumb_engine::time::{Clock, EventTime};
 use std::net::SocketAddr;
@@ -36,6 +37,8 @@ pub(super) struct UdpReader {
     clock: Arc<dyn Clock>,
     /// Number of the next datagram: its offset.
     next_offset: i64,
+    /// The newest time of receipt or tick in the journal.
+    clocked: EventTime,
     datagrams: u64,
     bytes: u64,
 }
@@ -105,6 +108,7 @@ impl UdpReader {
             replies_lost: 0,
             clock,
             next_offset: 0,
+            clocked: EventTime::MIN,
             datagrams: 0,
             bytes: 0,
         }
@@ -140,6 +144,8 @@ impl UdpReader {
                 None => return Ok(0),
             }
         }
+        self.clocked = received_at.max(self.clocked);
+        self.decoder.codec.release(Some(self.clocked), out);
         for datagram in self.receiver.datagrams() {
             out.at(self.next_offset, received_at);
             self.bytes += datagram.length as u64;
@@ -156,6 +162,11 @@ impl UdpReader {
 
     fn fill(&mut self, out: &mut FrameBuilder, timeout: Duration) -> std::io::Result<Polled> {
         let before = out.len();
+        // Silence ends what a codec waits for, as a later datagram would. With a journal the clock is what stands there, so that
+        // it ends at the same place when it is read again.
+        let is_journaled = self.journal.as_ref().is_some_and(Journaled::is_on);
+        let now = if is_journaled { self.clocked } else { self.clock.now() };
+        self.decoder.codec.release(Some(now), out);
         let mut taken = self.take(out)?;
         if taken == 0 && self.receiver.wait(timeout)? {
             taken = self.take(out)?;
@@ -171,13 +182,16 @@ impl UdpReader {
     /// Takes what is in the journal and not committed; `None`: there is no more of it.
     fn replay(&mut self, out: &mut FrameBuilder) -> std::io::Result<Option<Polled>> {
         let Some(journal) = &mut self.journal else { return Ok(None) };
-        let (decoder, next_offset) = (&mut self.decoder, &mut self.next_offset);
+        let (decoder, next_offset, clocked) = (&mut self.decoder, &mut self.next_offset, &mut self.clocked);
         let before = out.len();
+        decoder.codec.release(Some(*clocked), out);
         let mut taken = 0;
         while (out.len() - before).max(taken) < POLL_FRAMES {
             let more = journal.replay(|received_at, offset, entry| {
                 *next_offset = offset + 1;
                 if let Entry::Datagram { sender, length, bytes } = entry {
+                    *clocked = received_at.max(*clocked);
+                    decoder.codec.release(Some(*clocked), out);
                     out.at(offset, received_at);
                     decoder.decode(bytes, length as usize, || sender, offset, out);
                     taken += 1;
@@ -193,6 +207,31 @@ impl UdpReader {
             }
         }
         Ok(Some(Polled::Some))
+    }
+
+    /// Shows the codec what came before the first datagram that counts; what it makes of it has been committed.
+    fn recall(&mut self) -> std::io::Result<()> {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.decoder.codec.remembers()) else { return Ok(()) };
+        let origin = Origin { source: self.source.clone(), partition: self.partition.clone() };
+        let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
+        let mut nowhere = FrameBuilder::new(&[Arc::default()], origin, clocks);
+        let (decoder, clocked) = (&mut self.decoder, &mut self.clocked);
+        journal.recall(self.next_offset, |received_at, offset, entry| {
+            *clocked = match entry {
+                Entry::Tick(tick) => tick.now.max(*clocked),
+                _ => received_at.max(*clocked),
+            };
+            decoder.codec.release(Some(*clocked), &mut nowhere);
+            if let Entry::Datagram { sender, length, bytes } = entry {
+                nowhere.at(offset, received_at);
+                decoder.decode(bytes, length as usize, || sender, offset, &mut nowhere);
+            }
+            if nowhere.len() >= POLL_FRAMES {
+                nowhere.finish();
+            }
+        })?;
+        while decoder.waiting.next_before(i64::MAX).is_some() {}
+        Ok(())
     }
 
     fn failed(&self, action: &str, cause: std::io::Error) -> SourceError {
@@ -220,6 +259,13 @@ impl Source for UdpReader {
         filled
     }
 
+    fn stop(&mut self, out: &mut FrameBuilder) {
+        if out.is_empty() {
+            out.set_partition(self.partition.clone(), None);
+        }
+        self.decoder.codec.release(None, out);
+    }
+
     fn position(&self) -> Position {
         Position { offsets: [(self.partition.to_string(), self.next_offset)].into(), ..Position::default() }
     }
@@ -233,7 +279,7 @@ impl Source for UdpReader {
             Ok(None) => {}
             Err(cause) => return Err(self.failed("open the journal of", cause)),
         }
-        Ok(())
+        self.recall().map_err(|cause| self.failed("read the journal of", cause))
     }
 
     fn committed(&mut self, position: &Position) {
@@ -248,6 +294,7 @@ impl Source for UdpReader {
             return (now > last).then_some(Clocked { now, away_us: 0 });
         };
         let (at, is_new) = journal.tick(now, last)?;
+        self.clocked = at.now.max(self.clocked);
         self.next_offset += i64::from(is_new);
         Some(at)
     }

@@ -374,3 +374,36 @@ fn device_is_acknowledged_once_its_frames_are_handed_over() {
         assert_eq!(answer[..7], [0, 5, 0xCA, 0xFE, 1, 5, 1]);
     }
 }
+
+#[test]
+fn silence_and_the_end_of_a_run_hand_on_what_waited_for_more() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    struct Told(AtomicI64);
+    impl Clock for Told {
+        fn now(&self) -> EventTime {
+            EventTime(self.0.load(Ordering::Relaxed))
+        }
+    }
+    let make: crate::MakeCodec = Arc::new(|| crate::codec::CodecConfig::named("nmea").unwrap().open());
+    let plan = UdpPlan::new("ships", local(|_| {}), make);
+    let clock = Arc::new(Told(AtomicI64::new(NOW.0)));
+    let mut reader = plan.open(clock.clone()).unwrap().remove(0);
+    let origin = Origin { source: "ships".into(), partition: "".into() };
+    let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
+    let mut out = FrameBuilder::new(&[Arc::default()], origin, clocks);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |out: &mut FrameBuilder, reader: &mut Box<dyn Source>, datagrams: u64| {
+        sender.send_to(b"$GPGLL,4916.45,N,12311.12,W,120000,A*33", plan.bound().unwrap()).unwrap();
+        let count = |reader: &dyn Source| reader.counters().iter().find(|(name, _)| *name == "datagrams").map(|c| c.1);
+        while count(&**reader) < Some(datagrams) {
+            assert_eq!(reader.poll(out, LONG).unwrap(), Polled::Nothing, "more may come");
+        }
+    };
+    send(&mut out, &mut reader, 1);
+    clock.0.fetch_add(2_000_000, Ordering::Relaxed);
+    assert_eq!(reader.poll(&mut out, Duration::ZERO).unwrap(), Polled::Some);
+    assert_eq!(out.finish().remove(0).frames.offset.values(), &[0]);
+    send(&mut out, &mut reader, 2);
+    reader.stop(&mut out);
+    assert_eq!(out.finish().remove(0).frames.offset.values(), &[1]);
+}

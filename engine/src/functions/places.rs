@@ -24,11 +24,12 @@ pub fn y(arguments: &[ArrayRef]) -> ArrayRef {
 
 /// Radians clockwise from north, at the first point; null where both are one.
 pub fn azimuth(arguments: &[ArrayRef]) -> ArrayRef {
-    let bearing = |(from, to): (Option<(f64, f64)>, Option<(f64, f64)>)| {
+    let bearing = |from: Option<_>, to: Option<_>| {
         let (from, to) = (on_earth(from?)?, on_earth(to?)?);
         (from != to).then(|| bearing_deg(from, to).to_radians())
     };
-    Arc::new(coordinates(&arguments[0]).zip(coordinates(&arguments[1])).map(bearing).collect::<Float64Array>())
+    let pairs = coordinates(&arguments[0]).zip(coordinates(&arguments[1]));
+    Arc::new(pairs.map(|(from, to)| bearing(from, to)).collect::<Float64Array>())
 }
 
 /// Latitude and longitude of each point.

@@ -6,6 +6,7 @@ use crate::config::means::{BinaryMeans, CodecKind, CodecMeans, CsvMeans, FieldMe
 use crate::config::mistake::Location;
 use crate::config::typed::Table;
 use crate::config::value::{At, Mapping, Secret};
+use rhumb_connectors::codec::extra::ExtraColumn;
 use std::collections::HashSet;
 
 /// Shorter keys can be guessed.
@@ -48,7 +49,7 @@ impl Check {
             }
         }
         let columns_at = csv.as_ref().filter(|csv| csv.has("columns")).map(|csv| csv.place("columns"));
-        let fields = fields.map_or(Some(Vec::new()), |table| self.fields(table, component));
+        let fields = fields.map_or(Some((Vec::new(), Vec::new())), |table| self.fields(table, component));
         let kind = match codec?.as_str() {
             "json" => Some(CodecKind::Json),
             "csv" => self.csv(csv, component).map(CodecKind::Csv),
@@ -58,7 +59,8 @@ impl Check {
                 .map_or(Some(BinaryMeans::default()), |table| self.binary(table, component))
                 .map(CodecKind::Binary),
         };
-        let means = CodecMeans { kind: kind?, vehicle_elsewhere, fields: fields? };
+        let (fields, extra) = fields?;
+        let means = CodecMeans { kind: kind?, vehicle_elsewhere, fields, extra };
         if self.mistakes.errors() == errors {
             self.codec_itself(&means, columns_at.as_ref().unwrap_or(&codec_at), component);
         }
@@ -73,18 +75,19 @@ impl Check {
         }
     }
 
-    fn fields(&mut self, mut table: Table, component: &str) -> Option<Vec<FieldMeans>> {
+    fn fields(&mut self, mut table: Table, component: &str) -> Option<(Vec<FieldMeans>, Vec<ExtraColumn>)> {
         let mut used = HashSet::new();
         let mut fields = Vec::new();
-        for field in FIELDS.fields {
+        for field in FIELDS.fields.iter().filter(|field| field.name != "extra") {
             let Some(Mapping { field: name, unit }) = table.get::<Mapping>(field.name) else { continue };
             if !used.insert(name.value.clone()) {
                 self.error(&name.at, component, format!("{}: \"{}\" is another field already", field.name, name.value));
             }
             fields.push(FieldMeans { field: field.name, name: name.value, unit: unit.map(|unit| unit.value) });
         }
+        let extra = self.extra(&mut table, &fields, component)?;
         assert!(table.is_used_up(), "every mapped field is asked for");
-        Some(fields)
+        Some((fields, extra))
     }
 
     fn csv(&mut self, table: Option<Table>, component: &str) -> Option<CsvMeans> {

@@ -1,20 +1,14 @@
 //! `[operator.filter]` and `[operator.derive]`: SQL expressions over the columns that frames have there.
 
 use super::Check;
-use super::chain::Columns;
+use super::chain::{Columns, OF_THE_GEOFENCE, why_no_column};
 use crate::config::mistake::{instead, nearest};
 use crate::config::typed::Table;
 use crate::config::value::At;
 use rhumb_engine::functions::FUNCTIONS;
 use rhumb_operators::derive::Derived;
 use rhumb_operators::expression::{Expression, Problem, functions};
-use rhumb_operators::window::cell_resolution;
 use std::sync::Arc;
-
-/// Columns that the history has beside those of frames.
-const OF_THE_LAKE: [&str; 2] = ["epoch", "event_date"];
-/// Names that mean something else where columns are named.
-const OF_THE_GEOFENCE: [&str; 2] = ["zone_id", "zone_ids"];
 
 impl Check {
     pub(super) fn filter(&mut self, table: &mut Table, component: &str, columns: &Columns) -> Option<Arc<Expression>> {
@@ -46,7 +40,11 @@ impl Check {
         }
         let mut derived = Vec::new();
         for (name, text) in &typed {
-            let is_new = self.new_column(name, component, columns);
+            let why = why_no_column(&name.value, columns.names(|_| true).into_iter());
+            let is_new = why.is_none();
+            if let Some(why) = why {
+                self.error(&name.at, component, format!("columns: {why}"));
+            }
             let field = format!("columns: {}", name.value);
             let Some(expression) = self.expression(text, &field, component, columns) else { continue };
             let gives = expression.gives();
@@ -67,24 +65,6 @@ impl Check {
         (derived.len() == typed.len() && !typed.is_empty()).then(|| derived.into())
     }
 
-    /// Whether frames can have a further column of this name.
-    fn new_column(&mut self, name: &At<String>, component: &str, columns: &Columns) -> bool {
-        let At { value, at } = name;
-        let what = if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            format!("columns: \"{value}\" cannot name a column; names are letters, digits and _")
-        } else if columns.kind(value).is_some() {
-            format!("columns: frames have a column \"{value}\" already; give this one another name")
-        } else if OF_THE_LAKE.contains(&value.as_str()) {
-            format!("columns: the history has a column \"{value}\" of its own; give this one another name")
-        } else if OF_THE_GEOFENCE.contains(&value.as_str()) || cell_resolution(value).is_some() {
-            format!("columns: \"{value}\" means zones or cells in the key of a window; give this one another name")
-        } else {
-            return true;
-        };
-        self.error(at, component, what);
-        false
-    }
-
     /// Compiles an expression, or says all that is wrong with it, each at its place in the text.
     fn expression(&mut self, text: &At<String>, field: &str, component: &str, columns: &Columns) -> Option<Expression> {
         let mistakes = match Expression::compile(&text.value, columns.fields()) {
@@ -95,6 +75,7 @@ impl Check {
             let at = text.at.inside(&text.value, mistake.span);
             let what = match mistake.problem {
                 Problem::Other(what) => what,
+                Problem::UnknownColumn { name, .. } if self.doubtful.contains(&name) => continue,
                 Problem::UnknownColumn { name, is_quoted } => unknown_column(&name, is_quoted, columns),
                 Problem::UnknownFunction(name) => {
                     let instead = match nearest(&name, &functions()) {

@@ -113,6 +113,7 @@ impl Check {
                 let what = format!("group_column: \"{}\" is {}; write one of texts", column.value, kind.name());
                 self.error(&column.at, component, what);
             }
+            None if self.doubtful.contains(&column.value) => {}
             None => {
                 let names = columns.names(|kind| kind == ValueKind::Text);
                 let what = format!(

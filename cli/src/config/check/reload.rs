@@ -76,7 +76,7 @@ impl Reference for ZonesFile {
         let name = self.path.display().to_string();
         let text = Arc::new(Text { name, content: text(bytes.to_vec()).map_err(|why| vec![why])? });
         let (pipeline, engine) = (self.planned.pipeline.clone(), self.engine.clone());
-        let mut check = Check { mistakes: Mistakes::default(), pipeline, engine };
+        let mut check = Check { pipeline, ..Check::of_nothing(engine) };
         let zones = check.zones(&text, options, component);
         let config = zones.and_then(|zones| check.geofence_of(&self.settings, zones, &text));
         let any_error = check.mistakes.any_error();

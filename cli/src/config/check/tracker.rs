@@ -1,17 +1,11 @@
 //! What is set of the codecs of trackers and receivers: their columns, and what else their TOML says.
 
 use super::Check;
-use crate::config::means::SourceMeans;
+use super::chain::why_no_column;
 use crate::config::typed::Table;
 use crate::config::value::At;
-use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::nmea::{NmeaConfig, VehicleFrom};
 use rhumb_connectors::codec::teltonika::{IoColumn, IoType, Kept, TeltonikaConfig, UNITS};
-use rhumb_engine::frame::core_columns;
-use std::collections::HashMap;
-
-/// Columns of the history that no source adds.
-const TAKEN: [&str; 3] = ["zone_ids", "epoch", "event_date"];
 
 impl Check {
     pub(super) fn teltonika(&mut self, table: Option<Table>, component: &str) -> Option<TeltonikaConfig> {
@@ -30,19 +24,12 @@ impl Check {
         let mut right = true;
         for (name, element) in table.get::<Vec<(At<String>, Table)>>("io").unwrap_or_default() {
             let column = self.io_column(&name.value, element);
-            let taken = core_columns().iter().any(|column| *column.name() == name.value)
-                || TAKEN.contains(&name.value.as_str())
-                || kept.iter().any(|kept| kept.name() == name.value);
-            let plain = name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let others = kept.iter().map(|kept| kept.name()).chain(io.iter().map(|other| other.name.as_str()));
+            let wrong = why_no_column(&name.value, others).map(|why| format!("io: {why}"));
             let double = column.as_ref().and_then(|column| io.iter().find(|other| other.id == column.id));
-            let what = match (plain && (1..=64).contains(&name.value.len()), taken, double) {
-                (false, ..) => Some(format!("io: \"{}\" cannot name a column; use letters, digits and _", name.value)),
-                (_, true, _) => Some(format!("io: frames have a column {} already; choose another name", name.value)),
-                (.., Some(other)) => {
-                    Some(format!("io: {} is element {} too; each has one column", other.name, other.id))
-                }
-                _ => None,
-            };
+            let what = wrong.or_else(|| {
+                double.map(|other| format!("io: {} is element {} too; each has one column", other.name, other.id))
+            });
             if let Some(what) = what {
                 self.error(&name.at, component, what);
                 right = false;
@@ -106,22 +93,5 @@ impl Check {
         let vehicle =
             VehicleFrom::ALL.iter().find(|(name, _)| Some(*name) == vehicle.as_deref()).map(|(_, from)| *from)?;
         right.then_some(NmeaConfig { vehicle, vehicle_id, checksum_required: required?, ends_with, date })
-    }
-
-    /// Sources may share a column, if it is of one type in all of them.
-    pub(super) fn shared_columns(&mut self, sources: &[SourceMeans]) {
-        let mut known: HashMap<String, (FieldRef, &str)> = HashMap::new();
-        for source in sources {
-            for column in source.columns() {
-                let (first, of) = known.entry(column.name().clone()).or_insert((column.clone(), &source.name));
-                if first.data_type() != column.data_type() {
-                    let what = format!(
-                        "column {} is of another type in source {of}; give it one type in both, or another name",
-                        column.name()
-                    );
-                    self.error(&source.at, &format!("source {}", source.name), what);
-                }
-            }
-        }
     }
 }

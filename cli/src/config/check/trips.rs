@@ -51,6 +51,7 @@ impl Check {
         let what = match columns.kind(&column.value) {
             Some(kind) if fits(kind) && !is_core(&column.value) => return Some(column.value),
             None if !is_typed => return Some(IGNITION.to_owned()),
+            None if self.doubtful.contains(&column.value) => return None,
             None => format!("ignition: frames have no column \"{}\" here", column.value),
             Some(kind) if !fits(kind) => format!("ignition: \"{}\" is {}", column.value, kind.name()),
             Some(_) => format!("ignition: \"{}\" says nothing of the engine", column.value),

@@ -70,7 +70,9 @@ impl Check {
         for At { value, at } in key.iter().flatten() {
             if !taken.insert(value) {
                 self.error(at, component, format!("key: \"{value}\" a second time; remove one"));
-            } else if let Err(what) = key_column(value, columns) {
+            } else if let Err(what) = key_column(value, columns)
+                && !self.doubtful.contains(value)
+            {
                 self.error(at, component, format!("key: {what}"));
             }
         }
@@ -96,6 +98,7 @@ impl Check {
             match (self::aggregate(&aggregate.value, columns), &mut read) {
                 (Ok(found), Some(read)) => read.push((name.value.clone(), found)),
                 (Ok(_), None) => {}
+                (Err(_), _) if self.is_doubtful(&aggregate.value) => read = None,
                 (Err(what), _) => {
                     self.error(&aggregate.at, component, format!("aggregates: {}: {what}", name.value));
                     read = None;
@@ -117,6 +120,12 @@ impl Check {
     }
 
     /// Which frames are one window: `every`, `every` with `size`, or `gap`.
+    /// Whether an aggregate is of a column that is told to be wrong already.
+    fn is_doubtful(&self, aggregate: &str) -> bool {
+        let aggregate = Aggregate::parse(aggregate).ok();
+        aggregate.as_ref().and_then(Aggregate::column).is_some_and(|column| self.doubtful.contains(column))
+    }
+
     fn shape(&mut self, table: &mut Table, component: &str) -> Option<Shape> {
         let typed = ["every", "size", "gap"].map(|name| table.has(name));
         let [every, size, gap] = ["every", "size", "gap"].map(|name| table.take::<i64>(name));

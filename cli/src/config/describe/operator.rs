@@ -353,7 +353,7 @@ const TRIPS: Section = Section {
             Kind::Text,
             "\"ignition\"",
             "\"ignition\"",
-            "Column of frames that says whether the engine runs, such as one of `[source.teltonika]`: true or false, or a whole number of which 0 is off. Without it no idling is known.",
+            "Column of frames that says whether the engine runs, such as one of `[source.teltonika]`, or of `extra` in `[source.fields]`: true or false, or a whole number of which 0 is off. Without it no idling is known.",
         ),
         Field::optional(
             "path_keep",

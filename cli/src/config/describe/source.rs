@@ -270,6 +270,34 @@ pub const FIELDS: Section = Section {
         field("satellites", &NONE, "`satellites`", "\"sats\"", "Satellites that the fix was made with."),
         field("no_fix", &NONE, "`no_fix`", "\"lost\"", "True: the device had no fix."),
         field("valid", &NONE, "`valid`", "\"gps_ok\"", "False: the device had no fix."),
+        Field::optional(
+            "extra",
+            Kind::Named(&EXTRA),
+            "none",
+            "{ ignition = \"bool\", fuel_l = { type = \"float\", field = \"tank.fuel\" }, fleet = \"text\" }",
+            "What else becomes a column of the history, at most 32: the column's name, and its type or a table. It is null where the input does not have it.",
+        ),
+    ],
+    later: &[],
+};
+
+const EXTRA: Section = Section {
+    header: "extra",
+    doc: "",
+    fields: &[
+        Field::required(
+            "type",
+            Kind::OneOf(&COLUMN_TYPES),
+            "\"bool\"",
+            "`bool` is true, 1 or yes, and false, 0 or no; `int` a whole number; `text` also takes numbers as they are written.",
+        ),
+        Field::optional(
+            "field",
+            Kind::Text,
+            "the column's name",
+            "\"tank.fuel\"",
+            "Its name in the input, as it is written there; for json it may lead into nested objects.",
+        ),
     ],
     later: &[],
 };
@@ -332,7 +360,7 @@ const KEY: Section = Section {
 };
 
 const KEPT: Words = Words::new("column", &["priority", "event_io_id", "generation_type", "io"], &[]);
-const IO_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[]);
+const COLUMN_TYPES: Words = Words::new("type", &["bool", "int", "float", "text"], &[]);
 const IO_UNITS: Words = Words::new(
     "unit",
     &[
@@ -376,7 +404,7 @@ const IO: Section = Section {
         ),
         Field::optional(
             "type",
-            Kind::OneOf(&IO_TYPES),
+            Kind::OneOf(&COLUMN_TYPES),
             "`float` with a scale or a unit, else `int`",
             "\"bool\"",
             "`bool` is true unless the element is 0; `text` is its bytes, in hexadecimal digits where they are not printable.",
@@ -425,9 +453,9 @@ pub const NMEA: Section = Section {
         Field::optional(
             "ends_with",
             Kind::Text,
-            "an instant ends when the next one begins",
+            "an instant ends when the next one begins, or its datagram of several lines, or after a second",
             "\"GGA\"",
-            "Three letters of the sentence that a receiver ends each instant with: a frame then need not wait for the next one. For streams.",
+            "Three letters of the sentence that a receiver ends each instant with: a frame then need not wait for more.",
         ),
         Field::optional(
             "date",

@@ -104,7 +104,7 @@ pub fn expected(kind: Kind) -> String {
         Kind::Texts | Kind::ManyOf(_) => "a list of texts such as [\"text\"]",
         Kind::Pairs => "a table such as { frames = \"count\" }",
         Kind::Mapping(_) => "a name such as \"kmh\", or { field = \"kmh\", unit = \"km/h\" }",
-        Kind::Named(_) => "a table such as { ignition = 239, battery_v = { id = 67, unit = \"mV\" } }",
+        Kind::Named(section) => return format!("a table such as {{ ignition = {} }}", section.fields[0].example),
         Kind::Tables(_) => "a list of tables such as [{ id = 1, secret = \"${KEY}\" }]",
         Kind::Rows => "rows: a list of tables such as [{ kind = \"enter\" }], or a text of lines",
         Kind::RowsOf => "a table such as { zone_speed = [{ frames = 1 }] }",

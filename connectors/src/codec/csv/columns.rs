@@ -12,6 +12,8 @@ pub struct Columns {
     pub lon: usize,
     /// Columns of the other fields.
     pub optional: Vec<(usize, Field)>,
+    /// Columns of what is beyond the core, and which of `Fields::extra` each is.
+    pub extra: Vec<(usize, usize)>,
     names: Vec<String>,
 }
 
@@ -39,7 +41,12 @@ impl Columns {
                 None => {}
             }
         }
-        roles.truncate(roles.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        let mut extra = Vec::new();
+        for (n, wanted) in fields.extra().iter().enumerate() {
+            extra.extend(position(names, |name| name.trim_ascii() == wanted.from)?.map(|column| (column, n)));
+        }
+        let last_extra = extra.iter().map(|(column, _)| *column).max();
+        roles.truncate(roles.iter().rposition(Option::is_some).max(last_extra).map_or(0, |last| last + 1));
         let place = |field| roles.iter().position(|role| *role == Some(field)).ok_or_else(|| missing(names, fields));
         let is_optional =
             |(column, role): (usize, &Option<Field>)| Some((column, role.filter(|field| !field.is_needed())?));
@@ -52,6 +59,7 @@ impl Columns {
             lat: place(Field::Lat)?,
             lon: place(Field::Lon)?,
             optional: roles.iter().enumerate().filter_map(is_optional).collect(),
+            extra,
             roles,
             names: names.to_vec(),
         })

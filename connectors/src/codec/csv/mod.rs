@@ -14,10 +14,13 @@ use self::columns::Columns;
 use self::marks::Marks;
 use self::quick::{COLUMNS_MAX, Starts};
 use self::row::{Extent, Row};
+use super::extra::Extras;
 use super::fields::{Fields, Unreadable};
 use super::mapping::FieldsConfig;
+use super::value::Value;
 use super::{Codec, Place, RECORD_MAX, scan};
 use rhumb_engine::builder::FrameBuilder;
+use rhumb_engine::extra::Row as Extra;
 use rhumb_engine::frame::Frame;
 use rhumb_engine::reject::Reason;
 
@@ -87,6 +90,7 @@ pub struct CsvCodec {
     starts: Starts,
     row: Row,
     unreadable: Unreadable,
+    extras: Extras,
 }
 
 impl CsvCodec {
@@ -98,6 +102,7 @@ impl CsvCodec {
         };
         CsvCodec {
             delimiter: config.delimiter,
+            extras: Extras::new(fields.extra()),
             header: config.header,
             configured: config.columns.is_some(),
             fields,
@@ -142,7 +147,16 @@ impl CsvCodec {
             if let Some(end) =
                 quick::row(bytes, at, &mut self.marks, &mut self.starts, columns, &self.fields, &mut frame)
             {
-                out.push(&frame);
+                if columns.extra.is_empty() {
+                    out.push(&frame);
+                } else if let Some(row) = out.push_row(&frame) {
+                    fill(
+                        &columns.extra,
+                        |column| quick::column(bytes, at, &self.starts, column),
+                        &mut self.extras,
+                        row,
+                    );
+                }
                 at = end;
                 continue;
             }
@@ -159,10 +173,25 @@ impl CsvCodec {
                 }
             };
             match complaint.map_or_else(|| self.row.frame(columns, &self.fields, &mut self.unreadable), Err) {
-                Ok(frame) => out.push(&frame),
+                Ok(frame) => {
+                    if let Some(row) = out.push_row(&frame) {
+                        fill(&columns.extra, |column| self.row.column(column), &mut self.extras, row);
+                    }
+                }
                 Err(complaint) => out.reject(Reason::Undecodable, &window[..length], complaint),
             }
             at += length;
+        }
+    }
+}
+
+/// Fills the columns beyond the core; nothing in a column is no value.
+#[inline]
+fn fill<'a>(wanted: &[(usize, usize)], column: impl Fn(usize) -> &'a [u8], extras: &mut Extras, mut row: Extra) {
+    for (at, n) in wanted {
+        let text = column(*at);
+        if !text.is_empty() {
+            extras.put(*n, Value::Text(text), &mut row);
         }
     }
 }
@@ -205,7 +234,7 @@ fn after_byte_order_mark(bytes: &[u8]) -> usize {
 
 impl Codec for CsvCodec {
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.unreadable.counters()
+        self.unreadable.counters().into_iter().chain(self.extras.counters()).collect()
     }
 
     /// A file without a single line is an empty one, and nothing is wrong with it.

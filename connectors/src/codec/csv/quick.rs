@@ -50,6 +50,12 @@ pub fn row<'a>(
     Some(start + length)
 }
 
+/// A column of the row at `start`, for which `row` has just told where its fields begin.
+#[inline]
+pub fn column<'a>(bytes: &'a [u8], start: usize, starts: &Starts, column: usize) -> &'a [u8] {
+    &bytes[start + usize::from(starts[column])..start + usize::from(starts[column + 1]) - 1]
+}
+
 /// Finds where the fields of a row begin, and how long it is; the last of `starts` is one past the end of the last
 /// field wanted. `None` too if it has not `width` fields.
 #[inline(always)]

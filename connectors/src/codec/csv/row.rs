@@ -63,6 +63,11 @@ impl Row {
         starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
     }
 
+    /// A column; empty if the row has not so many.
+    pub fn column(&self, column: usize) -> &[u8] {
+        self.columns().nth(column).unwrap_or_default()
+    }
+
     /// The row as names of columns.
     pub fn names(&self) -> Vec<String> {
         self.columns().map(|name| String::from_utf8_lossy(name).into_owned()).collect()

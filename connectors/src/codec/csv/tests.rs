@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::CodecConfig;
-use crate::codec::tests::{Out, Reader, datagram, line, stream};
+use crate::codec::tests::{Out, Reader, columns as columns_of_each_type, datagram, line, stream};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use rhumb_engine::frame::Frame;
@@ -301,4 +301,25 @@ fn compare(text: &[u8]) -> Result<(), TestCaseError> {
     });
     prop_assert_eq!(got, want, "{}", String::from_utf8_lossy(text));
     Ok(())
+}
+
+#[test]
+fn columns_beyond_the_core_are_filled_with_their_types() {
+    let fields = FieldsConfig { extra: columns_of_each_type(), ..FieldsConfig::default() };
+    let config = CodecConfig::Csv(CsvConfig { fields, ..CsvConfig::default() });
+    let rows = "id,ts,lat,lon,fleet,speed, tank.fuel ,n,ignition\na,1,2,3,red,9,12.5,7,true\nb,1,2,3,,,,,\nc,1,2,3,\"a, b\",,x,8,maybe\nd,1,2,3, ,,-1, 9 ,0\n";
+    // As rows that are read quickly, and with care at the end of the input.
+    for padding in ["\n".repeat(300), String::new()] {
+        let mut reader = Reader::of(&config);
+        let mut codec = config.open();
+        codec.datagram(format!("{rows}{padding}").as_bytes(), &mut reader.out);
+        let want =
+            ["ignition true - - false", "trips 7 - 8 9", "fuel_l 12.5 - - -1.0", "fleet \"red\" - \"a, b\" \" \""];
+        assert_eq!(reader.extras(), want);
+        assert_eq!(codec.counters(), [("ignition_unreadable", 1), ("fuel_l_unreadable", 1)]);
+    }
+    // A file without them has no such columns.
+    let mut reader = Reader::of(&config);
+    config.open().datagram(b"id,ts,lat,lon\na,1,2,3\n", &mut reader.out);
+    assert!(reader.extras().is_empty());
 }

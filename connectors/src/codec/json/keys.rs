@@ -7,10 +7,10 @@ use crate::codec::fields::Fields;
 /// What a key leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Key {
-    /// The name (its place in `Fields::names`) that its value belongs to.
+    /// The name (its place in `Fields::names`, and behind these in `Fields::extra`) that its value belongs to.
     pub name: Option<u8>,
     /// Where to look for the keys of its value, if that is an object.
-    pub inside: Option<u8>,
+    pub inside: Option<u16>,
 }
 
 /// The keys that one object may have.
@@ -29,7 +29,7 @@ struct Guess {
     /// Zero: no guess.
     mask: u128,
     length: u8,
-    node: u8,
+    node: u16,
     key: Key,
 }
 
@@ -40,7 +40,7 @@ pub struct Keys {
 }
 
 /// The outermost object.
-pub const ROOT: u8 = 0;
+pub const ROOT: u16 = 0;
 
 /// Segments of a path beyond this are not looked at: `a.b.c` has three.
 pub const PATH_MAX: usize = 8;
@@ -49,13 +49,15 @@ impl Keys {
     pub fn new(fields: &Fields) -> Keys {
         let mut keys =
             Keys { nodes: vec![Node::default()], guesses: [Guess::default(); GUESSES], unescaped: Vec::new() };
-        for (name, wanted) in fields.names().iter().enumerate() {
+        let core = fields.names().iter().map(|name| (name.name.as_str(), name.mapped));
+        let extra = fields.extra().iter().map(|column| (column.from.as_str(), true));
+        for (name, (wanted, mapped)) in core.chain(extra).enumerate() {
             let mut node = usize::from(ROOT);
-            let mut segment = wanted.name.as_str();
+            let mut segment = wanted;
             // The name is looked for as it is, too: some devices have dots in their keys.
-            keys.entry(node, segment, wanted.mapped).name = Some(name as u8);
+            keys.entry(node, segment, mapped).name = Some(name as u8);
             for _ in 1..PATH_MAX {
-                let Some((outer, rest)) = segment.split_once('.').filter(|_| wanted.mapped) else { break };
+                let Some((outer, rest)) = segment.split_once('.').filter(|_| mapped) else { break };
                 node = keys.inside(node, outer);
                 keys.entry(node, rest, true).name = Some(name as u8);
                 segment = rest;
@@ -75,7 +77,7 @@ impl Keys {
 
     fn inside(&mut self, node: usize, key: &str) -> usize {
         let next = self.nodes.len();
-        let inside = *self.entry(node, key, true).inside.get_or_insert(next as u8);
+        let inside = *self.entry(node, key, true).inside.get_or_insert(next as u16);
         if usize::from(inside) == next {
             self.nodes.push(Node::default());
         }
@@ -84,7 +86,7 @@ impl Keys {
 
     /// What the key at `at` leads to, and where its value begins. `place` counts the keys of the record.
     #[inline]
-    pub fn find(&mut self, text: &[u8], at: usize, node: u8, place: usize) -> Scanned<(Key, usize)> {
+    pub fn find(&mut self, text: &[u8], at: usize, node: u16, place: usize) -> Scanned<(Key, usize)> {
         if let (Some(guess), Some(head)) = (self.guesses.get(place), text.get(at..).and_then(|rest| rest.first_chunk()))
         {
             let is_it = u128::from_le_bytes(*head) & guess.mask == guess.text;
@@ -95,7 +97,7 @@ impl Keys {
         self.look_up(text, at, node, place)
     }
 
-    fn look_up(&mut self, text: &[u8], at: usize, node: u8, place: usize) -> Scanned<(Key, usize)> {
+    fn look_up(&mut self, text: &[u8], at: usize, node: u16, place: usize) -> Scanned<(Key, usize)> {
         if syntax::byte(text, at)? != b'"' {
             return syntax::bad(at, "a key in quotes");
         }
@@ -111,7 +113,7 @@ impl Keys {
         Ok((key, value))
     }
 
-    fn remember(&mut self, text: &[u8], length: usize, node: u8, place: usize, key: Key) {
+    fn remember(&mut self, text: &[u8], length: usize, node: u16, place: usize, key: Key) {
         let (Some(guess), Some(head)) = (self.guesses.get_mut(place), text.first_chunk()) else { return };
         if length <= 16 && head[length - 1] == b':' {
             let mask = u128::MAX >> (128 - 8 * length);

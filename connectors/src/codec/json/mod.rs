@@ -52,6 +52,7 @@ impl JsonCodec {
     /// Decodes records; `place` is `None` in a datagram.
     fn records(&mut self, bytes: &[u8], last: bool, place: Option<Place>, out: &mut FrameBuilder) -> usize {
         let mut at = 0;
+        let is_core_alone = self.object.extras.is_empty();
         loop {
             at = after_separators(bytes, at, &mut self.open);
             if at == bytes.len() {
@@ -70,7 +71,12 @@ impl JsonCodec {
                 Ok(end) => {
                     let mut frame = Frame::default();
                     match self.object.frame(window, &mut frame) {
-                        Ok(()) => out.push(&frame),
+                        Ok(()) if is_core_alone => out.push(&frame),
+                        Ok(()) => {
+                            if let Some(row) = out.push_row(&frame) {
+                                self.object.fill(window, row);
+                            }
+                        }
                         Err(complaint) => out.reject(Reason::Undecodable, &window[..end], complaint),
                     }
                     end
@@ -130,7 +136,7 @@ fn after_separators(bytes: &[u8], mut at: usize, open: &mut u32) -> usize {
 
 impl Codec for JsonCodec {
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.object.unreadable.counters()
+        self.object.unreadable.counters().into_iter().chain(self.object.extras.counters()).collect()
     }
 
     fn preamble(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>, String> {

@@ -3,10 +3,12 @@
 use super::escape::unescape;
 use super::keys::{Keys, PATH_MAX, ROOT};
 use super::syntax::{self, Scanned, Trouble};
+use crate::codec::extra::Extras;
 use crate::codec::fields::{Field, Fields, NAMES_MAX, Unreadable};
 use crate::codec::mapping::FieldsConfig;
 use crate::codec::number::Decimal;
 use crate::codec::value::Value;
+use rhumb_engine::extra::Row;
 use rhumb_engine::frame::Frame;
 
 /// A value that a name leads to: what it is, and where it stands.
@@ -43,12 +45,15 @@ impl Found {
 pub struct Object {
     fields: Fields,
     keys: Keys,
-    /// Whether a name has a value, by its place in `Fields::names`.
+    /// Whether a name has a value, by its place in `Fields::names` and behind these in `Fields::extra`.
     seen: u64,
+    /// The names of the fields of a frame other than the vehicle.
+    core: u64,
     found: [Found; NAMES_MAX],
     vehicle: Vec<u8>,
     unescaped: Vec<u8>,
     pub unreadable: Unreadable,
+    pub extras: Extras,
 }
 
 impl Object {
@@ -56,6 +61,8 @@ impl Object {
         let fields = Fields::new(config);
         Object {
             keys: Keys::new(&fields),
+            core: ((1 << fields.names().len()) - 1) & !fields.names_of(Field::Vehicle),
+            extras: Extras::new(fields.extra()),
             fields,
             seen: 0,
             found: [Found { kind: Kind::Other, start: 0, end: 0 }; NAMES_MAX],
@@ -141,7 +148,7 @@ impl Object {
     /// The object last read, from the same text, into `frame`; or why it is none.
     #[inline]
     pub fn frame<'a>(&'a mut self, text: &'a [u8], frame: &mut Frame<'a>) -> Result<(), String> {
-        let Object { fields, seen, found, vehicle, unescaped, unreadable, .. } = self;
+        let Object { fields, seen, core, found, vehicle, unescaped, unreadable, .. } = self;
         let absent = fields.needed().iter().find(|field| *seen & fields.names_of(**field) == 0);
         if let Some(absent) = absent {
             return Err(format!("no field {} (looked for {})", absent.name(), fields.looked_for(*absent)));
@@ -157,7 +164,7 @@ impl Object {
             }
         };
         *frame = Frame { vehicle, ..Frame::default() };
-        let mut left = *seen & !ids;
+        let mut left = *seen & *core;
         while left != 0 {
             let n = left.trailing_zeros() as usize;
             let name = &fields.names()[n];
@@ -173,6 +180,19 @@ impl Object {
             }
         }
         Ok(())
+    }
+
+    /// Fills the columns beyond the core from the object last read, from the same text.
+    #[inline]
+    pub fn fill(&mut self, text: &[u8], mut row: Row) {
+        let Object { fields, seen, found, unescaped, extras, .. } = self;
+        let first = fields.names().len();
+        let mut left = *seen >> first;
+        while left != 0 {
+            let n = left.trailing_zeros() as usize;
+            left &= left - 1;
+            extras.put(n, found[first + n].value(text, unescaped), &mut row);
+        }
     }
 }
 

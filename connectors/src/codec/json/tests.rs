@@ -1,8 +1,9 @@
 use super::*;
 use crate::codec::CodecConfig;
+use crate::codec::extra::{COLUMNS_MAX, ColumnType, ExtraColumn};
 use crate::codec::fields::Field;
 use crate::codec::mapping::Mapped;
-use crate::codec::tests::{Out, Reader, datagram, line, stream};
+use crate::codec::tests::{Out, Reader, columns, datagram, line, stream};
 use crate::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -358,4 +359,44 @@ proptest! {
         let all: String = objects.iter().map(|object| serde_json::to_string(object).unwrap()).collect();
         prop_assert_eq!(datagram(&CodecConfig::named("json").unwrap(), all.as_bytes()), one_by_one);
     }
+}
+
+#[test]
+fn columns_beyond_the_core_are_filled_with_their_types() {
+    let fields = FieldsConfig { extra: columns(), ..FieldsConfig::default() };
+    let config = CodecConfig::Json(JsonConfig { fields });
+    let mut reader = Reader::of(&config);
+    let mut codec = config.open();
+    let frame = r#""ts":1,"lat":10,"lon":20"#;
+    for (number, text) in [
+        r#""ignition":true,"n":7,"tank":{"fuel":12.5},"fleet":"a\u00e9""#,
+        r#""id":"other","Fleet":"a","fuel":3"#,
+        r#""ignition":"off","n":1.5,"tank.fuel":"9","fleet":[1]"#,
+        r#""fleet":"","n":"","ignition":null,"tank":[12]"#,
+        r#""lat":"north","fleet":"of a frame that is none""#,
+        r#""ignition":0,"n":"3","tank":{"fuel":null},"fleet":17"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        codec.datagram(format!("{{\"id\":\"{number}\",{frame},{text}}}").as_bytes(), &mut reader.out);
+    }
+    let want =
+        ["ignition true - - - false", "trips 7 - - - 3", "fuel_l 12.5 - 9.0 - -", "fleet \"aé\" - - \"\" \"17\""];
+    assert_eq!(reader.extras(), want);
+    assert_eq!(codec.counters(), [("ignition_unreadable", 1), ("trips_unreadable", 1), ("fleet_unreadable", 1)]);
+}
+
+#[test]
+fn as_many_columns_as_there_may_be_are_found_however_deep() {
+    let from = |n: usize| format!("a{n}.b.c.d.e.f.g.h");
+    let extra = (0..COLUMNS_MAX).map(|n| ExtraColumn::new(&format!("c{n}"), &from(n), ColumnType::Int)).collect();
+    let config = CodecConfig::Json(JsonConfig { fields: FieldsConfig { extra, ..FieldsConfig::default() } });
+    let mut reader = Reader::of(&config);
+    let deep = |n| format!(r#""a{n}":{{"b":{{"c":{{"d":{{"e":{{"f":{{"g":{{"h":{n}}}}}}}}}}}}}}}"#);
+    let all: Vec<String> = (0..COLUMNS_MAX).map(deep).collect();
+    let text = format!(r#"{{"id":"a","ts":1,"lat":1,"lon":2,{}}}"#, all.join(","));
+    config.open().datagram(text.as_bytes(), &mut reader.out);
+    let want: Vec<String> = (0..COLUMNS_MAX).map(|n| format!("c{n} {n}")).collect();
+    assert_eq!(reader.extras(), want);
 }

@@ -107,7 +107,8 @@ fn long_digits(text: &[u8], at: usize) -> (u64, usize) {
     (counted, digits.count())
 }
 
-/// Microseconds since midnight from `hhmmss`, with or without a fraction. A leap second counts as the one before it.
+/// Microseconds since midnight from `hhmmss`, with or without a fraction. A second 60 is squeezed into the last
+/// millisecond of the one before it: it is another moment than those around it, and in its place.
 #[inline]
 pub fn time_of_day(field: Field) -> Option<i64> {
     let Field { sentence, start, end } = field;
@@ -136,6 +137,7 @@ pub fn time_of_day(field: Field) -> Option<i64> {
         }
         Some(_) => return None,
     };
+    let part = if second == 60 { SECOND_US - 1000 + part / 1000 } else { part };
     Some(((hour * 60 + minute) * 60 + second.min(59)) * SECOND_US + part)
 }
 
@@ -194,7 +196,9 @@ mod tests {
         let check = |text: &str, want| assert_eq!(time_of_day(Field::alone(text)), want, "{text}");
         check("000000", Some(0));
         check("235959.9999999", Some(86_399_999_999));
-        check("235960", Some(86_399_000_000));
+        check("235960", Some(86_399_999_000));
+        check("235960.5", Some(86_399_999_500));
+        check("235960.999999", Some(86_399_999_999));
         check("222509.", Some(80_709_000_000));
         check("222510.1", Some(80_710_100_000));
         for text in ["", ".1", "22251", "222515.x", "240000", "226000", "222561", "222523.0x"] {

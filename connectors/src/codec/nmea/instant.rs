@@ -9,14 +9,21 @@ use rhumb_engine::time::{DAY_US, EventTime};
 pub struct Instant {
     /// Microseconds since midnight.
     pub time: i64,
-    /// Days since 1970.
+    /// Days since 1970, as its own sentences tell.
     pub date: Option<i32>,
+    /// The day by what is known otherwise.
+    pub near: Option<i32>,
     pub said: Said,
-    /// Where its sentences name their vehicle; else all are of the stream's.
-    pub vehicle: Option<Box<str>>,
+    /// Where there are several; else all are of the stream's.
+    pub vehicle: Option<String>,
 }
 
 impl Instant {
+    #[inline]
+    pub fn day(&self) -> Option<i32> {
+        self.date.or(self.near)
+    }
+
     /// Takes in what another of its sentences says. The position is that with the most digits; any sentence can say
     /// that there is no fix; of the rest the first one counts, and of several counts of satellites the greatest.
     #[inline]

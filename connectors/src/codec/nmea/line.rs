@@ -1,5 +1,12 @@
 //! The sentences of a line, and what stands before them.
 
+use crate::codec::units::TimeUnit;
+use crate::codec::{number, time};
+use rhumb_engine::time::EventTime;
+
+/// Milliseconds have no more digits until the year 5138.
+const UNIX_DIGITS_MAX: usize = 14;
+
 /// What a TAG block (NMEA 0183, version 4) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag<'a> {
@@ -7,6 +14,8 @@ pub struct Tag<'a> {
     pub source: Option<&'a [u8]>,
     /// Parameter `g`: it belongs to others.
     pub grouped: bool,
+    /// Parameter `c`: seconds or milliseconds since 1970.
+    pub time: Option<EventTime>,
 }
 
 /// A sentence with what stands before it.
@@ -17,7 +26,7 @@ pub struct Line<'a> {
     pub tag: Option<Tag<'a>>,
     /// From its `$` or `!`; `None`: nothing in the line begins like a sentence.
     pub sentence: Option<&'a [u8]>,
-    /// Where it stands in the line.
+    /// Where it begins in the line, with what stands before it.
     pub start: usize,
 }
 
@@ -53,7 +62,7 @@ impl<'a> Iterator for Parts<'a> {
             },
         };
         let end = memchr::memchr(b'$', &rest[begin + 1..]).map_or(rest.len(), |n| begin + 1 + n);
-        let start = self.at + begin;
+        let start = self.at;
         self.at += end;
         Some(Line { before: &rest[length..begin], tag, sentence: Some(&rest[begin..end]), start })
     }
@@ -72,13 +81,42 @@ fn tag(line: &[u8]) -> (Option<Tag<'_>>, usize) {
         }
         text => (text, true),
     };
-    let mut tag = Tag { source: None, grouped: false };
+    let mut tag = Tag { source: None, grouped: false, time: None };
     for parameter in text.split(|byte| *byte == b',').filter(|_| sound) {
         match parameter {
             [b's', b':', source @ ..] => tag.source = Some(source),
             [b'g', b':', ..] => tag.grouped = true,
+            [b'c', b':', digits @ ..] => tag.time = unix_time(digits),
             _ => {}
         }
     }
     (Some(tag), end + 1)
+}
+
+/// Whole seconds, or milliseconds if there are too many digits for these.
+fn unix_time(digits: &[u8]) -> Option<EventTime> {
+    let number = number::number(digits, 0).filter(|number| number.end == digits.len())?;
+    let is_whole = digits.iter().all(u8::is_ascii_digit) && digits.len() <= UNIX_DIGITS_MAX;
+    if is_whole { time::of_number(number.value, TimeUnit::Auto) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tag_block_tells_source_group_and_time() {
+        let check = |block: &str, source: Option<&str>, grouped, time: Option<i64>| {
+            let line = format!("\\{block}\\$X");
+            let want = Tag { source: source.map(str::as_bytes), grouped, time: time.map(EventTime) };
+            let part = parts(line.as_bytes()).next().unwrap();
+            assert_eq!((part.tag, part.sentence), (Some(want), Some(&b"$X"[..])), "{block}");
+        };
+        check("s:a,c:1714564800", Some("a"), false, Some(1_714_564_800_000_000));
+        check("c:1714564800123,g:1-2-34", None, true, Some(1_714_564_800_123_000));
+        for time in ["", "x", "-1", "17145648e2", "1714564800.5", "171456480012300"] {
+            check(&format!("c:{time}"), None, false, None);
+        }
+        check("s:a,c:1714564800*00", None, false, None);
+    }
 }

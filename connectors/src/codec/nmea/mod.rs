@@ -1,103 +1,55 @@
 //! The codec `nmea`: positions from NMEA 0183 sentences of every talker, in a stream or in datagrams. The sentences of
 //! one instant make one frame. `docs/NMEA.md` says what is read and what is refused.
 //!
-//! An instant ends with the first sentence of another, with the sentence that the configuration names, or with its
-//! datagram. In a stream its bytes count as one record, so that a reader that starts anew at a record misses nothing.
+//! Of each vehicle one instant may go on. It ends with the vehicle's first sentence of another, with the sentence that
+//! the configuration names, or with a datagram of several sentences; else once `WAIT_US` have gone by. In a stream its
+//! bytes count as one record, so that a reader that starts anew at a record misses nothing.
 
+mod config;
 mod fields;
+mod held;
 mod instant;
 mod line;
 mod sentence;
+mod talkers;
 
+pub use self::config::{NmeaConfig, VehicleFrom};
+
+use self::held::{Held, Queue, What};
 use self::instant::{Instant, nearest_day, split};
 use self::line::{Line, Tag, parts};
 use self::sentence::{Fault, Meaning, Said};
+use self::talkers::Talkers;
 use super::reply::Conversation;
 use super::{Codec, Place, RECORD_MAX};
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::reject::Reason;
-use rhumb_engine::time::EventTime;
-use std::fmt::Write;
-use std::net::SocketAddr;
-
-/// Where the vehicle of a frame comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum VehicleFrom {
-    /// The IP address of the sender; what the input is called where there is none.
-    #[default]
-    Sender,
-    /// The source (`s:`) of the TAG block before a sentence.
-    Tag,
-    /// What stands before a sentence in its line.
-    Prefix,
-}
-
-impl VehicleFrom {
-    pub const ALL: [(&str, VehicleFrom); 3] =
-        [("sender", VehicleFrom::Sender), ("tag", VehicleFrom::Tag), ("prefix", VehicleFrom::Prefix)];
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NmeaConfig {
-    pub vehicle: VehicleFrom,
-    /// All frames are of this vehicle.
-    pub vehicle_id: Option<String>,
-    /// Sentences without a checksum are rejected.
-    pub checksum_required: bool,
-    /// Three letters of the sentence that a receiver ends each instant with.
-    pub ends_with: Option<[u8; 3]>,
-    /// Days since 1970: of the first fix, if the input never says which day it is.
-    pub date: Option<i32>,
-}
-
-impl NmeaConfig {
-    pub(super) fn describe(&self) -> String {
-        let from = VehicleFrom::ALL.iter().find(|(_, from)| *from == self.vehicle).map_or("", |(name, _)| *name);
-        match &self.vehicle_id {
-            Some(id) => format!("of vehicle {id}"),
-            None => format!("vehicle from {from}"),
-        }
-    }
-
-    /// The day of a date such as `2019-03-08`, as `date` has it.
-    pub fn day_of(text: &str) -> Option<i32> {
-        let [year, month, day] = text.split('-').collect::<Vec<_>>().try_into().ok()?;
-        let part = |text: &str| fields::integer(text.as_bytes());
-        fields::days(part(year)?, part(month)?, part(day)?)
-    }
-}
+use rhumb_engine::time::{DAY_US, EventTime, SECOND_US};
+use std::net::{IpAddr, SocketAddr};
 
 /// A line is not longer; a longer one is rejected in pieces. (The standard says 82, and few keep to it.)
 const LINE_MAX: usize = 1024;
 /// Bytes that an unfinished instant, or instants without a date, may have.
 const HELD_MAX: usize = RECORD_MAX - 2 * LINE_MAX;
-
-/// What has been read and not yet been handed on.
-struct Held {
-    /// Where it stands, among all bytes of the stream so far.
-    at: u64,
-    offset: i64,
-    received_at: EventTime,
-    what: What,
-}
-
-enum What {
-    Instant(Instant),
-    Reject(Reason, Box<[u8]>, String),
-}
+/// Instants of datagrams that are held, at most.
+const INSTANTS_MAX: usize = 64 * 1024;
+/// What is received later of an instant is not waited for.
+const WAIT_US: i64 = SECOND_US;
+/// Moments this near are of one instant.
+const CYCLE_US: i64 = 60 * SECOND_US;
 
 pub struct NmeaCodec {
     config: NmeaConfig,
-    vehicle: String,
+    talkers: Talkers,
+    sender: Option<IpAddr>,
     /// Bytes come as they are sent, so that our clock knows the day.
     live: bool,
-    /// The last moment whose day is known.
+    /// The last moment whose day is known, of whichever vehicle.
     known: Option<(i32, i64)>,
-    held: Vec<Held>,
-    /// Which of them is an instant that may go on.
-    open: Option<usize>,
-    /// An instant without a date is among those that are held.
-    undated: bool,
+    queue: Queue,
+    in_datagram: bool,
+    /// The instants that the datagram at hand speaks of.
+    spoken: Vec<u64>,
     /// Bytes of the stream that have been handed on, and bytes behind them that have been read.
     passed: u64,
     ahead: usize,
@@ -110,29 +62,26 @@ pub struct NmeaCodec {
 
 impl NmeaCodec {
     pub fn new(config: &NmeaConfig) -> NmeaCodec {
-        let vehicle = match (&config.vehicle_id, config.vehicle) {
-            (Some(id), _) => id.clone(),
-            (None, VehicleFrom::Sender) => "unknown".to_owned(),
-            (None, _) => String::new(),
+        let vehicle = match &config.vehicle_id {
+            Some(id) => id,
+            None if config.is_of_sender() => "unknown",
+            None => "",
         };
         NmeaCodec {
             config: config.clone(),
-            vehicle,
+            talkers: Talkers::new(vehicle),
+            sender: None,
             live: false,
             known: None,
-            held: Vec::new(),
-            open: None,
-            undated: false,
+            queue: Queue::default(),
+            in_datagram: false,
+            spoken: Vec::new(),
             passed: 0,
             ahead: 0,
             wide: None,
             narrow: Vec::new(),
             ignored: 0,
         }
-    }
-
-    fn names_vehicles(&self) -> bool {
-        self.config.vehicle_id.is_none() && self.config.vehicle != VehicleFrom::Sender
     }
 
     /// Reads the sentences of a line.
@@ -146,7 +95,7 @@ impl NmeaCodec {
             let here = (at + start as u64, place);
             let opened = sentence::open(sentence).and_then(|opened| match opened.has_checksum {
                 // What stands before a sentence may be the rest of another, or of something else.
-                false if self.config.checksum_required || !before.is_empty() && !self.names_vehicles() => {
+                false if self.config.checksum_required || !before.is_empty() && !self.config.names_vehicles() => {
                     Err(Fault::NoChecksum)
                 }
                 _ => Ok(opened),
@@ -154,10 +103,16 @@ impl NmeaCodec {
             let meaning = opened.and_then(|opened| Ok((opened.body, sentence::read(opened.body)?)));
             match meaning {
                 Ok((body, meaning)) => {
-                    if self.names_vehicles() {
+                    if self.config.names_vehicles() {
                         self.name(before, tag);
                     }
-                    self.take(meaning, here, out);
+                    if let Some(time) = tag.and_then(|tag| tag.time) {
+                        self.told(split(time), place.1);
+                    }
+                    if let Err(fault) = self.take(meaning, here, out) {
+                        let (reason, detail) = complaint(fault);
+                        self.reject(reason, sentence, detail, here.0, place, out);
+                    }
                     if self.config.ends_with.is_some_and(|kind| body.get(2..5) == Some(&kind)) {
                         self.close(out);
                     }
@@ -175,7 +130,7 @@ impl NmeaCodec {
         let name = match self.config.vehicle {
             VehicleFrom::Tag => match tag {
                 // Only the first sentence of a group says whose it is.
-                Some(Tag { source: None, grouped: true }) => return,
+                Some(Tag { source: None, grouped: true, .. }) => return,
                 tag => tag.and_then(|tag| tag.source).unwrap_or_default(),
             },
             _ => before,
@@ -185,32 +140,28 @@ impl NmeaCodec {
             [name @ .., b':' | b',' | b';' | b' '] => name,
             name => name,
         };
-        self.vehicle.clear();
-        self.vehicle.push_str(super::scan::utf8(name).unwrap_or_default());
+        self.talkers.speaks(super::scan::utf8(name).unwrap_or_default());
     }
 
     #[inline]
-    fn take(&mut self, meaning: Meaning, (at, place): (u64, (i64, EventTime)), out: &mut FrameBuilder) {
+    fn take(
+        &mut self,
+        meaning: Meaning,
+        (at, place): (u64, (i64, EventTime)),
+        out: &mut FrameBuilder,
+    ) -> Result<(), Fault> {
         match meaning {
             Meaning::Timed(time, date, said) => self.timed(time, date, said, at, place, out),
-            Meaning::Untimed(said) => match self.open_instant() {
+            Meaning::Untimed(said) => match self.talkers.now.instant.and_then(|number| self.queue.open(number)) {
                 Some(instant) => instant.merge(said),
+                // Where it was, and nobody knows when.
+                None if said.fix.is_some() => return Err(Fault::Field { kind: "GLL", name: "time (hhmmss)" }),
                 None => self.ignored += 1,
             },
-            Meaning::Date(time, date) => self.learn((date, time)),
+            Meaning::Date(time, date) => self.learn((date, time), place.1),
             Meaning::Nothing => self.ignored += 1,
         }
-    }
-
-    /// The instant that may go on, if it is of the vehicle that speaks.
-    #[inline]
-    fn open_instant(&mut self) -> Option<&mut Instant> {
-        let vehicle = self.config.vehicle_id.is_none() && self.config.vehicle != VehicleFrom::Sender;
-        match &mut self.held[self.open?].what {
-            What::Instant(instant) if vehicle && instant.vehicle.as_deref() != Some(&self.vehicle) => None,
-            What::Instant(instant) => Some(instant),
-            What::Reject(..) => None,
-        }
+        Ok(())
     }
 
     #[inline]
@@ -220,99 +171,117 @@ impl NmeaCodec {
         date: Option<i32>,
         said: Said,
         at: u64,
-        place: (i64, EventTime),
+        (offset, received_at): (i64, EventTime),
         out: &mut FrameBuilder,
     ) {
-        match self.open_instant() {
+        let going_on = self.talkers.now.instant.and_then(|number| Some((number, self.queue.open(number)?)));
+        let number = match going_on {
             // A receiver that reports once a day does so at one time of day.
-            Some(instant) if instant.time == time && instant.date.is_none_or(|day| date.is_none_or(|d| d == day)) => {
+            Some((number, instant)) if instant.time == time && instant.date.zip(date).is_none_or(|(a, b)| a == b) => {
                 instant.merge(said);
                 instant.date = instant.date.or(date);
+                number
             }
             _ => {
                 self.close(out);
-                let vehicle = self.names_vehicles().then(|| self.vehicle.as_str().into());
-                let what = What::Instant(Instant { time, date, said, vehicle });
-                self.open = Some(self.held.len());
-                self.held.push(Held { at, offset: place.0, received_at: place.1, what });
+                self.make_room(out);
+                let near = self.near(received_at).map(|near| nearest_day(near, time));
+                let vehicle = self.names_vehicle_of_instant().then(|| self.queue.named(self.talkers.name()));
+                let instant = Instant { time, date, near, said, vehicle };
+                let what = What::Instant { instant, is_open: true };
+                let number = self.queue.push(Held { at, offset, received_at, what });
+                self.talkers.now.instant = Some(number);
+                near.into_iter().for_each(|day| self.go_on((day, time), received_at));
+                number
             }
+        };
+        if self.in_datagram {
+            self.spoken.push(number);
         }
         if let Some(date) = date {
-            self.learn((date, time));
+            self.learn((date, time), received_at);
         }
     }
 
-    /// The day of a moment is known: those before it, back to the last known one, get theirs.
+    /// Whether what is held may be of another vehicle than the one that speaks by the time it is handed on.
+    fn names_vehicle_of_instant(&self) -> bool {
+        self.config.vehicle_id.is_none() && (self.in_datagram || self.config.names_vehicles())
+    }
+
+    /// A moment whose day tells that of a time of day received now.
     #[inline]
-    fn learn(&mut self, moment: (i32, i64)) {
-        if self.undated {
-            let mut next = moment;
-            for held in self.held.iter_mut().rev() {
-                if let What::Instant(instant) = &mut held.what {
-                    let date = *instant.date.get_or_insert(nearest_day(next, instant.time));
-                    next = (date, instant.time);
-                }
+    fn near(&self, received_at: EventTime) -> Option<(i32, i64)> {
+        match self.talkers.now.known {
+            // Time went on since, perhaps by more than half a day.
+            Some((moment, at)) if self.live => {
+                let since = received_at.0.saturating_sub(at.0).max(0);
+                Some(split(EventTime(moment.0.saturating_add(since))))
             }
-            self.undated = false;
+            Some((moment, _)) => Some(split(moment)),
+            None if self.live => Some(split(received_at)),
+            None => self.known,
         }
-        self.known = Some(moment);
     }
 
-    /// Ends the open instant; hands on what is held, if its days are known.
+    /// The day of a moment has been told: also of what was said before, if nothing else tells it.
+    #[inline]
+    fn told(&mut self, moment: (i32, i64), received_at: EventTime) {
+        if self.queue.undated {
+            self.queue.date_back(moment);
+        }
+        self.remember(moment, received_at);
+    }
+
+    /// The same, by a sentence: of the instant that goes on nothing told the day as well.
+    #[inline]
+    fn learn(&mut self, moment: (i32, i64), received_at: EventTime) {
+        self.told(moment, received_at);
+        if let Some(instant) = self.talkers.now.instant.and_then(|number| self.queue.open(number))
+            && (moment.1 - instant.time).abs() <= CYCLE_US
+        {
+            instant.near = Some(nearest_day(moment, instant.time));
+        }
+    }
+
+    #[inline]
+    fn remember(&mut self, (day, time): (i32, i64), received_at: EventTime) {
+        self.known = Some((day, time));
+        self.talkers.now.known = Some((EventTime(i64::from(day) * DAY_US + time), received_at));
+    }
+
+    /// A moment got its day from what was known. A vehicle that has never told a day goes on by what others tell.
+    #[inline]
+    fn go_on(&mut self, moment: (i32, i64), received_at: EventTime) {
+        self.known = Some(moment);
+        if self.talkers.now.known.is_some() {
+            self.remember(moment, received_at);
+        }
+    }
+
+    /// Ends the instant of the vehicle that speaks.
     #[inline]
     fn close(&mut self, out: &mut FrameBuilder) {
-        if let Some(open) = self.open.take()
-            && let Held { what: What::Instant(instant), received_at, .. } = &mut self.held[open]
-        {
-            let near = if self.live { Some(split(*received_at)) } else { self.known };
-            let date = instant.date.or_else(|| near.map(|near| nearest_day(near, instant.time)));
-            instant.date = date;
-            match date {
-                Some(date) if !self.live => self.known = Some((date, instant.time)),
-                Some(_) => {}
-                None => self.undated |= instant.said.fix.is_some(),
-            }
-        }
-        if !self.undated {
-            self.hand_on(out);
+        self.talkers.now.instant.into_iter().for_each(|number| self.queue.close(number));
+        self.queue.hand_on(self.talkers.name(), out);
+    }
+
+    /// Ends the instants whose further sentences would have been received by now.
+    fn expire(&mut self, now: EventTime, out: &mut FrameBuilder) {
+        let has_waited = |held: &Held| now.0.saturating_sub(held.received_at.0) > WAIT_US;
+        while self.queue.front().is_some_and(has_waited) && self.queue.close_front(self.talkers.name(), out) {}
+    }
+
+    #[inline]
+    fn make_room(&mut self, out: &mut FrameBuilder) {
+        if self.queue.len() >= INSTANTS_MAX && !self.queue.close_front(self.talkers.name(), out) {
+            self.force(out);
         }
     }
 
     /// Ends everything that is held: there is no more, or no more room.
     fn force(&mut self, out: &mut FrameBuilder) {
-        self.close(out);
-        if self.undated {
-            let mut last = self.config.date.map(|date| (date, None));
-            for held in &mut self.held {
-                if let (What::Instant(instant), Some((date, time))) = (&mut held.what, &mut last) {
-                    *date = nearest_day((*date, time.unwrap_or(instant.time)), instant.time);
-                    *time = Some(instant.time);
-                    instant.date = Some(*date);
-                    self.known = Some((*date, instant.time));
-                }
-            }
-            self.undated = false;
-            self.hand_on(out);
-        }
-    }
-
-    #[inline]
-    fn hand_on(&mut self, out: &mut FrameBuilder) {
-        for Held { offset, received_at, what, .. } in &self.held {
-            out.at(*offset, *received_at);
-            match what {
-                What::Instant(instant) => {
-                    let vehicle = instant.vehicle.as_deref().unwrap_or(&self.vehicle);
-                    match instant.date {
-                        Some(date) => instant.frame(date, vehicle).into_iter().for_each(|frame| out.push(&frame)),
-                        None if instant.said.fix.is_some() => undated(instant, out),
-                        None => {}
-                    }
-                }
-                What::Reject(reason, raw, detail) => out.reject(*reason, raw, detail.as_str()),
-            }
-        }
-        self.held.clear();
+        let last = self.queue.force(self.config.date, self.talkers.name(), out);
+        self.known = last.or(self.known);
     }
 
     #[cold]
@@ -322,18 +291,24 @@ impl NmeaCodec {
         raw: &[u8],
         detail: String,
         at: u64,
-        place: (i64, EventTime),
+        (offset, received_at): (i64, EventTime),
         out: &mut FrameBuilder,
     ) {
-        let what = What::Reject(reason, raw.into(), detail);
-        self.held.push(Held { at, offset: place.0, received_at: place.1, what });
-        if self.open.is_none() && !self.undated {
-            self.hand_on(out);
+        if self.in_datagram {
+            out.at(offset, received_at);
+            return out.reject(reason, raw, detail);
         }
+        // What stands behind an instant of a stream is handed on after it.
+        self.queue.push(Held { at, offset, received_at, what: What::Reject(reason, raw.into(), detail) });
+        self.queue.hand_on(self.talkers.name(), out);
     }
 
     /// `bytes` begins where the last call's result said; `unit` is how many bytes of the stream each of them was.
     fn read(&mut self, bytes: &[u8], last: bool, place: Place, unit: i64, out: &mut FrameBuilder) -> usize {
+        self.in_datagram = false;
+        if self.live && self.config.names_vehicles() {
+            self.expire(place.received_at, out);
+        }
         let mut at = std::mem::take(&mut self.ahead).min(bytes.len());
         while at < bytes.len() {
             let window = &bytes[at..bytes.len().min(at + LINE_MAX + 1)];
@@ -345,8 +320,10 @@ impl NmeaCodec {
                 None if last => (window, window.len()),
                 None => break,
             };
-            if self.held.first().is_some_and(|first| at + line.len() - (first.at - self.passed) as usize > HELD_MAX) {
-                self.force(out);
+            while self.queue.front().is_some_and(|f| at + line.len() - (f.at - self.passed) as usize > HELD_MAX) {
+                if !self.queue.close_front(self.talkers.name(), out) {
+                    self.force(out);
+                }
             }
             if !line.is_empty() {
                 let offset = place.offset + unit * at as i64;
@@ -357,7 +334,7 @@ impl NmeaCodec {
         if last {
             self.force(out);
         }
-        let done = self.held.first().map_or(at, |first| (first.at - self.passed) as usize);
+        let done = self.queue.front().map_or(at, |first| (first.at - self.passed) as usize);
         self.passed += done as u64;
         self.ahead = at - done;
         done
@@ -390,19 +367,40 @@ impl Codec for NmeaCodec {
 
     fn datagram(&mut self, bytes: &[u8], out: &mut FrameBuilder) {
         let place = out.place();
+        self.in_datagram = true;
+        self.expire(place.1, out);
+        out.at(place.0, place.1);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return out.reject(Reason::Undecodable, bytes, "no sentence: nothing but white space");
         }
+        let mut lines = 0;
         for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()) {
             self.line(line, 0, place, out);
+            lines += 1;
         }
-        self.force(out);
+        // Who sends several sentences at once sends all of an instant.
+        if lines > 1 {
+            self.spoken.iter().for_each(|number| self.queue.close(*number));
+            self.queue.hand_on(self.talkers.name(), out);
+        }
+        self.spoken.clear();
         out.at(place.0, place.1);
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn release(&mut self, now: Option<EventTime>, out: &mut FrameBuilder) {
+        match now {
+            Some(now) => self.expire(now, out),
+            None => self.force(out),
+        }
+    }
+
     fn called(&mut self, name: &str) {
-        if self.config.vehicle_id.is_none() && self.config.vehicle == VehicleFrom::Sender {
-            name.clone_into(&mut self.vehicle);
+        if self.config.is_of_sender() {
+            self.talkers.speaks(name);
         }
     }
 
@@ -418,20 +416,11 @@ impl Codec for NmeaCodec {
 impl Conversation for NmeaCodec {
     fn from(&mut self, sender: SocketAddr) {
         self.live = true;
-        if self.config.vehicle_id.is_none() && self.config.vehicle == VehicleFrom::Sender {
-            self.vehicle.clear();
-            let _ = write!(self.vehicle, "{}", sender.ip());
+        if self.config.is_of_sender() && self.sender != Some(sender.ip()) {
+            self.sender = Some(sender.ip());
+            self.talkers.speaks(&sender.ip().to_string());
         }
     }
-}
-
-#[cold]
-fn undated(instant: &Instant, out: &mut FrameBuilder) {
-    let seconds = instant.time / 1_000_000;
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let detail = format!("{hour:02}:{minute:02}:{second:02} of an unknown day: no RMC and no ZDA tells it");
-    let json = instant.frame(0, "").map(|frame| rhumb_engine::reject::frame_as_json(&frame)).unwrap_or_default();
-    out.reject(Reason::Undecodable, json.as_bytes(), detail);
 }
 
 #[cold]

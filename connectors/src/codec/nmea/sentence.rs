@@ -235,7 +235,12 @@ fn gll(split: &Split) -> Result<Meaning, Fault> {
         b"" => None,
         status => Some(status == b"A" && !is_no_fix(split.text(7))),
     };
-    timed("GLL", split.field(5), None, Said { fix, valid, ..Said::default() })
+    let said = Said { fix, valid, ..Said::default() };
+    match split.field(5) {
+        // RMC or GGA told it.
+        time if time.is_empty() && fix.is_some() => Ok(Meaning::Untimed(said)),
+        time => timed("GLL", time, None, said),
+    }
 }
 
 /// Address, degrees, T, magnetic degrees, M, knots, N, km/h, K, mode; old receivers leave the letters out.

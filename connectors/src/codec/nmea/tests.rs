@@ -107,7 +107,7 @@ fn day_comes_from_the_sentence_before_or_after_and_over_midnight() {
 fn instant_whose_day_nobody_tells_is_rejected() {
     let got = stream(&config(|_| {}), &text("GPGGA,120000,4916.45,N,12311.12,W,1,08,0.9,45.5,M,,,,"));
     assert_eq!(got.len(), 1);
-    assert!(got[0].ends_with("12:00:00 of an unknown day: no RMC and no ZDA tells it"), "{}", got[0]);
+    assert!(got[0].ends_with("12:00:00 of an unknown day: no RMC, no ZDA and no TAG block tells it"), "{}", got[0]);
 }
 
 #[test]
@@ -174,6 +174,7 @@ fn sender_and_clock_tell_what_a_datagram_does_not() {
         reader.out.at(3, EventTime(1_714_608_030_000_000));
         codec.datagram(&text(&format!("GPGLL,4916.45,N,12311.12,W,{time},A")), &mut reader.out);
     }
+    codec.release(None, &mut reader.out);
     let lines = reader.lines();
     assert!(lines[0].starts_with("3 10.0.0.7 1714607999s "), "{lines:?}");
     assert!(lines[1].starts_with("3 2001:db8::1 1714608010s "), "{lines:?}");
@@ -198,4 +199,235 @@ fn instants_without_a_day_do_not_wait_for_ever() {
     let got = stream(&config(|_| {}), &long);
     assert!(got.iter().all(|line| line.contains("of an unknown day")), "{:?}", got.first());
     assert!(got.len() > 1 && cut_stream(&config(|_| {}), &long, &[1000, 70_000]) == got);
+}
+
+/// Seconds since 1970 of 21 November 2026, 12:00.
+const NOON: i64 = 1_795_262_400;
+
+/// Datagrams, each with its sender, when it is received (seconds after noon) and its lines. What comes out carries the
+/// number of its datagram.
+fn live(config: NmeaConfig, datagrams: &[(&str, f64, &str)], end: Option<f64>) -> Vec<String> {
+    let at = |seconds: f64| EventTime(NOON * SECOND_US + (seconds * 1e6) as i64);
+    let mut reader = Reader::new();
+    let mut codec = NmeaCodec::new(&config);
+    for (number, (sender, received, lines)) in (0..).zip(datagrams) {
+        Conversation::from(&mut codec, format!("10.0.0.{sender}:1").parse().unwrap());
+        reader.out.at(number, at(*received));
+        codec.datagram(&text(lines), &mut reader.out);
+    }
+    codec.release(end.map(at), &mut reader.out);
+    let short = |line: String| {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let time = parts[2].trim_end_matches('s').parse::<f64>().map(|time| (time - NOON as f64).to_string());
+        let rest: String = parts[5..].iter().take_while(|part| **part != "received").map(|p| format!(" {p}")).collect();
+        format!("{} {} {}{rest}", parts[0], parts[1], time.unwrap_or_else(|_| line.clone()))
+    };
+    reader.lines().into_iter().map(short).collect()
+}
+
+const RMC: &str = "GPRMC,120000,A,4916.45,N,12311.12,W,,90.5,211126,,";
+const GGA: &str = "GPGGA,120000,4916.45,N,12311.12,W,1,08,,45.5,M,,,,";
+
+#[test]
+fn sentences_of_an_instant_may_come_one_a_datagram_from_many_senders() {
+    let datagrams = [
+        ("1", 0.1, RMC),
+        ("2", 0.1, RMC),
+        ("1", 0.2, GGA),
+        ("2", 0.2, GGA),
+        ("1", 0.3, "GPVTG,91.0,T,,M,36.0,N,66.7,K,A"),
+        ("1", 0.5, "GPGLL,4916.45,N,12311.12,W,120001,A"),
+    ];
+    let got = live(NmeaConfig::default(), &datagrams, None);
+    let want = [
+        "0 10.0.0.1 0 altitude 45.5 speed 18.520000457763672 heading 90.5 satellites 8",
+        "1 10.0.0.2 0 altitude 45.5 heading 90.5 satellites 8",
+        "5 10.0.0.1 1",
+    ];
+    assert_eq!(got, want);
+}
+
+#[test]
+fn instant_of_a_datagram_waits_for_more_no_longer_than_a_second() {
+    let datagrams = [("1", 0.0, RMC), ("2", 0.9, RMC), ("1", 1.1, GGA)];
+    let apart = ["0 10.0.0.1 0 heading 90.5", "1 10.0.0.2 0 heading 90.5"];
+    assert_eq!(live(NmeaConfig::default(), &datagrams, Some(1.2)), apart[..1], "the second may go on");
+    assert_eq!(live(NmeaConfig::default(), &datagrams[..2], Some(1.8)), apart[..1], "time passes in silence");
+    assert_eq!(live(NmeaConfig::default(), &datagrams[..2], Some(2.0)), apart);
+    assert_eq!(live(NmeaConfig::default(), &datagrams[..1], Some(1.0)), Vec::<String>::new());
+    // What ends it early: its sender's next instant, the sentence that always does, a datagram of several sentences.
+    let next = [datagrams[0], ("1", 0.1, "GPGLL,4916.45,N,12311.12,W,120001,A")];
+    assert_eq!(live(NmeaConfig::default(), &next, Some(0.1)), apart[..1]);
+    let ends_with = NmeaConfig { ends_with: Some(*b"RMC"), ..NmeaConfig::default() };
+    assert_eq!(live(ends_with, &datagrams[..1], Some(0.0)), apart[..1]);
+    let both = format!("{RMC}\n{GGA}");
+    let got = live(NmeaConfig::default(), &[("1", 0.0, &both)], Some(0.0));
+    assert_eq!(got, ["0 10.0.0.1 0 altitude 45.5 heading 90.5 satellites 8"]);
+}
+
+#[test]
+fn interleaved_vehicles_of_a_stream_have_an_instant_each() {
+    for (from, a, b) in [(VehicleFrom::Tag, "\\s:a\\", "\\s:b\\"), (VehicleFrom::Prefix, "a:", "b:")] {
+        let line = |who: &str, lines: &str| {
+            let sentence = String::from_utf8(text(lines)).unwrap();
+            format!("{who}{sentence}")
+        };
+        let later = "GPGLL,4916.45,N,12311.12,W,120001,A";
+        let lines = [line(a, RMC), line(b, RMC), line(a, GGA), line(b, GGA), line(a, later)].concat();
+        check(
+            config(|c| c.vehicle = from),
+            &lines.replace("\r\n", "\n"),
+            match from {
+                VehicleFrom::Tag => expect![[r#"
+                    0 a 1795262400s 49.274166666666666 -123.18533333333333 altitude 45.5 heading 90.5 satellites 8
+                    61 b 1795262400s 49.274166666666666 -123.18533333333333 altitude 45.5 heading 90.5 satellites 8
+                    244 a 1795262401s 49.274166666666666 -123.18533333333333"#]],
+                _ => expect![[r#"
+                    0 a 1795262400s 49.274166666666666 -123.18533333333333 altitude 45.5 heading 90.5 satellites 8
+                    58 b 1795262400s 49.274166666666666 -123.18533333333333 altitude 45.5 heading 90.5 satellites 8
+                    232 a 1795262401s 49.274166666666666 -123.18533333333333"#]],
+            },
+        );
+    }
+}
+
+#[test]
+fn reader_that_starts_anew_inside_a_stream_still_knows_the_vehicle() {
+    let CodecConfig::Nmea(nmea) = config(|c| c.vehicle = VehicleFrom::Prefix) else { unreachable!() };
+    let line = |lines: &str| format!("bus:{}", String::from_utf8(text(lines)).unwrap());
+    let bytes = [line(RMC), line(&RMC.replace("120000", "120001"))].concat().into_bytes();
+    let place = Place { offset: 0, received_at: EventTime(0) };
+    let mut reader = Reader::new();
+    let done = NmeaCodec::new(&nmea).stream(&bytes, false, place, &mut reader.out);
+    assert_eq!(reader.lines().len(), 1);
+    NmeaCodec::new(&nmea).stream(&bytes[done..], true, place, &mut reader.out);
+    assert!(reader.lines()[0].starts_with("0 bus 1795262401s"));
+}
+
+#[test]
+fn silent_vehicle_of_a_stream_keeps_the_others_from_nothing() {
+    let line = |who: &str, second: usize, kind: &str| {
+        let sentence = text(&kind.replace("120000", &format!("12{:02}{:02}", second / 60, second % 60)));
+        format!("{who}:{}", String::from_utf8(sentence).unwrap())
+    };
+    let others = (0..2000).flat_map(|n| [line("b", n, RMC), line("b", n, GGA)]);
+    let lines: String = std::iter::once(line("a", 0, RMC)).chain(others).collect();
+    let got = stream(&config(|c| c.vehicle = VehicleFrom::Prefix), lines.as_bytes());
+    assert_eq!(got.len(), 2001);
+    assert!(got[1..].iter().all(|line| line.ends_with("altitude 45.5 heading 90.5 satellites 8")));
+}
+
+#[test]
+fn day_of_what_comes_late_is_that_of_its_last_known_moment() {
+    // All of it was taken three days before it is received.
+    let lines = "GPRMC,235958,A,4916.45,N,12311.12,W,,,181126,,
+         GPGGA,235959,4916.45,N,12311.12,W,1,08,,,,,,,
+         GPGGA,000001,4916.45,N,12311.12,W,1,08,,,,,,,
+         GPZDA,120002,17,11,2026,00,00
+         GPGGA,120003,4916.45,N,12311.12,W,1,08,,,,,,,";
+    let days = |n: f64| (n * 86_400.0) as i64;
+    let want = |number: [i64; 4]| {
+        let [a, b, c, d] = number;
+        let gga = "satellites 8";
+        [
+            format!("{a} 10.0.0.1 {}", days(-2.5) - 2),
+            format!("{b} 10.0.0.1 {} {gga}", days(-2.5) - 1),
+            format!("{c} 10.0.0.1 {} {gga}", days(-2.5) + 1),
+            format!("{d} 10.0.0.1 {} {gga}", days(-4.0) + 3),
+        ]
+    };
+    assert_eq!(live(NmeaConfig::default(), &[("1", 0.0, lines)], None), want([0; 4]));
+    let singly: Vec<(&str, f64, &str)> = lines.lines().map(|line| ("1", 0.0, line)).collect();
+    assert_eq!(live(NmeaConfig::default(), &singly, None), want([0, 1, 2, 4]));
+    // In a stream as well.
+    let mut reader = Reader::new();
+    let mut codec = NmeaCodec::new(&NmeaConfig::default());
+    Conversation::from(&mut codec, "10.0.0.1:1".parse().unwrap());
+    let place = Place { offset: 0, received_at: EventTime(NOON * SECOND_US) };
+    codec.stream(&text(lines), true, place, &mut reader.out);
+    let times: Vec<String> = reader.lines().iter().map(|l| l.split(' ').nth(2).unwrap().to_owned()).collect();
+    assert_eq!(
+        times,
+        [-2, -1, 1]
+            .map(|s| days(-2.5) + s)
+            .into_iter()
+            .chain([days(-4.0) + 3])
+            .map(|s| format!("{}s", NOON + s))
+            .collect::<Vec<_>>()
+    );
+    // One sender tells nothing of another.
+    let two = [("1", 0.0, "GPRMC,120000,A,4916.45,N,12311.12,W,,,181126,,"), ("2", 0.0, GGA)];
+    assert_eq!(live(NmeaConfig::default(), &two, None)[1], "1 10.0.0.2 0 altitude 45.5 satellites 8");
+}
+
+#[test]
+fn long_silence_does_not_cost_a_day() {
+    let evening = "GPRMC,180000,A,4916.45,N,12311.12,W,,,181126,,";
+    let morning = "GPGLL,4916.45,N,12311.12,W,080000,A";
+    let got = live(NmeaConfig::default(), &[("1", 0.0, evening), ("1", 14.0 * 3600.0, morning)], None);
+    assert_eq!(
+        got,
+        [format!("0 10.0.0.1 {}", 6 * 3600 - 3 * 86_400), format!("1 10.0.0.1 {}", 20 * 3600 - 3 * 86_400)]
+    );
+}
+
+#[test]
+fn instants_of_ever_new_senders_are_held_up_to_a_limit() {
+    let mut reader = Reader::new();
+    let mut codec = NmeaCodec::new(&NmeaConfig::default());
+    let rmc = text(RMC);
+    for n in 0..INSTANTS_MAX as u32 + 5 {
+        let sender = std::net::Ipv4Addr::from_bits(n);
+        Conversation::from(&mut codec, (sender, 1).into());
+        reader.out.at(i64::from(n), EventTime(NOON * SECOND_US));
+        codec.datagram(&rmc, &mut reader.out);
+    }
+    assert_eq!((reader.lines().len(), codec.queue.len()), (5, INSTANTS_MAX));
+}
+
+#[test]
+fn leap_second_is_an_instant_of_its_own() {
+    check(
+        config(|_| {}),
+        "GPRMC,235959,A,4807.038,N,01131.000,E,,,311216,,
+         GPRMC,235960,A,4907.038,N,01131.000,E,,,311216,,
+         GPRMC,000000,A,5007.038,N,01131.000,E,,,010117,,",
+        expect![[r#"
+            0 unknown 1483228799s 48.1173 11.516666666666667
+            54 unknown 1483228799.999s 49.1173 11.516666666666667
+            108 unknown 1483228800s 50.1173 11.516666666666667"#]],
+    );
+}
+
+#[test]
+fn tag_block_tells_the_day() {
+    let gll = |time: &str| format!("$GPGLL,4916.45,N,12311.12,W,{time},A\n");
+    // Around midnight after 1 May 2024, in seconds and in milliseconds; the block's clock is some seconds ahead.
+    let lines = [
+        format!("\\s:b\\{}", gll("235957")),
+        format!("\\s:a,c:1714608001\\{}", gll("235958")),
+        format!("\\s:a,c:1714608003000\\{}", gll("000001")),
+        format!("\\s:a,c:1714694403\\{}", gll("000001.5")),
+        format!("\\s:a\\{}", gll("000002")),
+    ];
+    let got = stream(&config(|c| c.vehicle = VehicleFrom::Tag), lines.concat().as_bytes());
+    let got: Vec<&str> = got.iter().map(|line| line.split(" 49.").next().unwrap().split_once(' ').unwrap().1).collect();
+    let want = ["b 1714607997s", "a 1714607998s", "a 1714608001s", "a 1714694401.5s", "a 1714694402s"];
+    assert_eq!(got, want);
+}
+
+#[test]
+fn position_without_a_time_is_of_the_instant_before_it() {
+    check(
+        config(|_| {}),
+        "GPGLL,4916.45,N,12311.12,W
+         GPRMC,120000,A,4916.45,N,12311.12,W,,,211126,,
+         GPGLL,4916.4512,N,12311.1234,W
+         GPRMC,120001,A,4916.45,N,12311.12,W,,,211126,,
+         GPGLL,4916.45,N,12311.12,W,,V",
+        expect![[r#"
+            0 reject undecodable "$GPGLL,4916.45,N,12311.12,W*71": GLL: no time (hhmmss)
+            32 unknown 1795262400s 49.274186666666665 -123.18539
+            120 unknown 1795262401s 49.274166666666666 -123.18533333333333 no_fix 1"#]],
+    );
 }

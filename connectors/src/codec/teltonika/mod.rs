@@ -60,6 +60,8 @@ impl TeltonikaConfig {
 const IMEI: usize = 15;
 /// A login on TCP: the IMEI's length in two bytes, then the IMEI.
 const LOGIN: usize = 2 + IMEI;
+/// What says that it is longer is no login.
+const IMEI_SAID_MAX: u8 = 32;
 /// A TCP packet: four zero bytes and the length of its data in front, its checksum in four bytes behind.
 const HEAD: usize = 8;
 const TAIL: usize = 4;
@@ -107,7 +109,7 @@ impl TeltonikaCodec {
             self.vehicle.push_str(imei);
             self.reply(&[1], When::AtOnce, offset);
         } else {
-            out.reject(Reason::VehicleId, login, not_digits(imei));
+            out.reject(Reason::VehicleId, login, no_imei(imei));
             self.reply(&[0], When::AtOnce, offset);
             self.over = true;
         }
@@ -165,7 +167,7 @@ impl TeltonikaCodec {
         }
         let whole = self.records.check(data).map_err(|complaint| (Reason::Undecodable, complaint))?;
         let Some(vehicle) = super::scan::utf8(imei).filter(|_| is_imei(imei)) else {
-            return Err((Reason::VehicleId, not_digits(imei)));
+            return Err((Reason::VehicleId, no_imei(imei)));
         };
         self.records.push(whole, vehicle, out);
         Ok(whole.count)
@@ -192,11 +194,11 @@ impl Codec for TeltonikaCodec {
             let window = &bytes[at..bytes.len().min(at + RECORD_MAX)];
             place.at(at, out);
             let offset = place.offset + at as i64;
-            at += match next(window) {
+            at += match next(window, self.live) {
                 Next::Ping => 1,
-                Next::Login => {
-                    self.login(&window[..LOGIN], offset, out);
-                    LOGIN
+                Next::Login(length) => {
+                    self.login(&window[..length], offset, out);
+                    length
                 }
                 Next::Packet(length) => {
                     self.packet(&window[..length], offset, out);
@@ -260,7 +262,8 @@ impl Conversation for TeltonikaCodec {
 /// What stands at the head of a stream.
 enum Next {
     Ping,
-    Login,
+    /// A login of so many bytes, all there.
+    Login(usize),
     /// A packet of so many bytes, all there.
     Packet(usize),
     /// The beginning of something with at least so many bytes.
@@ -270,12 +273,17 @@ enum Next {
 }
 
 #[inline]
-fn next(window: &[u8]) -> Next {
+fn next(window: &[u8], live: bool) -> Next {
     match *window {
         [PING, ..] => Next::Ping,
         [0] => Next::Cut(LOGIN),
         [0, 15, ..] if window.len() < LOGIN => Next::Cut(LOGIN),
-        [0, 15, ..] => Next::Login,
+        [0, 15, ..] => Next::Login(LOGIN),
+        // A device is told that its IMEI is none; in a recording such bytes may be anything.
+        [0, said @ 1..=IMEI_SAID_MAX, ..] if live => match 2 + usize::from(said) {
+            length if window.len() < length => Next::Cut(length),
+            length => Next::Login(length),
+        },
         [0, 0, 0, 0, l0, l1, l2, l3, ..] => match u32::from_be_bytes([l0, l1, l2, l3]) as usize {
             length @ DATA_MIN..=DATA_MAX if window.len() < HEAD + length + TAIL => Next::Cut(HEAD + length + TAIL),
             length @ DATA_MIN..=DATA_MAX => Next::Packet(HEAD + length + TAIL),
@@ -321,14 +329,17 @@ fn said_records(datagram: &[u8]) -> Option<u8> {
 }
 
 fn is_imei(imei: &[u8]) -> bool {
-    imei.iter().all(u8::is_ascii_digit)
+    imei.len() == IMEI && imei.iter().all(u8::is_ascii_digit)
 }
 
 const NOTHING: &str = "no packet and no login begins here";
 
 #[cold]
-fn not_digits(imei: &[u8]) -> String {
-    format!("the IMEI is not of digits: \"{}\"", imei.escape_ascii())
+fn no_imei(imei: &[u8]) -> String {
+    match imei.len() {
+        IMEI => format!("the IMEI is not of digits: \"{}\"", imei.escape_ascii()),
+        length => format!("an IMEI of {length} digits, \"{}\"; it has {IMEI}", imei.escape_ascii()),
+    }
 }
 
 #[cold]

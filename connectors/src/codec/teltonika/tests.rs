@@ -144,6 +144,13 @@ fn damaged_packet_is_asked_for_again_and_an_unreadable_one_is_not() {
 fn who_does_not_log_in_is_turned_away() {
     assert_eq!(answers(&[hex(CODEC_8_TCP)], "tcp"), (vec![], true));
     assert_eq!(answers(&[hex("000F334032303933303836343033363535")], "tcp"), (vec!["[00] AtOnce".to_owned()], true));
+    for imei in ["35209308640365", "3520930864036555", "ABC"] {
+        let login = [&[0, imei.len() as u8], imei.as_bytes()].concat();
+        assert_eq!(answers(std::slice::from_ref(&login), "tcp"), (vec!["[00] AtOnce".to_owned()], true), "{imei}");
+        assert_eq!(answers(&[login[..login.len() - 1].to_vec()], "tcp"), (vec![], false), "more of {imei} may come");
+        let got = stream(&CodecConfig::Teltonika(TeltonikaConfig::default()), &login);
+        assert!(got[0].contains("reject undecodable"), "no login of a recording: {got:?}");
+    }
     assert_eq!(answers(&[b"GET / HTTP/1.1\r\n".to_vec()], "tcp"), (vec![], true));
 }
 

@@ -22,6 +22,13 @@ fn configs() -> Vec<CodecConfig> {
         CodecConfig::Csv(CsvConfig::default()),
         CodecConfig::Csv(CsvConfig { header: false, columns: Some(columns.clone()), ..CsvConfig::default() }),
         CodecConfig::Csv(CsvConfig { delimiter: b'\t', columns: Some(columns), ..CsvConfig::default() }),
+        CodecConfig::Json(JsonConfig { fields: FieldsConfig { extra: super::columns(), ..FieldsConfig::default() } }),
+        CodecConfig::Csv(CsvConfig {
+            header: false,
+            columns: Some(["id", "ts", "lat", "lon", "fleet", "n"].map(str::to_owned).to_vec()),
+            fields: FieldsConfig { extra: super::columns(), ..FieldsConfig::default() },
+            ..CsvConfig::default()
+        }),
         CodecConfig::Binary(BinaryConfig::default()),
         CodecConfig::Binary(BinaryConfig { keys: vec![key()] }),
         CodecConfig::Teltonika(TeltonikaConfig::default()),
@@ -76,6 +83,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "{\"id\":\"d\",\"ts\":1,\"lat\":2,\"lon\":",
         "{\"id\":\"e\",\"ts\":1,\"lat\":abc,\"lon\":3}",
         "{\"id\":\"f\"}",
+        "{\"id\":\"g\",\"ts\":1,\"lat\":2,\"lon\":3,\"ignition\":true,\"n\":12,\"tank\":{\"fuel\":1e2},\"fleet\":\"\\u0041\"}",
         "12.5",
         "null",
         "tru",
