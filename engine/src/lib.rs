@@ -3,9 +3,11 @@
 //!
 //! Knows nothing of sockets, file formats, zones or SQL.
 
+pub mod account;
 pub mod alert;
 pub mod builder;
 pub mod chain;
+pub mod checksum;
 mod control;
 pub mod current;
 pub mod definition;
