@@ -3,10 +3,12 @@
 //!
 //! Knows nothing of sockets, file formats, zones or SQL.
 
+pub mod account;
 pub mod alert;
 pub mod alert_log;
 pub mod builder;
 pub mod chain;
+pub mod checksum;
 pub mod control;
 pub mod current;
 pub mod definition;

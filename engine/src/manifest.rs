@@ -2,6 +2,8 @@
 //! number is the commit. An engine starts with a claim, which takes a number too: whoever finds its number taken has
 //! been overtaken by another engine, and stops.
 
+use crate::account::{self, Account};
+use crate::checksum::Checksum;
 use crate::definition::Definitions;
 use crate::lane::{Lane, LaneNumbers};
 use crate::reference::{self, NewVersion, Records};
@@ -54,6 +56,9 @@ pub struct StateFile {
     pub table: String,
     pub version: u32,
     pub bytes: u64,
+    /// Of all its bytes; `None` if an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -80,6 +85,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Records::is_empty")]
     pub references: Records,
     pub segments: Vec<Segment>,
+    /// Of the newest epochs; `account::all` gives those of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
     /// Number of the next alert.
     pub next_sequence: i64,
     /// Alerts of this number and later ones may stand in the alert log and will arise again; 0: as `next_sequence`.
@@ -151,6 +159,7 @@ impl Chain {
                     definitions: Definitions::new(),
                     references: Records::new(),
                     segments: Vec::new(),
+                    accounts: Vec::new(),
                     next_sequence: 1,
                     unmatched_sequence: 1,
                     offline_after_us: offline_after_us(),
@@ -194,6 +203,7 @@ impl Chain {
                 table: t.table,
                 version: t.version,
                 bytes: bytes.len() as u64,
+                checksum: Some(Checksum::of(&bytes)),
             };
             self.store.put(&path, bytes)?;
             Ok(file)
@@ -204,6 +214,11 @@ impl Chain {
     /// Makes durable what new versions hold.
     pub fn write_references(&self, changes: &[NewVersion]) -> Result<(), ManifestError> {
         changes.iter().try_for_each(|new| Ok(self.store.put(&new.record.file, new.bytes.to_vec())?))
+    }
+
+    /// The accounts that the next manifest holds: those of the last one, and a new one.
+    pub fn accounts(&self, new: Account) -> Result<Vec<Account>, ManifestError> {
+        Ok(account::keep(&self.store, &self.last, new)?)
     }
 
     /// **The commit.** `next` has everything but number, kind and claim.
@@ -237,6 +252,16 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// All manifests that there still are, by number, with their paths: each, or what is wrong with it.
+#[allow(clippy::type_complexity, reason = "a list of paths and what is there")]
+pub fn all(store: &Store) -> Result<Vec<(String, Result<Manifest, ManifestError>)>, ManifestError> {
+    let of_path = |path: String| {
+        let manifest = read(store, &path);
+        (path, manifest)
+    };
+    Ok(store.list(FOLDER)?.into_iter().map(of_path).collect())
 }
 
 /// The newest manifest of a data folder, for readers that claim nothing.

@@ -15,6 +15,9 @@ pub struct Segment {
     pub path: String,
     pub rows: u64,
     pub bytes: u64,
+    /// Of all its bytes (`Checksum`); `None` if an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
     /// Days since 1970-01-01.
     pub event_date: i32,
     /// What the table's log says of its columns, as JSON.

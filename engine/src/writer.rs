@@ -1,5 +1,6 @@
 //! The writer's thread: hands output to the sinks, and at each barrier makes the epoch real.
 
+use crate::account::Account;
 use crate::alert_log::AlertLog;
 use crate::control::Control;
 use crate::definition::Definitions;
@@ -192,6 +193,7 @@ impl Writer {
         readers.iter().for_each(|r| run.add_source(&r.source, r.frames_in, &r.counters));
         let mut totals = self.before.clone();
         totals.add(run);
+        let account = Account::new(barrier.epoch, &self.chain.last().totals, &totals, &segments);
         let mut state: Vec<StateTable> = reports.into_iter().flat_map(|report| report.state).collect();
         state.extend(self.merger_state());
         self.chain.write_references(&barrier.changes)?;
@@ -204,6 +206,7 @@ impl Writer {
             definitions: definitions(self.chain.last(), &self.definitions),
             references: after_barrier(&self.chain.last().references, &barrier.changes),
             segments,
+            accounts: self.chain.accounts(account)?,
             next_sequence: position.next,
             unmatched_sequence: position.unmatched,
             offline_after_us: self.offline_after_us,

@@ -4,6 +4,7 @@ mod check;
 mod current;
 mod decode;
 mod explain;
+mod lake;
 mod query;
 mod run;
 mod simulate;
@@ -53,6 +54,8 @@ pub enum Command {
     Explain(explain::Explain),
     /// Ask a lake in SQL
     Query(query::Query),
+    /// Look after a lake
+    Lake(lake::Lake),
     /// Make up a fleet that drives, and send its frames
     Simulate(simulate::Simulate),
     /// Print alerts as they arise
@@ -71,6 +74,7 @@ impl Command {
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
+            Command::Lake(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Tap(command) => command.run(),
             Command::Zones(command) => command.run(),

@@ -9,6 +9,7 @@ mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
 mod test;
+mod verify;
 mod why;
 mod zones;
 

@@ -110,6 +110,7 @@ impl Sink for Segments {
                 path: path.clone(),
                 rows: rows.len() as u64,
                 bytes: 0,
+                checksum: None,
                 event_date: 0,
                 statistics: String::new(),
             };

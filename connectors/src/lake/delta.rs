@@ -16,7 +16,9 @@ use std::time::UNIX_EPOCH;
 use tokio::runtime::Runtime;
 use url::Url;
 
-const LOG_FOLDER: &str = "_delta_log";
+pub(super) const LOG_FOLDER: &str = "_delta_log";
+/// Tag of a file in the log: the checksum of all its bytes.
+pub(super) const CHECKSUM_KEY: &str = "rhumb.checksum";
 /// A reader starts from a checkpoint and reads at most this many commits after it.
 const CHECKPOINT_COMMITS: u64 = 100;
 /// How long commits that a checkpoint covers are kept, for time travel.
@@ -142,7 +144,7 @@ impl DeltaLog {
             modification_time: i64::try_from(modified_ms).unwrap_or(i64::MAX),
             data_change: true,
             stats: Some(segment.statistics.clone()),
-            tags: None,
+            tags: segment.checksum.clone().map(|sum| HashMap::from([(CHECKSUM_KEY.to_owned(), Some(sum))])),
             deletion_vector: None,
             base_row_id: None,
             default_row_commit_version: None,
@@ -169,7 +171,7 @@ impl DeltaLog {
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-fn handle(folder: &Path) -> Outcome<DeltaTable> {
+pub(super) fn handle(folder: &Path) -> Outcome<DeltaTable> {
     let folder = folder.canonicalize()?;
     let url = Url::from_directory_path(&folder).map_err(|()| format!("{} has no URL", folder.display()))?;
     Ok(DeltaTableBuilder::from_url(url)?.build()?)

@@ -20,6 +20,7 @@ mod segment;
 mod stats;
 mod table;
 mod tables;
+pub mod verify;
 
 pub use schema::{KEYS_KEY, MERGE_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY, tables as stored_tables};
 

@@ -19,6 +19,8 @@ pub const MERGE_KEY: &str = "rhumb.merge";
 pub const EVENT_DATE: &str = "event_date";
 /// Columns of ids that are hashes.
 pub const HASHES: [&str; 3] = ["alert_id", "visit_id", "supersedes"];
+/// The column that numbers the rejects of an epoch, from 0.
+pub const NUMBER: &str = "number";
 /// The column that says which commit a row came with.
 pub const EPOCH: &str = "epoch";
 
@@ -89,6 +91,7 @@ pub fn rejects() -> SchemaRef {
         field("offset", DataType::Int64, false),
         field("raw", DataType::Binary, false),
         field("detail", DataType::Utf8, false),
+        field(NUMBER, DataType::Int64, true),
     ])
 }
 

@@ -21,11 +21,12 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use rhumb_engine::checksum::Checksum;
 use rhumb_engine::sink::SinkError;
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::Hash;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Range;
 #[cfg(test)]
 use std::path::Path;
@@ -102,6 +103,7 @@ impl Rows for RecordBatch {
 pub struct Written {
     pub rows: u64,
     pub bytes: u64,
+    pub checksum: String,
     /// As a Delta log has them.
     pub statistics: String,
 }
@@ -112,7 +114,7 @@ pub struct SegmentWriter {
     file: File,
     schema: SchemaRef,
     has_bloom: bool,
-    writer: SerializedFileWriter<File>,
+    writer: SerializedFileWriter<Summed>,
     encoders: ArrowRowGroupWriterFactory,
     descriptions: Vec<ColumnDescPtr>,
     not_numbers: stats::NotNumbers,
@@ -128,6 +130,7 @@ impl SegmentWriter {
             .with_properties(properties(shape, first))
             // Readers see plain strings, not the dictionaries that columns came with.
             .with_skip_arrow_metadata(true);
+        let same = Summed { file: same, sum: Checksum::default() };
         let writer = ArrowWriter::try_new_with_options(same, shape.schema.clone(), options);
         let (writer, encoders) =
             writer.and_then(ArrowWriter::into_serialized_writer).map_err(failed("write", &path))?;
@@ -171,11 +174,30 @@ impl SegmentWriter {
     }
 
     /// Makes the segment durable; its name is durable once the caller has synced the folder.
-    pub fn finish(self) -> Result<Written, SinkError> {
-        let metadata = self.writer.close().map_err(failed("write", &self.path))?;
+    pub fn finish(mut self) -> Result<Written, SinkError> {
+        let metadata = self.writer.finish().map_err(failed("write", &self.path))?;
         self.file.sync_all().map_err(failed("make durable", &self.path))?;
         let bytes = self.file.metadata().map_err(failed("look at", &self.path))?.len();
-        Ok(Written { rows: self.rows, bytes, statistics: stats::of(&metadata, &self.not_numbers) })
+        let checksum = self.writer.inner().sum.text();
+        Ok(Written { rows: self.rows, bytes, checksum, statistics: stats::of(&metadata, &self.not_numbers) })
+    }
+}
+
+/// A file, and the checksum of what was written to it.
+struct Summed {
+    file: File,
+    sum: Checksum,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.add(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Folder of the lake, beside the tables: who reads all Parquet files below a table must not see what is not committed.
-const STAGING: &str = "_staging";
+pub(super) const STAGING: &str = "_staging";
 /// Rows from which a segment takes no more.
 const SEGMENT_ROWS: u64 = 1 << 20;
 /// Segments of a table that grow at the same time.
@@ -80,6 +80,7 @@ impl Table {
             path,
             rows: written.rows,
             bytes: written.bytes,
+            checksum: Some(written.checksum),
             event_date,
             statistics: written.statistics,
         });
@@ -153,6 +154,15 @@ struct OperatorRows {
     table: Table,
 }
 
+/// Rejects that are not written yet.
+struct Rejects {
+    waiting: Vec<Reject>,
+    bytes: usize,
+    /// Those of this epoch that are.
+    written: usize,
+    table: Table,
+}
+
 /// The buffers of all tables.
 pub struct Tables {
     group_rows: usize,
@@ -160,7 +170,7 @@ pub struct Tables {
     sorted: Sorted,
     history: (History, SchemaRef, Table),
     alerts: (Alerts, SchemaRef, Table),
-    rejects: (Vec<Reject>, usize, Table),
+    rejects: Rejects,
     operators: BTreeMap<Arc<str>, OperatorRows>,
 }
 
@@ -181,7 +191,12 @@ impl Tables {
             group_rows,
             order: VehicleOrder::new(&context.vehicles),
             sorted: Sorted::default(),
-            rejects: (Vec::new(), 0, open("rejects", &schema::rejects())?),
+            rejects: Rejects {
+                waiting: Vec::new(),
+                bytes: 0,
+                written: 0,
+                table: open("rejects", &schema::rejects())?,
+            },
             history: (History::default(), history.clone(), open("history", &history)?),
             alerts: (Alerts::default(), alerts.clone(), open("alerts", &alerts)?),
             operators,
@@ -201,11 +216,11 @@ impl Tables {
             self.flush_alerts(epoch)?;
         }
         for reject in &output.effects.rejects {
-            self.rejects.1 += size_of::<Reject>() + reject.raw.len() + reject.detail.len();
-            self.rejects.0.push(reject.clone());
+            self.rejects.bytes += size_of::<Reject>() + reject.raw.len() + reject.detail.len();
+            self.rejects.waiting.push(reject.clone());
         }
-        if self.rejects.1 >= REJECT_BYTES || self.rejects.0.len() >= self.group_rows {
-            self.flush_rejects(epoch)?;
+        if self.rejects.bytes >= REJECT_BYTES || self.rejects.waiting.len() >= self.group_rows {
+            self.rejects.flush(epoch)?;
         }
         for rows in &output.effects.rows {
             let unknown = || SinkError::new(format!("write to the table {}", rows.table), "no operator has planned it");
@@ -223,11 +238,12 @@ impl Tables {
     pub fn finish(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
         self.flush_history(epoch)?;
         self.flush_alerts(epoch)?;
-        self.flush_rejects(epoch)?;
+        self.rejects.flush(epoch)?;
+        self.rejects.written = 0;
         self.operators.values_mut().try_for_each(|o| o.flush(epoch))?;
         let mut segments = self.history.2.take(epoch)?;
         segments.extend(self.alerts.2.take(epoch)?);
-        segments.extend(self.rejects.2.take(epoch)?);
+        segments.extend(self.rejects.table.take(epoch)?);
         for of in self.operators.values_mut() {
             segments.extend(of.table.take(epoch)?);
         }
@@ -255,15 +271,17 @@ impl Tables {
         alerts.clear();
         Ok(())
     }
+}
 
-    fn flush_rejects(&mut self, epoch: u64) -> Result<(), SinkError> {
-        let (rejects, bytes, table) = &mut self.rejects;
-        if !rejects.is_empty() {
-            let rows = tables::rejects(rejects, epoch as i64);
+impl Rejects {
+    fn flush(&mut self, epoch: u64) -> Result<(), SinkError> {
+        if !self.waiting.is_empty() {
+            let rows = tables::rejects(&self.waiting, epoch as i64, self.written as i64);
             // By time of receipt: the time of a frame that was refused may be anything.
-            write_rows(table, &rows, "received_at", &["vehicle_id", "event_time"], epoch)?;
-            rejects.clear();
-            *bytes = 0;
+            write_rows(&mut self.table, &rows, "received_at", &["vehicle_id", "event_time"], epoch)?;
+            self.written += self.waiting.len();
+            self.waiting.clear();
+            self.bytes = 0;
         }
         Ok(())
     }

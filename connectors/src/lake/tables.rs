@@ -14,30 +14,31 @@ use rhumb_engine::time::EventTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Rejects as a batch.
-pub fn rejects(rejects: &[Reject], epoch: i64) -> RecordBatch {
+/// Rejects as a batch; `number` is that of the first in its epoch.
+pub fn rejects(rejects: &[Reject], epoch: i64, number: i64) -> RecordBatch {
     fn text<'a>(rejects: &'a [Reject], value: impl Fn(&'a Reject) -> &'a str) -> ArrayRef {
         Arc::new(StringArray::from_iter_values(rejects.iter().map(value)))
     }
-    let number = |value: fn(&Reject) -> Option<f64>| -> ArrayRef {
+    let measure = |value: fn(&Reject) -> Option<f64>| -> ArrayRef {
         Arc::new(rejects.iter().map(value).collect::<Float64Array>())
     };
     let times = rejects.iter().map(|r| r.event_time.map(|t| t.0)).collect::<TimestampMicrosecondArray>();
     let received: Vec<i64> = rejects.iter().map(|r| r.received_at.0).collect();
     let columns: Vec<ArrayRef> = vec![
         text(rejects, |r| r.reason.name()),
-        number(|r| r.measured),
-        number(|r| r.threshold),
+        measure(|r| r.measured),
+        measure(|r| r.threshold),
         Arc::new(StringArray::from_iter(rejects.iter().map(|r| r.vehicle_id.as_deref()))),
         Arc::new(times.with_timezone("UTC")),
         Arc::new(timestamps(received)),
-        number(|r| r.lat),
-        number(|r| r.lon),
+        measure(|r| r.lat),
+        measure(|r| r.lon),
         text(rejects, |r| &r.source),
         text(rejects, |r| &r.partition),
         Arc::new(Int64Array::from_iter_values(rejects.iter().map(|r| r.offset))),
         Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|r| &r.raw))),
         text(rejects, |r| &r.detail),
+        Arc::new(Int64Array::from_iter_values((number..).take(rejects.len()))),
         Arc::new(Int64Array::from_value(epoch, rejects.len())),
     ];
     RecordBatch::try_new(rejects_schema(), columns).expect("columns as the schema has them")
