@@ -4,6 +4,7 @@ pub mod acknowledge;
 pub mod codec;
 pub mod file;
 pub mod lake;
+pub mod redrive;
 pub mod simulate;
 pub mod tcp;
 pub mod udp;

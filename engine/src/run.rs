@@ -119,6 +119,17 @@ pub struct Summary {
     pub damaged: Option<String>,
 }
 
+/// How long a pipeline runs, if nobody stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// On and on.
+    Stopped,
+    /// Until all input has ended; windows close then.
+    End,
+    /// Until what there is has been read; windows stay open, for what others will still read.
+    Read,
+}
+
 /// A pipeline that is running.
 pub struct Running {
     threads: Vec<JoinHandle<()>>,
@@ -158,14 +169,14 @@ impl Running {
         self.ended == self.readers
     }
 
-    /// Opens epochs until all input has ended (with `until_end`) or something comes from `stop`, then commits the last
+    /// Opens epochs until all input has ended (if `until` says so) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
     ///
     /// A source that fails ends there; the others run on. Once all have ended and one has failed, there is nothing to
     /// wait for, so the run ends too; windows stay open then, for the rest of that input.
     pub fn wait(
         mut self,
-        until_end: bool,
+        until: Until,
         stop: &Receiver<()>,
         mut watch: impl FnMut(&Running),
     ) -> Result<Summary, RunError> {
@@ -175,8 +186,9 @@ impl Running {
         let mut full = false;
         let mut damaged: Vec<String> = Vec::new();
         let last = loop {
-            if self.has_all_input_ended() && (until_end || !damaged.is_empty()) {
-                break if damaged.is_empty() { BarrierKind::End } else { BarrierKind::Stop };
+            if self.has_all_input_ended() && (until != Until::Stopped || !damaged.is_empty()) {
+                let is_end = until == Until::End && damaged.is_empty();
+                break if is_end { BarrierKind::End } else { BarrierKind::Stop };
             }
             select! {
                 recv(self.events) -> event => match event {

@@ -115,6 +115,8 @@ pub enum Tempo {
     Live,
     /// By the event times of its frames alone.
     Recorded,
+    /// Not at all: its frames are of the past, and say nothing of how far time has come.
+    Timeless,
 }
 
 /// A source as planned.
@@ -122,6 +124,11 @@ pub trait SourcePlan: Send + Sync {
     fn name(&self) -> &str;
 
     fn tempo(&self) -> Tempo;
+
+    /// Under which name the manifest keeps its position: its own, but for sources that read beside another.
+    fn position_name(&self) -> &str {
+        self.name()
+    }
 
     /// Columns that its frames have beyond the core, in the order in which its codec numbers them.
     fn columns(&self) -> Vec<FieldRef> {

@@ -6,6 +6,8 @@ mod decode;
 mod explain;
 mod lake;
 mod query;
+mod redrive;
+mod rejects;
 mod run;
 mod simulate;
 mod summary;
@@ -53,6 +55,8 @@ pub enum Command {
     Explain(explain::Explain),
     /// Ask a lake in SQL
     Query(query::Query),
+    /// Look at what was refused, and run it through again
+    Rejects(rejects::Rejects),
     /// Look after a lake
     Lake(lake::Lake),
     /// Make up a fleet that drives, and send its frames
@@ -71,6 +75,7 @@ impl Command {
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
+            Command::Rejects(command) => command.run(),
             Command::Lake(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Zones(command) => command.run(),

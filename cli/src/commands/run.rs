@@ -9,7 +9,7 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
 use rhumb_connectors::codec::UNREADABLE;
-use rhumb_engine::run::{Running, Summary, start, with_causes};
+use rhumb_engine::run::{Running, Summary, Until, start, with_causes};
 use rhumb_engine::source::Tempo;
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
@@ -66,9 +66,10 @@ impl Run {
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
         tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
-        let mut progress = Progress::new(self.until_end);
+        let until = if self.until_end { Until::End } else { Until::Stopped };
+        let mut progress = Progress::new(until);
         let cpu_before = cpu_seconds();
-        let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;
+        let summary = running.wait(until, &stop, |running| progress.show(running))?;
         progress.end();
         let file = SummaryFile::new(&summary, cpu_seconds() - cpu_before);
         say_done(&summary, &file);
@@ -142,7 +143,7 @@ fn say_done(summary: &Summary, file: &SummaryFile) {
 }
 
 /// Hears of Ctrl-C and SIGTERM. A second Ctrl-C ends the process at once.
-fn stop_signals() -> std::io::Result<Receiver<()>> {
+pub(super) fn stop_signals() -> std::io::Result<Receiver<()>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let (sender, stop) = bounded(1);
     let asked = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -162,7 +163,7 @@ fn stop_signals() -> std::io::Result<Receiver<()>> {
 }
 
 /// A line that is rewritten on a terminal; a log line now and then elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     frames: u64,
     silent_s: u64,
@@ -171,13 +172,13 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(until_end: bool) -> Progress {
+    pub(super) fn new(until: Until) -> Progress {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Progress { bar, frames: 0, silent_s: 0, end_is_said: until_end }
+        Progress { bar, frames: 0, silent_s: 0, end_is_said: until != Until::Stopped }
     }
 
     /// Called once a second.
-    fn show(&mut self, running: &Running) {
+    pub(super) fn show(&mut self, running: &Running) {
         if running.has_all_input_ended() && !std::mem::replace(&mut self.end_is_said, true) {
             tracing::info!("all input has ended; waiting for more or Ctrl-C (use --until-end to end here)");
         }
@@ -206,7 +207,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -4,6 +4,7 @@ mod decode;
 mod explain;
 mod lake_page;
 mod query;
+mod rejects;
 mod run;
 mod simulate;
 #[path = "../support/mod.rs"]

@@ -49,7 +49,7 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
     let sinks = open_sinks(pipeline, &last, manifests.claim_number(), &vehicles)?;
     for source in &mut sources {
-        if let Some(position) = last.positions.get(source.plan.name()) {
+        if let Some(position) = last.positions.get(source.plan.position_name()) {
             source.source.seek(position)?;
         }
     }
@@ -144,6 +144,7 @@ impl Start<'_> {
         let resumed = |source: &Opened| Resumed {
             source: source.plan.name().into(),
             now: (source.plan.tempo() == Tempo::Live).then_some(now),
+            is_timeless: source.plan.tempo() == Tempo::Timeless,
         };
         let resumed: Vec<Resumed> = sources.iter().map(resumed).collect();
         let mut chains = Vec::new();
@@ -190,6 +191,7 @@ impl Start<'_> {
             let reader = Reader {
                 index,
                 name,
+                position_name: plan.position_name().into(),
                 tempo: plan.tempo(),
                 source,
                 builder: FrameBuilder::new(&self.vehicles, origin, clocks).with_columns(&plan.columns()),
@@ -301,8 +303,12 @@ fn mergers(pipeline: &Pipeline, state: &[StateTable]) -> Result<Vec<TableMerger>
 }
 
 fn tell_resumed(last: &Manifest) {
-    let positions: Vec<String> =
-        last.positions.iter().map(|(source, position)| format!("{source}: {position}")).collect();
+    let positions: Vec<String> = last
+        .positions
+        .iter()
+        .filter(|(source, _)| !source.starts_with('/'))
+        .map(|(source, position)| format!("{source}: {position}"))
+        .collect();
     tracing::info!(
         epoch = last.epoch,
         frames_before = last.totals.frames(),
