@@ -5,9 +5,11 @@ mod current;
 mod decode;
 mod explain;
 mod lake;
+mod outgoing;
 mod query;
 mod redrive;
 mod rejects;
+mod replay;
 mod run;
 mod simulate;
 mod summary;
@@ -57,6 +59,8 @@ pub enum Command {
     Query(query::Query),
     /// Look at what was refused, and run it through again
     Rejects(rejects::Rejects),
+    /// Send a stretch of history again
+    Replay(replay::Replay),
     /// Look after a lake
     Lake(lake::Lake),
     /// Make up a fleet that drives, and send its frames
@@ -76,6 +80,7 @@ impl Command {
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
             Command::Rejects(command) => command.run(),
+            Command::Replay(command) => command.run(),
             Command::Lake(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Zones(command) => command.run(),

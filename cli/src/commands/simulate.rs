@@ -1,10 +1,8 @@
 //! `rhumb simulate`: a fleet that drives like one, to UDP, a file or standard output.
 
+use super::outgoing::{CODECS, codec, in_datagrams, in_files, to_file, to_udp};
 use super::{Exit, usage};
-use anyhow::Context;
-use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
-use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
-use rhumb_engine::frame::Frame;
+use rhumb_connectors::simulate::{Fleet, Rate, SendOptions, Shares, SimulateConfig, Simulated};
 use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,7 +38,7 @@ pub struct Simulate {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// csv (to a file), json (one object a line) or binary; without it as the file is named, else json
-    #[arg(long, value_parser = ["csv", "json", "binary"])]
+    #[arg(long, value_parser = CODECS)]
     codec: Option<String>,
     /// Middle of the town, degrees
     #[arg(long, default_value_t = 30.267, allow_negative_numbers = true)]
@@ -79,26 +77,6 @@ pub struct Simulate {
     teleport: f64,
 }
 
-/// The binary codec, a frame a datagram or record.
-struct Binary(BinaryEncoder);
-
-impl Encode for Binary {
-    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
-        self.0.push(frame).expect("a simulated frame fits into an empty packet");
-        out.extend_from_slice(self.0.datagram());
-    }
-}
-
-/// As `Binary`, in a file: with the length before each packet.
-struct BinaryRecords(BinaryEncoder);
-
-impl Encode for BinaryRecords {
-    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
-        self.0.push(frame).expect("a simulated frame fits into an empty packet");
-        out.extend_from_slice(self.0.record());
-    }
-}
-
 impl Simulate {
     pub fn run(self) -> anyhow::Result<Exit> {
         let mut config = SimulateConfig::new(self.vehicles, self.seconds, self.seed);
@@ -118,48 +96,27 @@ impl Simulate {
         if !problems.is_empty() {
             return Ok(usage(problems.join("; ")));
         }
-        if let Some(unknown) = self.unknown_ending() {
-            return Ok(usage(format!(
-                "{unknown}: written as .csv, .json (also .ndjson, .jsonl) or .bin; give it one of these endings, or say how \
-                 it is to be written, such as --codec csv"
-            )));
-        }
+        let codec = match codec(self.codec.as_deref(), self.output.as_deref()) {
+            Ok(codec) => codec,
+            Err(why) => return Ok(usage(why)),
+        };
         match self.to_udp {
-            Some(to) => self.send(config, to),
-            None => self.write(Fleet::new(config)),
-        }
-    }
-
-    /// Of the file to write; `None` also for a name without one.
-    fn ending(&self) -> Option<&str> {
-        self.output.as_ref()?.extension()?.to_str()
-    }
-
-    fn codec(&self) -> &str {
-        match (&self.codec, self.ending()) {
-            (Some(codec), _) => codec,
-            (None, Some("csv")) => "csv",
-            (None, Some("bin")) => "binary",
-            _ => "json",
-        }
-    }
-
-    /// The file, if its name says that it is to be something that is not written here.
-    fn unknown_ending(&self) -> Option<String> {
-        let known = |ending: &str| ["csv", "json", "ndjson", "jsonl", "bin"].contains(&ending);
-        let is_unknown = self.codec.is_none() && self.ending().is_some_and(|ending| !known(ending));
-        is_unknown.then(|| self.output.as_ref().map_or_else(String::new, |file| file.display().to_string()))
-    }
-
-    fn send(&self, mut config: SimulateConfig, to: SocketAddr) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec() {
-            "csv" => return Ok(usage("a datagram of csv has no header line; send json or binary")),
-            "binary" if self.frames_per_datagram > 1 => {
-                let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
-                return Ok(usage(what));
+            Some(to) => self.send(config, codec, to),
+            None => {
+                let mut encode = in_files(codec, codec == "csv");
+                to_file(&mut Simulated::new(Fleet::new(config)), &mut *encode, Rate::Max, self.output.as_deref())
             }
-            "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
-            _ => Box::new(Ndjson::default()),
+        }
+    }
+
+    fn send(&self, mut config: SimulateConfig, codec: &str, to: SocketAddr) -> anyhow::Result<Exit> {
+        if codec == "binary" && self.frames_per_datagram > 1 {
+            let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
+            return Ok(usage(what));
+        }
+        let mut encode = match in_datagrams(codec) {
+            Ok(encode) => encode,
+            Err(why) => return Ok(usage(why)),
         };
         let (now, span_us) = (SystemClock.now(), (self.seconds * SECOND_US as f64) as i64);
         let rate = match self.max {
@@ -168,45 +125,7 @@ impl Simulate {
             false => Rate::AsItArrives { start: now, end: EventTime(now.0.saturating_add(span_us)) },
         };
         config.start = if self.max { EventTime(now.0.saturating_sub(span_us)) } else { now };
-        let fleet = Fleet::new(config);
         let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram.into() };
-        let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
-        let seconds = report.elapsed.as_secs_f64();
-        crate::terminal::say(format_args!(
-            "sent {} frames in {} datagrams ({} bytes) in {seconds:.1} s, {:.0} frames/s",
-            report.frames,
-            report.datagrams,
-            report.bytes,
-            report.frames as f64 / seconds.max(1e-9),
-        ));
-        if report.refused > 0 {
-            crate::terminal::say(format_args!(
-                "nobody listened at {to} {} times: what was sent then is lost",
-                report.refused
-            ));
-            return Ok(Exit::Failed);
-        }
-        Ok(Exit::Done)
-    }
-
-    fn write(&self, fleet: Fleet) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec() {
-            "csv" => Box::new(Csv { received_at: true }),
-            "binary" => Box::new(BinaryRecords(BinaryEncoder::new(Positions::Exact, 2048))),
-            _ => Box::new(Ndjson::default()),
-        };
-        let written = match &self.output {
-            Some(path) => {
-                let making = || format!("write {}", path.display());
-                let mut file = std::fs::File::create(path).with_context(making)?;
-                write(fleet, &mut *encode, &mut file).with_context(making)?
-            }
-            None => match write(fleet, &mut *encode, &mut std::io::stdout().lock()) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
-                written => written.context("write to standard output")?,
-            },
-        };
-        crate::terminal::say(format_args!("wrote {written} frames"));
-        Ok(Exit::Done)
+        to_udp(&mut Simulated::new(Fleet::new(config)), &mut *encode, options)
     }
 }

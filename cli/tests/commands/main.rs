@@ -5,6 +5,7 @@ mod explain;
 mod lake_page;
 mod query;
 mod rejects;
+mod replay;
 mod run;
 mod simulate;
 #[path = "../support/mod.rs"]
