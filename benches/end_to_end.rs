@@ -12,7 +12,7 @@ use rhumb_connectors::MakeCodec;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::file::{FileConfig, FilePlan, Speed};
 use rhumb_connectors::lake::LakePlan;
-use rhumb_engine::run::{Pipeline, Settings, Summary, start};
+use rhumb_engine::run::{Pipeline, Settings, Summary, Until, start};
 use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::time::{SECOND_US, SystemClock};
 use rhumb_geofence::Zones;
@@ -89,7 +89,7 @@ fn run(case: &Case, operators: &[&str], has_lake: bool) -> Summary {
     let pipeline = pipeline(case, data.path(), operators, has_lake);
     let (_never, stop) = crossbeam_channel::bounded(0);
     let running = start(&pipeline, Arc::new(SystemClock)).expect("a pipeline that starts");
-    running.wait(true, &stop, |_| {}).expect("a run to the end")
+    running.wait(Until::End, &stop, |_| {}).expect("a run to the end")
 }
 
 fn run_plain(case: &Case) -> Done {

@@ -1,12 +1,33 @@
 //! What a person sees while something runs: logs, and progress on a terminal.
 
+use rhumb_operators::geofence::schedule::utc;
 use std::io::{IsTerminal, Write};
+use std::str::FromStr;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// A time as a person types it: RFC 3339, without an offset UTC. Microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub i64);
+
+impl FromStr for Instant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Instant, String> {
+        utc(text).map(Instant).ok_or_else(|| "not a time; write such as 2024-03-08T12:00:00Z".to_owned())
+    }
+}
+
+impl Instant {
+    /// As a value in SQL.
+    pub fn sql(self) -> String {
+        format!("arrow_cast({}, 'Timestamp(Microsecond, Some(\"UTC\"))')", self.0)
+    }
 }
 
 /// Sends logs to standard error. `RUST_LOG` says which; without it, what an operator should know.

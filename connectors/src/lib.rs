@@ -7,6 +7,7 @@ pub mod file;
 pub mod journal;
 pub mod kafka;
 pub mod lake;
+pub mod redrive;
 pub mod simulate;
 pub mod tcp;
 pub mod udp;

@@ -52,6 +52,7 @@ pub enum BarrierKind {
 pub struct ReaderReport {
     pub reader: usize,
     pub source: Arc<str>,
+    pub position_name: Arc<str>,
     pub position: Position,
     /// Frames and undecodable pieces since the start of the run.
     pub frames_in: u64,

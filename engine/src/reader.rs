@@ -31,6 +31,8 @@ pub enum ReaderEvent {
 pub struct Reader {
     pub index: usize,
     pub name: Arc<str>,
+    /// Under which its position is kept.
+    pub position_name: Arc<str>,
     pub tempo: Tempo,
     pub source: Box<dyn Source>,
     /// What is unread when the run is told to stop is there for the next run.
@@ -153,6 +155,7 @@ impl Reader {
         match self.tempo {
             Tempo::Live => EventTime(self.clock.now().0 / SECOND_US * SECOND_US),
             Tempo::Recorded => self.builder.clock(),
+            Tempo::Timeless => EventTime::MIN,
         }
     }
 
@@ -220,6 +223,7 @@ impl Reader {
         let report = Arc::new(ReaderReport {
             reader: self.index,
             source: self.name.clone(),
+            position_name: self.position_name.clone(),
             position: self.source.position(),
             frames_in: self.done.frames_in,
             counters: self.source.counters(),

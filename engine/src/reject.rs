@@ -1,9 +1,13 @@
 //! Rejects: frames that were refused, kept with their reason.
 
-use crate::frame::{Frame, FrameBatch};
+mod json;
+
+pub use json::{FrameJson, frame_as_json};
+
+use crate::extra::Extra;
+use crate::frame::FrameBatch;
 use crate::time::EventTime;
 use crate::vehicle::Vehicles;
-use serde::Serialize;
 use std::sync::Arc;
 
 macro_rules! reasons {
@@ -17,6 +21,10 @@ macro_rules! reasons {
 
             pub fn name(self) -> &'static str {
                 match self { $(Reason::$variant => $name,)* }
+            }
+
+            pub fn named(name: &str) -> Option<Reason> {
+                Reason::ALL.iter().copied().find(|reason| reason.name() == name)
             }
         }
     };
@@ -86,6 +94,11 @@ impl Reason {
     pub fn is_of_codec(self) -> bool {
         matches!(self, Reason::Undecodable | Reason::Checksum | Reason::Authentication)
     }
+
+    /// Whether `Reject::raw` holds bytes as they came, rather than a frame.
+    pub fn is_of_bytes(self) -> bool {
+        self.is_of_codec() || matches!(self, Reason::Sender | Reason::EmptyDatagram | Reason::OversizeDatagram)
+    }
 }
 
 /// A refused frame, or bytes that are none.
@@ -133,6 +146,7 @@ impl Reject {
     /// A decoded frame that a rule refused.
     pub fn of_frame(frames: &FrameBatch, row: usize, vehicles: &Vehicles, reason: Reason) -> Reject {
         let frame = frames.frame(row, vehicles);
+        let extra = frames.extra.iter().filter_map(|(field, column)| Some((&**field.name(), Extra::of(column, row)?)));
         Reject {
             reason,
             vehicle_id: Some(frame.vehicle.into()),
@@ -143,7 +157,7 @@ impl Reject {
             source: frames.origin.source.clone(),
             partition: frames.partition(row).clone(),
             offset: frames.offset.value(row),
-            raw: frame_as_json(&frame).into_bytes().into(),
+            raw: json::with_extra(&frame, extra).into_bytes().into(),
             ..Reject::default()
         }
     }
@@ -157,46 +171,4 @@ impl Reject {
         self.detail = detail.into();
         self
     }
-}
-
-/// A frame as one JSON object with the field names of the history table. Numbers that JSON has no form for
-/// (NaN, infinities) become null; `Reject::lat` and `lon` still hold them.
-pub fn frame_as_json(frame: &Frame) -> String {
-    #[derive(Serialize)]
-    struct Json<'a> {
-        vehicle_id: &'a str,
-        event_time: i64,
-        received_at: Option<i64>,
-        lat: f64,
-        lon: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        altitude_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        speed_mps: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        heading_deg: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        accuracy_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        hdop: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        satellites: Option<i16>,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        no_fix: bool,
-    }
-    let json = Json {
-        vehicle_id: frame.vehicle,
-        event_time: frame.event_time.0,
-        received_at: frame.received_at.map(|t| t.0),
-        lat: frame.lat,
-        lon: frame.lon,
-        altitude_m: frame.altitude_m,
-        speed_mps: frame.speed_mps,
-        heading_deg: frame.heading_deg,
-        accuracy_m: frame.accuracy_m,
-        hdop: frame.hdop,
-        satellites: frame.satellites,
-        no_fix: frame.no_fix,
-    };
-    serde_json::to_string(&json).expect("a struct of plain values has a JSON form")
 }

@@ -126,6 +126,17 @@ pub struct Summary {
     pub damaged: Option<String>,
 }
 
+/// How long a pipeline runs, if nobody stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// On and on.
+    Stopped,
+    /// Until all input has ended; windows close then.
+    End,
+    /// Until what there is has been read; windows stay open, for what others will still read.
+    Read,
+}
+
 /// A pipeline that is running.
 pub struct Running {
     threads: Vec<JoinHandle<()>>,
@@ -162,19 +173,17 @@ impl Running {
         self.coordinator.has_all_input_ended()
     }
 
-    /// Opens epochs until all input has ended (with `until_end`) or something comes from `stop`, then commits the last
+    /// Opens epochs until all input has ended (if `until` says so) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
     pub fn wait(
         mut self,
-        until_end: bool,
+        until: Until,
         stop: &Receiver<()>,
         mut watch: impl FnMut(&Running),
     ) -> Result<Summary, RunError> {
         let epochs = tick(self.epoch);
         let seconds = tick(Duration::from_secs(1));
-        if until_end {
-            self.coordinator.until_end();
-        }
+        self.coordinator.ends(until);
         // The first exit tells of a failure, which the others follow.
         let mut is_failing = false;
         loop {

@@ -156,6 +156,8 @@ pub enum Tempo {
     Live,
     /// By the event times of its frames alone.
     Recorded,
+    /// Not at all: its frames are of the past, and say nothing of how far time has come.
+    Timeless,
 }
 
 /// A source as planned.
@@ -167,6 +169,11 @@ pub trait SourcePlan: Send + Sync {
     /// Whether what is unread when a run is told to stop is there for the next run.
     fn keeps_unread(&self) -> bool {
         self.tempo() == Tempo::Recorded
+    }
+
+    /// Under which name the manifest keeps its position: its own, but for sources that read beside another.
+    fn position_name(&self) -> &str {
+        self.name()
     }
 
     /// Columns that its frames have beyond the core, in the order in which its codec numbers them.

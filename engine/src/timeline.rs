@@ -88,6 +88,10 @@ impl Timeline {
     /// does, that far behind where they would be: a fleet that reports late stays late, one that falls silent does not
     /// stop time.
     pub fn tick(&mut self, tick: Tick) {
+        // Of a reader that has no clock, or none yet.
+        if tick.now.is_unset() {
+            return;
+        }
         self.silence.tick(tick);
         for lane in 0..self.clocks.len() {
             let clock = self.clocks[lane].now();
@@ -102,6 +106,7 @@ impl Timeline {
 
     /// Takes up what `snapshot` wrote. `readers`: those of this run, in their order.
     pub fn resume(&mut self, state: &StateReader, readers: &[Resumed]) -> Result<(), StateError> {
+        self.silence.know(readers);
         self.restore(state)?;
         state.rows("clocks", VERSION)?.iter().try_for_each(|rows| self.silence.restore(rows, readers))
     }

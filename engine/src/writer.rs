@@ -279,7 +279,7 @@ fn definitions(last: &Manifest, of_today: &Definitions) -> Definitions {
 fn positions(last: &Manifest, readers: &[Arc<ReaderReport>]) -> BTreeMap<String, crate::source::Position> {
     let mut positions = last.positions.clone();
     for reader in readers {
-        let position = positions.entry(reader.source.to_string()).or_default();
+        let position = positions.entry(reader.position_name.to_string()).or_default();
         position.offsets.extend(reader.position.offsets.clone());
         position.heads.extend(reader.position.heads.clone());
         position.received_at = reader.position.received_at.or(position.received_at);

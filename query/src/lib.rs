@@ -18,4 +18,4 @@ mod windows;
 
 pub use error::QueryError;
 pub use format::{Format, RowCount};
-pub use session::{Limits, MEMORY_BYTES, SPILL_BYTES, Session};
+pub use session::{Limits, MEMORY_BYTES, RowStream, SPILL_BYTES, Session};

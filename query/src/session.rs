@@ -182,6 +182,12 @@ impl Session {
         Ok((rows.schema.clone(), batches))
     }
 
+    /// Runs a query and gives its rows as they are asked for. The session ends with them.
+    pub fn stream(self, sql: &str) -> Result<RowStream, QueryError> {
+        let rows = self.start(sql)?;
+        Ok(RowStream { rows, session: self })
+    }
+
     fn start(&self, sql: &str) -> Result<Rows, QueryError> {
         let until = self.limits.timeout.map(|timeout| monotonic_now() + timeout);
         let (planned_to, planned) = oneshot::channel();
@@ -226,6 +232,20 @@ impl Drop for Session {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// The rows of a query, batch by batch: only a few batches are in memory.
+pub struct RowStream {
+    /// Before the session: it ends the query.
+    rows: Rows,
+    session: Session,
+}
+
+impl RowStream {
+    /// `None` after the last batch.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        self.session.next(&mut self.rows)
     }
 }
 

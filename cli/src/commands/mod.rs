@@ -5,7 +5,11 @@ mod current;
 mod decode;
 mod explain;
 mod lake;
+mod outgoing;
 mod query;
+mod redrive;
+mod rejects;
+mod replay;
 mod run;
 mod simulate;
 mod summary;
@@ -54,6 +58,10 @@ pub enum Command {
     Explain(explain::Explain),
     /// Ask a lake in SQL
     Query(query::Query),
+    /// Look at what was refused, and run it through again
+    Rejects(rejects::Rejects),
+    /// Send a stretch of history again
+    Replay(replay::Replay),
     /// Look after a lake
     Lake(lake::Lake),
     /// Make up a fleet that drives, and send its frames
@@ -74,6 +82,8 @@ impl Command {
             Command::Test(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Query(command) => command.run(),
+            Command::Rejects(command) => command.run(),
+            Command::Replay(command) => command.run(),
             Command::Lake(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Tap(command) => command.run(),

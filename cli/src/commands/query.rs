@@ -20,20 +20,27 @@ pub struct Query {
     /// With --data: SQL. Without: file of the pipeline, then SQL
     #[arg(required = true, num_args = 1..=2, value_names = ["PIPELINE", "SQL"])]
     words: Vec<String>,
+    #[command(flatten)]
+    answer: Answer,
+    /// Give up after so many seconds
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout_s: u64,
+}
+
+/// How an answer is given.
+#[derive(clap::Args)]
+pub(super) struct Answer {
     /// table, csv, json (one object a line), parquet, or geojson (rows with lat and lon); as the file's name ends, else table
     #[arg(long)]
     format: Option<Format>,
     /// Write to this file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Give up after so many seconds
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
-    timeout_s: u64,
 }
 
 /// Whose lake is asked.
-struct Lake {
-    data: PathBuf,
+pub(super) struct Lake {
+    pub(super) data: PathBuf,
     /// What makes a lake there.
     run: String,
     offline_after_us: Option<i64>,
@@ -41,12 +48,13 @@ struct Lake {
 }
 
 impl Lake {
-    fn of_data(data: &Path) -> Lake {
+    pub(super) fn of_data(data: &Path) -> Lake {
         let run = "rhumb run PIPELINE, whose `data` is this folder,".to_owned();
         Lake { data: data.to_owned(), run, offline_after_us: None, zones: None }
     }
 
-    fn of_pipeline(pipeline: &Path) -> Option<Lake> {
+    /// `None`: the file has mistakes, which have been told.
+    pub(super) fn of_pipeline(pipeline: &Path) -> Option<Lake> {
         match place(pipeline, &|name| std::env::var(name).ok()) {
             Ok(Place { data, offline_after_us, zones }) => {
                 let run = format!("rhumb run {}", pipeline.display());
@@ -59,7 +67,7 @@ impl Lake {
         }
     }
 
-    fn open(&self, limits: Limits) -> anyhow::Result<Session> {
+    pub(super) fn open(&self, limits: Limits) -> anyhow::Result<Session> {
         let Lake { data, run, .. } = self;
         if !data.join(FOLDER).is_dir() {
             let is_lake = data.join("history").join("_delta_log").is_dir();
@@ -87,7 +95,7 @@ fn rows_of(zones: &PlaceZones) -> Result<RecordBatch, String> {
     zone_table::rows(&read).map_err(|cause| cannot(cause.to_string()))
 }
 
-impl Query {
+impl Answer {
     /// As asked for, else as the file's name ends.
     fn format(&self) -> Format {
         let ending = self.output.as_ref().and_then(|path| path.extension()?.to_str());
@@ -101,22 +109,8 @@ impl Query {
         self.format.or_else(of_ending).unwrap_or(Format::Table)
     }
 
-    pub fn run(self) -> anyhow::Result<Exit> {
-        let (lake, sql) = match (&self.data, &self.words[..]) {
-            (Some(data), [sql]) => (Lake::of_data(data), sql),
-            (None, [pipeline, sql]) => match Lake::of_pipeline(Path::new(pipeline)) {
-                Some(lake) => (lake, sql),
-                None => return Ok(Exit::Configuration),
-            },
-            (Some(_), _) => return Ok(usage("with --data there is one more word: the SQL, in quotes")),
-            (None, _) => {
-                return Ok(usage(
-                    "say which lake, and what to ask: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL",
-                ));
-            }
-        };
-        let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
-        let session = lake.open(limits)?;
+    /// Asks, and writes what comes.
+    pub(super) fn give(&self, session: &Session, sql: &str) -> anyhow::Result<Exit> {
         let Some(path) = &self.output else {
             let mut out = Pipe { to: std::io::stdout().lock(), is_broken: false };
             let is_terminal = std::io::stdout().is_terminal();
@@ -134,6 +128,26 @@ impl Query {
         file.flush().with_context(making)?;
         crate::terminal::say(format_args!("{} rows", rows.rows));
         Ok(Exit::Done)
+    }
+}
+
+impl Query {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let (lake, sql) = match (&self.data, &self.words[..]) {
+            (Some(data), [sql]) => (Lake::of_data(data), sql),
+            (None, [pipeline, sql]) => match Lake::of_pipeline(Path::new(pipeline)) {
+                Some(lake) => (lake, sql),
+                None => return Ok(Exit::Configuration),
+            },
+            (Some(_), _) => return Ok(usage("with --data there is one more word: the SQL, in quotes")),
+            (None, _) => {
+                return Ok(usage(
+                    "say which lake, and what to ask: rhumb query PIPELINE SQL, or rhumb query --data DIR SQL",
+                ));
+            }
+        };
+        let limits = Limits { timeout: Some(Duration::from_secs(self.timeout_s)), ..Limits::default() };
+        self.answer.give(&lake.open(limits)?, sql)
     }
 }
 

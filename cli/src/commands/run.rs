@@ -9,7 +9,7 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
 use rhumb_connectors::codec::UNREADABLE;
-use rhumb_engine::run::{Running, Summary, start, with_causes};
+use rhumb_engine::run::{Running, Summary, Until, start, with_causes};
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -70,9 +70,10 @@ impl Run {
                 tracing::info!(source = source.name, "{}", udp.journal.promise());
             }
         }
-        let mut progress = Progress::new(self.until_end);
+        let until = if self.until_end { Until::End } else { Until::Stopped };
+        let mut progress = Progress::new(until);
         let cpu_before = cpu_seconds();
-        let summary = running.wait(self.until_end, &stop, |running| progress.show(running))?;
+        let summary = running.wait(until, &stop, |running| progress.show(running))?;
         progress.end();
         let file = SummaryFile::new(&summary, cpu_seconds() - cpu_before);
         say_done(&summary, &file);
@@ -146,7 +147,7 @@ fn say_done(summary: &Summary, file: &SummaryFile) {
 }
 
 /// Hears of Ctrl-C and SIGTERM. A second Ctrl-C ends the process at once.
-fn stop_signals() -> std::io::Result<Receiver<()>> {
+pub(super) fn stop_signals() -> std::io::Result<Receiver<()>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let (sender, stop) = bounded(1);
     let asked = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -166,7 +167,7 @@ fn stop_signals() -> std::io::Result<Receiver<()>> {
 }
 
 /// A line that is rewritten on a terminal; a log line now and then elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     frames: u64,
     silent_s: u64,
@@ -175,13 +176,13 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(until_end: bool) -> Progress {
+    pub(super) fn new(until: Until) -> Progress {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Progress { bar, frames: 0, silent_s: 0, end_is_said: until_end }
+        Progress { bar, frames: 0, silent_s: 0, end_is_said: until != Until::Stopped }
     }
 
     /// Called once a second.
-    fn show(&mut self, running: &Running) {
+    pub(super) fn show(&mut self, running: &Running) {
         if running.has_all_input_ended() && !std::mem::replace(&mut self.end_is_said, true) {
             tracing::info!("all input has ended; waiting for more or Ctrl-C (use --until-end to end here)");
         }
@@ -210,7 +211,7 @@ impl Progress {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,11 +1,8 @@
 //! `rhumb simulate`: a fleet that drives like one, to UDP, Kafka, a file or standard output.
 
+use super::outgoing::{CODECS, codec, in_datagrams, in_files, in_records, kafka, to_file, to_kafka, to_udp};
 use super::{Exit, usage};
-use anyhow::Context;
-use rhumb_connectors::codec::binary::{BinaryEncoder, Positions};
-use rhumb_connectors::kafka::{self, KafkaSend};
-use rhumb_connectors::simulate::{Csv, Encode, Fleet, Ndjson, Rate, SendOptions, Shares, SimulateConfig, send, write};
-use rhumb_engine::frame::Frame;
+use rhumb_connectors::simulate::{Fleet, Rate, SendOptions, Shares, SimulateConfig, Simulated};
 use rhumb_engine::time::{Clock, EventTime, SECOND_US, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,7 +50,7 @@ pub struct Simulate {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// csv (to a file), json (one object a line) or binary; without it as the file is named, else json
-    #[arg(long, value_parser = ["csv", "json", "binary"])]
+    #[arg(long, value_parser = CODECS)]
     codec: Option<String>,
     /// Middle of the town, degrees
     #[arg(long, default_value_t = 30.267, allow_negative_numbers = true)]
@@ -92,26 +89,6 @@ pub struct Simulate {
     teleport: f64,
 }
 
-/// The binary codec, a frame a datagram or record.
-struct Binary(BinaryEncoder);
-
-impl Encode for Binary {
-    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
-        self.0.push(frame).expect("a simulated frame fits into an empty packet");
-        out.extend_from_slice(self.0.datagram());
-    }
-}
-
-/// As `Binary`, in a file: with the length before each packet.
-struct BinaryRecords(BinaryEncoder);
-
-impl Encode for BinaryRecords {
-    fn encode(&mut self, frame: &Frame, out: &mut Vec<u8>) {
-        self.0.push(frame).expect("a simulated frame fits into an empty packet");
-        out.extend_from_slice(self.0.record());
-    }
-}
-
 impl Simulate {
     pub fn run(self) -> anyhow::Result<Exit> {
         let mut config = SimulateConfig::new(self.vehicles, self.seconds, self.seed);
@@ -134,70 +111,39 @@ impl Simulate {
         if self.max && self.to_udp.is_none() && self.to_kafka.is_none() {
             return Ok(usage("--max is for --to-udp and --to-kafka: what is written is written at once"));
         }
-        if let Some(unknown) = self.unknown_ending() {
-            return Ok(usage(format!(
-                "{unknown}: written as .csv, .json (also .ndjson, .jsonl) or .bin; give it one of these endings, or say how \
-                 it is to be written, such as --codec csv"
-            )));
-        }
-        match (&self.to_kafka, self.to_udp) {
-            (Some(topic), _) => self.send_to_kafka(config, topic),
-            (None, Some(to)) => self.send(config, to),
-            (None, None) => self.write(Fleet::new(config)),
-        }
-    }
-
-    /// Of the file to write; `None` also for a name without one.
-    fn ending(&self) -> Option<&str> {
-        self.output.as_ref()?.extension()?.to_str()
-    }
-
-    fn codec(&self) -> &str {
-        match (&self.codec, self.ending()) {
-            (Some(codec), _) => codec,
-            (None, Some("csv")) => "csv",
-            (None, Some("bin")) => "binary",
-            _ => "json",
-        }
-    }
-
-    /// The file, if its name says that it is to be something that is not written here.
-    fn unknown_ending(&self) -> Option<String> {
-        let known = |ending: &str| ["csv", "json", "ndjson", "jsonl", "bin"].contains(&ending);
-        let is_unknown = self.codec.is_none() && self.ending().is_some_and(|ending| !known(ending));
-        is_unknown.then(|| self.output.as_ref().map_or_else(String::new, |file| file.display().to_string()))
-    }
-
-    fn send(&self, mut config: SimulateConfig, to: SocketAddr) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec() {
-            "csv" => return Ok(usage("a datagram of csv has no header line; send json or binary")),
-            "binary" if self.frames_per_datagram > 1 => {
-                let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
-                return Ok(usage(what));
-            }
-            "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
-            _ => Box::new(Ndjson::default()),
+        let codec = match codec(self.codec.as_deref(), self.output.as_deref()) {
+            Ok(codec) => codec,
+            Err(why) => return Ok(usage(why)),
         };
-        let rate = self.live(&mut config);
-        let fleet = Fleet::new(config);
-        let options = SendOptions { to, rate, frames_per_datagram: self.frames_per_datagram.into() };
-        let report = send(fleet, &mut *encode, options).with_context(|| format!("send to {to}"))?;
-        let seconds = report.elapsed.as_secs_f64();
-        crate::terminal::say(format_args!(
-            "sent {} frames in {} datagrams ({} bytes) in {seconds:.1} s, {:.0} frames/s",
-            report.frames,
-            report.datagrams,
-            report.bytes,
-            report.frames as f64 / seconds.max(1e-9),
-        ));
-        if report.refused > 0 {
-            crate::terminal::say(format_args!(
-                "nobody listened at {to} {} times: what was sent then is lost",
-                report.refused
-            ));
-            return Ok(Exit::Failed);
+        match (&self.to_kafka, self.to_udp) {
+            (Some(topic), _) => {
+                let mut encode = match in_records(codec) {
+                    Ok(encode) => encode,
+                    Err(why) => return Ok(usage(why)),
+                };
+                let to = kafka(&self.brokers, topic, self.live(&mut config));
+                to_kafka(&mut Simulated::new(Fleet::new(config)), &mut *encode, &to)
+            }
+            (None, Some(to)) => self.send(config, codec, to),
+            (None, None) => {
+                let mut encode = in_files(codec, codec == "csv");
+                to_file(&mut Simulated::new(Fleet::new(config)), &mut *encode, Rate::Max, self.output.as_deref())
+            }
         }
-        Ok(Exit::Done)
+    }
+
+    fn send(&self, mut config: SimulateConfig, codec: &str, to: SocketAddr) -> anyhow::Result<Exit> {
+        if codec == "binary" && self.frames_per_datagram > 1 {
+            let what = "binary sends one frame a datagram here; leave --frames-per-datagram out, or send json";
+            return Ok(usage(what));
+        }
+        let mut encode = match in_datagrams(codec) {
+            Ok(encode) => encode,
+            Err(why) => return Ok(usage(why)),
+        };
+        let options =
+            SendOptions { to, rate: self.live(&mut config), frames_per_datagram: self.frames_per_datagram.into() };
+        to_udp(&mut Simulated::new(Fleet::new(config)), &mut *encode, options)
     }
 
     /// Lets the fleet drive now, and says when to send what.
@@ -210,44 +156,5 @@ impl Simulate {
         }
         config.start = now;
         Rate::AsItArrives { start: now, end: EventTime(now.0.saturating_add(span_us)) }
-    }
-
-    fn send_to_kafka(&self, mut config: SimulateConfig, topic: &str) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec() {
-            "csv" => return Ok(usage("a record of csv has no header line; send json or binary")),
-            "binary" => Box::new(Binary(BinaryEncoder::new(Positions::Exact, 2048))),
-            _ => Box::new(Ndjson::default()),
-        };
-        let rate = self.live(&mut config);
-        let to = KafkaSend { brokers: self.brokers.clone(), topic: topic.to_owned(), properties: Vec::new(), rate };
-        let fleet = Fleet::new(config);
-        let report = kafka::send(fleet, &mut *encode, &to).with_context(|| format!("send to topic {topic}"))?;
-        let (frames, bytes, seconds) = (report.frames, report.bytes, report.elapsed.as_secs_f64());
-        crate::terminal::say(format_args!(
-            "sent {frames} frames in as many records ({bytes} bytes) in {seconds:.1} s, {:.0} frames/s",
-            frames as f64 / seconds.max(1e-9),
-        ));
-        Ok(Exit::Done)
-    }
-
-    fn write(&self, fleet: Fleet) -> anyhow::Result<Exit> {
-        let mut encode: Box<dyn Encode> = match self.codec() {
-            "csv" => Box::new(Csv { received_at: true }),
-            "binary" => Box::new(BinaryRecords(BinaryEncoder::new(Positions::Exact, 2048))),
-            _ => Box::new(Ndjson::default()),
-        };
-        let written = match &self.output {
-            Some(path) => {
-                let making = || format!("write {}", path.display());
-                let mut file = std::fs::File::create(path).with_context(making)?;
-                write(fleet, &mut *encode, &mut file).with_context(making)?
-            }
-            None => match write(fleet, &mut *encode, &mut std::io::stdout().lock()) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::Done),
-                written => written.context("write to standard output")?,
-            },
-        };
-        crate::terminal::say(format_args!("wrote {written} frames"));
-        Ok(Exit::Done)
     }
 }

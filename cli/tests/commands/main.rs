@@ -4,6 +4,8 @@ mod decode;
 mod explain;
 mod lake_page;
 mod query;
+mod rejects;
+mod replay;
 mod run;
 mod simulate;
 #[path = "../support/mod.rs"]

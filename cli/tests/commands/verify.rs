@@ -10,7 +10,8 @@ fn whole() -> &'static Site {
     static SITE: OnceLock<Site> = OnceLock::new();
     SITE.get_or_init(|| {
         let site = Site::new();
-        let fleet = ["simulate", "--vehicles", "60", "--seconds", "600", "--seed", "5", "--codec", "csv", "-o", "all.csv"];
+        let fleet =
+            ["simulate", "--vehicles", "60", "--seconds", "600", "--seed", "5", "--codec", "csv", "-o", "all.csv"];
         let dirt = ["--null-island", "0.02", "--teleport", "0.02", "--duplicate", "0.02", "--late", "0.02"];
         site.done(&[&fleet[..], &dirt].concat());
         site.write("zones.geojson", ZONES);

@@ -93,7 +93,7 @@ impl AlertLog for Fused {
     }
 
     fn write(&mut self) -> Result<(), SinkError> {
-        self.act("write alerts", AlertLog::write)
+        self.act("write alerts", |log| log.write())
     }
 
     fn prepare(&mut self, is_end: bool) -> Result<LogPosition, SinkError> {

@@ -16,7 +16,7 @@ use rhumb_engine::frame::core_columns;
 use rhumb_engine::message::{BarrierKind, Message};
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::reader::{Stepped, ToShard};
-use rhumb_engine::run::{Parts, Pipeline, Settings, assemble};
+use rhumb_engine::run::{Parts, Pipeline, Settings, Until, assemble};
 use rhumb_engine::shard::ToWriter;
 use rhumb_engine::store::Store;
 use rhumb_engine::time::{Clock, EventTime, SECOND_US};
@@ -316,7 +316,7 @@ impl World {
         let objects = Objects { objects: self.objects.clone(), fuse: fuse.clone(), broken: self.broken };
         let store = Store::new(Arc::new(objects)).expect("a runtime");
         let mut parts = assemble(&pipeline, Arc::new(Frozen), store, None).ok()?;
-        parts.coordinator.until_end();
+        parts.coordinator.ends(Until::End);
         let mut to_shards: Vec<Vec<_>> = parts.readers.iter().map(|_| Vec::new()).collect();
         for shard in &mut parts.shards {
             for (reader, wires) in to_shards.iter_mut().enumerate() {

@@ -1,12 +1,10 @@
-//! Simulated frames to a topic, keyed by vehicle, as they arrive.
+//! Simulated frames, or those of a history, to a topic, keyed by vehicle, as they arrive.
 
 use super::producer::Producer;
 use super::properties::Properties;
-use crate::simulate::{Encode, Rate, SendReport, SimulatedFrame};
+use crate::simulate::{Encode, Outgoing, Pacer, Rate, SendReport, sleep};
 use rdkafka::producer::BaseRecord;
-use rhumb_engine::time::monotonic_now;
 use std::io;
-use std::time::Duration;
 
 /// Brokers that do not take a record are tried again for so long.
 const RETRY_FOR_US: i64 = 60_000_000;
@@ -23,31 +21,21 @@ pub struct KafkaSend {
 }
 
 /// Sends all frames, each a record; done when the brokers have all of them. `datagrams` of the report counts records.
-pub fn send(
-    frames: impl Iterator<Item = SimulatedFrame>,
-    encode: &mut dyn Encode,
-    to: &KafkaSend,
-) -> io::Result<SendReport> {
+pub fn send(frames: &mut dyn Outgoing, encode: &mut dyn Encode, to: &KafkaSend) -> io::Result<SendReport> {
     let producer =
         Producer::new("simulate".to_owned(), &to.brokers, RETRY_FOR_US, &to.properties).map_err(io::Error::other)?;
-    let start = monotonic_now();
-    let (mut elapsed, mut bytes) = (Duration::ZERO, Vec::new());
+    let mut pacer = Pacer::new(to.rate);
+    let mut bytes = Vec::new();
     let mut report = SendReport::default();
-    for frame in frames {
-        // The clock is asked only when the last answer is not enough.
-        while !to.rate.wait(frame.arrival, elapsed).is_zero() {
-            elapsed = start.elapsed();
-            let wait = to.rate.wait(frame.arrival, elapsed);
-            if !wait.is_zero() {
-                producer.hear().map_err(io::Error::other)?;
-                crate::simulate::pause(wait);
-            }
+    while let Some((due, frame)) = frames.next()? {
+        while let Some(wait) = pacer.wait(due) {
+            producer.hear().map_err(io::Error::other)?;
+            sleep(wait);
         }
-        let name = frame.name();
         bytes.clear();
-        encode.encode(&frame.frame(&name), &mut bytes);
+        encode.encode(&frame, &mut bytes);
         let value = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let record = BaseRecord::to(&to.topic).key(name.as_str().as_bytes()).payload(value);
+        let record = BaseRecord::to(&to.topic).key(frame.vehicle.as_bytes()).payload(value);
         producer.send(record).map_err(io::Error::other)?;
         (report.frames, report.datagrams) = (report.frames + 1, report.datagrams + 1);
         report.bytes += value.len() as u64;
@@ -56,6 +44,6 @@ pub fn send(
         }
     }
     producer.flush().map_err(io::Error::other)?;
-    report.elapsed = start.elapsed();
+    report.elapsed = pacer.elapsed();
     Ok(report)
 }

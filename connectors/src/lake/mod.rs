@@ -44,18 +44,24 @@ pub const GROUP_ROWS: usize = 1 << 18;
 #[derive(Debug, Clone)]
 pub struct LakePlan {
     group_rows: usize,
+    redriven: bool,
 }
 
 impl Default for LakePlan {
     fn default() -> LakePlan {
-        LakePlan { group_rows: GROUP_ROWS }
+        LakePlan { group_rows: GROUP_ROWS, redriven: false }
     }
 }
 
 impl LakePlan {
     /// Row groups of at most about this many rows. Fewer need less memory and make larger files.
     pub fn with_group_rows(self, rows: usize) -> LakePlan {
-        LakePlan { group_rows: rows.max(1) }
+        LakePlan { group_rows: rows.max(1), ..self }
+    }
+
+    /// All frames that come are rejects which go in once more: what is refused of them is marked so.
+    pub fn redriving(self) -> LakePlan {
+        LakePlan { redriven: true, ..self }
     }
 }
 
@@ -90,7 +96,7 @@ impl SinkPlan for LakePlan {
             logs.insert(name.to_owned(), log);
             Table::open(&folder, name, context.claim)
         };
-        let tables = Tables::open(context, self.group_rows, &mut open)?;
+        let tables = Tables::open(context, self.group_rows, self.redriven, &mut open)?;
         Ok(Box::new(LakeSink {
             folder,
             pipeline: context.pipeline.clone(),

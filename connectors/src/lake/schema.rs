@@ -92,6 +92,7 @@ pub fn rejects() -> SchemaRef {
         field("raw", DataType::Binary, false),
         field("detail", DataType::Utf8, false),
         field(NUMBER, DataType::Int64, true),
+        field("redriven", DataType::Boolean, true),
     ])
 }
 

@@ -160,6 +160,7 @@ struct Rejects {
     bytes: usize,
     /// Those of this epoch that are.
     written: usize,
+    redriven: bool,
     table: Table,
 }
 
@@ -177,7 +178,8 @@ pub struct Tables {
 type Open<'a> = &'a mut dyn FnMut(&str, &Schema) -> Result<Table, SinkError>;
 
 impl Tables {
-    pub fn open(context: &SinkContext, group_rows: usize, open: Open) -> Result<Tables, SinkError> {
+    /// `redriven`: all rejects had been rejects before.
+    pub fn open(context: &SinkContext, group_rows: usize, redriven: bool, open: Open) -> Result<Tables, SinkError> {
         let (history, alerts) = (schema::history(&context.history), schema::alerts());
         let mut operators = BTreeMap::new();
         for plan in &context.tables {
@@ -195,6 +197,7 @@ impl Tables {
                 waiting: Vec::new(),
                 bytes: 0,
                 written: 0,
+                redriven,
                 table: open("rejects", &schema::rejects())?,
             },
             history: (History::default(), history.clone(), open("history", &history)?),
@@ -276,7 +279,7 @@ impl Tables {
 impl Rejects {
     fn flush(&mut self, epoch: u64) -> Result<(), SinkError> {
         if !self.waiting.is_empty() {
-            let rows = tables::rejects(&self.waiting, epoch as i64, self.written as i64);
+            let rows = tables::rejects(&self.waiting, epoch as i64, self.written as i64, self.redriven);
             // By time of receipt: the time of a frame that was refused may be anything.
             write_rows(&mut self.table, &rows, "received_at", &["vehicle_id", "event_time"], epoch)?;
             self.written += self.waiting.len();

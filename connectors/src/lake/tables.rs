@@ -2,8 +2,8 @@
 
 use super::schema::{EPOCH, rejects as rejects_schema};
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-    UInt32Array,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt32Array,
 };
 use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
@@ -14,8 +14,8 @@ use rhumb_engine::time::EventTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Rejects as a batch; `number` is that of the first in its epoch.
-pub fn rejects(rejects: &[Reject], epoch: i64, number: i64) -> RecordBatch {
+/// Rejects as a batch. `number` is that of the first in its epoch; `redriven`: they had been rejects before.
+pub fn rejects(rejects: &[Reject], epoch: i64, number: i64, redriven: bool) -> RecordBatch {
     fn text<'a>(rejects: &'a [Reject], value: impl Fn(&'a Reject) -> &'a str) -> ArrayRef {
         Arc::new(StringArray::from_iter_values(rejects.iter().map(value)))
     }
@@ -39,6 +39,7 @@ pub fn rejects(rejects: &[Reject], epoch: i64, number: i64) -> RecordBatch {
         Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|r| &r.raw))),
         text(rejects, |r| &r.detail),
         Arc::new(Int64Array::from_iter_values((number..).take(rejects.len()))),
+        Arc::new(BooleanArray::from(vec![redriven; rejects.len()])),
         Arc::new(Int64Array::from_value(epoch, rejects.len())),
     ];
     RecordBatch::try_new(rejects_schema(), columns).expect("columns as the schema has them")

@@ -6,6 +6,7 @@ mod encode;
 mod faults;
 mod fleet;
 mod frame;
+mod outgoing;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ pub use encode::{Csv, Encode, Ndjson};
 pub use faults::{Fault, Shares};
 pub use fleet::Fleet;
 pub use frame::{SimulatedFrame, VehicleName};
-pub(crate) use send::pause;
+pub use outgoing::{Outgoing, Simulated};
+pub(crate) use outgoing::{Pacer, sleep};
 pub use send::{Rate, SendOptions, SendReport, send};
 pub use write::write;
 

@@ -1,9 +1,9 @@
-//! Simulated frames to a UDP address, as they arrive.
+//! Frames to a UDP address, as they are due.
 
 use super::encode::Encode;
-use super::frame::SimulatedFrame;
+use super::outgoing::{Outgoing, Pacer, sleep};
 use crate::udp::sys;
-use rhumb_engine::time::{EventTime, monotonic_now};
+use rhumb_engine::time::EventTime;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use std::time::Duration;
 const BATCH: usize = 64;
 /// What the socket may hold before sending waits.
 const SEND_BUFFER_BYTES: usize = 4 << 20;
-/// Shorter pauses are not worth a switch of threads.
-const PAUSE_MIN: Duration = Duration::from_micros(500);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_micros(500);
 /// Tries in a row that fail because the machine has no room for more datagrams, before that is an error.
 const NO_ROOM_MAX: u32 = 1_000;
 
@@ -76,27 +76,17 @@ struct Batch {
 }
 
 /// Sends all frames. Sent does not mean received: the other side counts what it got and what its kernel dropped.
-pub fn send(
-    frames: impl Iterator<Item = SimulatedFrame>,
-    encode: &mut dyn Encode,
-    options: SendOptions,
-) -> io::Result<SendReport> {
+pub fn send(frames: &mut dyn Outgoing, encode: &mut dyn Encode, options: SendOptions) -> io::Result<SendReport> {
     let mut batch = Batch::connect(options.to)?;
     let per_datagram = options.frames_per_datagram.max(1);
-    let start = monotonic_now();
-    let (mut elapsed, mut in_datagram) = (Duration::ZERO, 0);
-    for frame in frames {
-        // The clock is asked only when the last answer is not enough.
-        while !options.rate.wait(frame.arrival, elapsed).is_zero() {
-            elapsed = start.elapsed();
-            let wait = options.rate.wait(frame.arrival, elapsed);
-            if !wait.is_zero() {
-                batch.flush()?;
-                pause(wait);
-            }
+    let mut pacer = Pacer::new(options.rate);
+    let mut in_datagram = 0;
+    while let Some((due, frame)) = frames.next()? {
+        while let Some(wait) = pacer.wait(due) {
+            batch.flush()?;
+            sleep(wait);
         }
-        let name = frame.name();
-        encode.encode(&frame.frame(&name), &mut batch.bytes);
+        encode.encode(&frame, &mut batch.bytes);
         batch.report.frames += 1;
         in_datagram += 1;
         if in_datagram == per_datagram {
@@ -106,18 +96,8 @@ pub fn send(
     }
     batch.end_datagram()?;
     batch.flush()?;
-    batch.report.elapsed = start.elapsed();
+    batch.report.elapsed = pacer.elapsed();
     Ok(batch.report)
-}
-
-/// Waits, for what is worth it.
-pub(crate) fn pause(wait: Duration) {
-    sleep(wait.max(PAUSE_MIN));
-}
-
-#[allow(clippy::disallowed_methods, reason = "sends at a rate by the wall clock; no part of the data path")]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
 }
 
 impl Batch {
@@ -164,7 +144,7 @@ fn send_all(socket: &Socket, mut datagrams: &[&[u8]], report: &mut SendReport) -
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => report.refused += 1,
             Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) && no_room < NO_ROOM_MAX => {
                 no_room += 1;
-                sleep(PAUSE_MIN);
+                sleep(PAUSE);
             }
             Err(e) => return Err(e),
         }

@@ -32,7 +32,7 @@ fn same_seed_gives_the_same_frames_and_another_seed_others() {
 fn frames_are_the_same_on_every_machine() {
     let config = SimulateConfig { shares: shares(), ..clean(500, 600.0, 5.0) };
     let mut bytes = Vec::new();
-    write(Fleet::new(config), &mut Csv { received_at: true }, &mut bytes).unwrap();
+    write(&mut Simulated::new(Fleet::new(config)), &mut Csv { received_at: true }, Rate::Max, &mut bytes).unwrap();
     let sum =
         bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, b| (sum ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
     // Whoever changes how vehicles drive changes this number, and says so in the change log.

@@ -234,7 +234,7 @@ fn address_in_use_is_said_with_source_and_address() {
 
 #[test]
 fn simulated_fleet_arrives_whole() {
-    use crate::simulate::{Csv, Encode, Fleet, Rate, SendOptions, SimulateConfig, send};
+    use crate::simulate::{Csv, Encode, Fleet, Rate, SendOptions, SimulateConfig, Simulated, send};
     struct Line;
     impl Encode for Line {
         fn encode(&mut self, frame: &rhumb_engine::frame::Frame, out: &mut Vec<u8>) {
@@ -245,7 +245,7 @@ fn simulated_fleet_arrives_whole() {
     let mut source = open(local(|_| {}));
     let fleet = Fleet::new(SimulateConfig::new(100, 100.0, 7));
     let options = SendOptions { to: source.bound, rate: Rate::Max, frames_per_datagram: 1 };
-    let report = send(fleet, &mut Line, options).unwrap();
+    let report = send(&mut Simulated::new(fleet), &mut Line, options).unwrap();
     assert_eq!((report.frames, report.datagrams, report.refused), (1_000, 1_000, 0));
     let got = source.read(1_000 - source.counter("kernel_drops") as usize);
     assert_eq!(got.frames.len() as u64 + source.counter("kernel_drops"), 1_000);

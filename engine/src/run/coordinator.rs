@@ -1,7 +1,7 @@
 //! The coordinator: says when an epoch ends and when the run does. It waits for nothing and runs no threads; it is told
 //! what happened.
 
-use super::{Progress, with_causes};
+use super::{Progress, Until, with_causes};
 use crate::control::Control;
 use crate::message::{Barrier, BarrierKind};
 use crate::reader::ReaderEvent;
@@ -18,7 +18,7 @@ pub struct Coordinator {
     epoch: u64,
     readers: usize,
     ended: usize,
-    runs_until_end: bool,
+    until: Until,
     /// A barrier must reach every reader before the next is ordered.
     is_under_way: bool,
     is_due: bool,
@@ -43,7 +43,7 @@ impl Coordinator {
             epoch,
             readers,
             ended: 0,
-            runs_until_end: false,
+            until: Until::Stopped,
             is_under_way: false,
             is_due: false,
             is_to_stop: false,
@@ -52,9 +52,9 @@ impl Coordinator {
         }
     }
 
-    /// The run ends when all input has.
-    pub fn until_end(&mut self) {
-        self.runs_until_end = true;
+    /// When the run ends by itself.
+    pub fn ends(&mut self, until: Until) {
+        self.until = until;
     }
 
     /// Whether nothing more will come from any source.
@@ -105,9 +105,9 @@ impl Coordinator {
         if self.is_under_way || self.last.is_some() {
             return;
         }
-        let ends = self.has_all_input_ended() && (self.runs_until_end || !self.damaged.is_empty());
+        let ends = self.has_all_input_ended() && (self.until != Until::Stopped || !self.damaged.is_empty());
         if ends || self.is_to_stop {
-            let is_whole = ends && self.damaged.is_empty();
+            let is_whole = ends && self.until == Until::End && self.damaged.is_empty();
             let kind = if is_whole { BarrierKind::End } else { BarrierKind::Stop };
             self.last = Some(kind);
             self.order(kind);

@@ -109,7 +109,7 @@ pub fn assemble(
     let sinks = open_sinks(pipeline, &last, &context)?;
     let log = open_log(pipeline, &last, &context, &clock)?;
     for source in &mut sources {
-        if let Some(position) = last.positions.get(source.plan.name()) {
+        if let Some(position) = last.positions.get(source.plan.position_name()) {
             source.source.seek(position)?;
         }
     }
@@ -189,6 +189,7 @@ impl Start<'_> {
         let resumed = |source: &Opened| Resumed {
             source: source.plan.name().into(),
             now: (source.plan.tempo() == Tempo::Live && !source.source.remembers_ticks()).then_some(now),
+            is_timeless: source.plan.tempo() == Tempo::Timeless,
         };
         let resumed: Vec<Resumed> = sources.iter().map(resumed).collect();
         let mut chains = Vec::new();
@@ -219,6 +220,7 @@ impl Start<'_> {
             readers.push(Reader {
                 index,
                 name,
+                position_name: plan.position_name().into(),
                 tempo: plan.tempo(),
                 source,
                 keeps_unread: plan.keeps_unread(),
@@ -355,8 +357,12 @@ fn mergers(pipeline: &Pipeline, state: &[StateTable]) -> Result<Vec<TableMerger>
 }
 
 fn tell_resumed(last: &Manifest) {
-    let positions: Vec<String> =
-        last.positions.iter().map(|(source, position)| format!("{source}: {position}")).collect();
+    let positions: Vec<String> = last
+        .positions
+        .iter()
+        .filter(|(source, _)| !source.starts_with('/'))
+        .map(|(source, position)| format!("{source}: {position}"))
+        .collect();
     tracing::info!(
         epoch = last.epoch,
         frames_before = last.totals.frames(),

@@ -33,6 +33,8 @@ pub struct Resumed {
     /// The wall clock, where that is the reader's and its ticks do not say it: as long as nothing ran, nobody could be
     /// heard.
     pub now: Option<EventTime>,
+    /// Its frames are of the past: that they come says nothing of who is silent.
+    pub is_timeless: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -49,15 +51,25 @@ pub struct Silence {
     /// By reader.
     readers: Vec<Ticked>,
     idle_after_us: i64,
+    /// By reader.
+    timeless: Vec<bool>,
 }
 
 impl Silence {
     pub fn new(idle_after_us: i64) -> Silence {
-        Silence { heard: Vec::new(), readers: Vec::new(), idle_after_us }
+        Silence { heard: Vec::new(), readers: Vec::new(), idle_after_us, timeless: Vec::new() }
+    }
+
+    /// What readers there are.
+    pub fn know(&mut self, readers: &[Resumed]) {
+        self.timeless = readers.iter().map(|reader| reader.is_timeless).collect();
     }
 
     /// Frames of a reader have come.
     pub fn hear(&mut self, reader: usize, frames: &FrameBatch) {
+        if self.timeless.get(reader).copied().unwrap_or(false) {
+            return;
+        }
         let lanes = frames.lane.values();
         self.reach(lanes.iter().max().map_or(0, |lane| usize::from(*lane) + 1));
         for lane in lanes {

@@ -47,12 +47,15 @@ impl Site {
 
     /// Stops here and goes on with one reader, whose clock says `now` if it is the wall's.
     fn resumed(&self, source: &str, now: Option<i64>) -> Site {
+        let now = now.map(|second| EventTime(second * SECOND_US));
+        self.resumed_by(Resumed { source: source.into(), now, is_timeless: false })
+    }
+
+    fn resumed_by(&self, reader: Resumed) -> Site {
         let mut state = StateWriter::default();
         state.begin(NAME);
         self.timeline.snapshot(&mut state);
         let mut site = Site::new();
-        let now = now.map(|second| EventTime(second * SECOND_US));
-        let reader = Resumed { source: source.into(), now };
         site.timeline.resume(&StateReader::new(&state.finish(), NAME), &[reader]).unwrap();
         site
     }
@@ -125,6 +128,23 @@ fn silence_goes_on_after_a_restart_by_the_clock_of_the_lanes_source() {
             site.tick(0, *second);
             assert_eq!(site.clocks(), [*clock], "{source} {now:?} at {second}");
         }
+    }
+}
+
+#[test]
+fn frames_of_the_past_say_nothing_of_who_is_silent() {
+    let mut site = Site::new();
+    site.frames(0, "a", &[100]);
+    [1_000, 1_050].iter().for_each(|second| site.tick(0, *second));
+    // Between two runs somebody puts old frames in, by a reader of the same source that has no clock.
+    let mut between = site.resumed_by(Resumed { source: "s".into(), now: None, is_timeless: true });
+    assert_eq!(between.frames(0, "a", &[40, 50]), [true, true]);
+    between.timeline.tick(Tick { reader: 0, now: EventTime::MIN, away_us: 0 });
+    assert_eq!(between.clocks(), [100]);
+    let mut site = between.resumed("s", None);
+    for (now, clock) in [(1_059, 100), (1_070, 110), (1_500, 540)] {
+        site.tick(0, now);
+        assert_eq!(site.clocks(), [clock], "at {now}");
     }
 }
 

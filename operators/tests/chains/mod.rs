@@ -137,7 +137,7 @@ impl Chains {
         }
         for (shard, chain) in next.chains.iter_mut().enumerate() {
             let own = of_lanes(&state, |lane| lane.shard(shards) == shard).expect("state");
-            let reader = Resumed { source: SOURCE.into(), now: None };
+            let reader = Resumed { source: SOURCE.into(), now: None, is_timeless: false };
             chain.restore(&own, &[reader]).expect("its own state");
         }
         for (name, merger) in &mut next.mergers {

@@ -25,7 +25,11 @@ pub fn newest(store: &Store, report: &mut Report) -> Result<Option<Manifest>, Ma
             if manifest.number != number {
                 report.wrong(Wrong::Manifest, path, format!("manifest {number} before it is missing"));
             } else if manifest.epoch != epoch {
-                report.wrong(Wrong::Manifest, path, format!("it is of epoch {}, after {}", manifest.epoch, before.epoch));
+                report.wrong(
+                    Wrong::Manifest,
+                    path,
+                    format!("it is of epoch {}, after {}", manifest.epoch, before.epoch),
+                );
             }
         }
         last = Some(manifest);

@@ -114,13 +114,7 @@ impl Numbers {
         Numbers::new(column, expected, true, 0, last_epoch)
     }
 
-    fn new(
-        column: &'static str,
-        expected: BTreeMap<u64, u64>,
-        by_epoch: bool,
-        first: i64,
-        last_epoch: u64,
-    ) -> Numbers {
+    fn new(column: &'static str, expected: BTreeMap<u64, u64>, by_epoch: bool, first: i64, last_epoch: u64) -> Numbers {
         let seen = expected.iter().map(|(epoch, count)| (*epoch, vec![0; count.div_ceil(64) as usize])).collect();
         Numbers {
             column,

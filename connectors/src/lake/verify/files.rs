@@ -43,9 +43,7 @@ pub fn whole(path: &Path, bytes: u64, checksum: Option<&str>) -> Result<(), Faul
     match read() {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(Fault::Missing),
         Err(cause) => Err(Fault::Damaged(cause.to_string())),
-        Ok((found, _)) if found != bytes => {
-            Err(Fault::Damaged(format!("it has {found} bytes, {bytes} were written")))
-        }
+        Ok((found, _)) if found != bytes => Err(Fault::Damaged(format!("it has {found} bytes, {bytes} were written"))),
         Ok((_, sum)) if checksum.is_some_and(|written| written != sum) => {
             Err(Fault::Damaged("its bytes do not have the checksum that was written".to_owned()))
         }

@@ -39,7 +39,8 @@ pub fn read(runtime: &Runtime, lake: &Path, table: &str, pipeline: &str, report:
         let state = table.snapshot()?;
         let log_store = table.log_store();
         let epoch = state.transaction_version(log_store.as_ref(), pipeline).await?;
-        let removed = state.all_tombstones(log_store.as_ref()).map_ok(|gone| gone.path().into_owned()).try_collect().await?;
+        let removed =
+            state.all_tombstones(log_store.as_ref()).map_ok(|gone| gone.path().into_owned()).try_collect().await?;
         let data = state.log_data();
         let files = data.iter().map(|view| {
             let add = view.add_action();
@@ -75,8 +76,11 @@ fn commits(folder: &Path, at: &str, pipeline: &str, report: &mut Report) {
         (name[20..].starts_with(rest) && name.ends_with(rest.trim_start_matches('.'))).then_some(digits.parse().ok()?)
     };
     let versions: BTreeSet<u64> = names.iter().filter_map(|name| version(name, ".json")).collect();
-    let summed_up =
-        names.iter().filter(|name| name.ends_with(".parquet")).filter_map(|name| name.get(..20)?.parse::<u64>().ok()).max();
+    let summed_up = names
+        .iter()
+        .filter(|name| name.ends_with(".parquet"))
+        .filter_map(|name| name.get(..20)?.parse::<u64>().ok())
+        .max();
     let Some(last) = versions.last().copied().max(summed_up) else {
         return report.wrong(Wrong::Log, at, "there is no commit in it");
     };

@@ -149,7 +149,8 @@ impl Verifier {
         }
         if unsure > 0 {
             let what = "have no checksum in its log: an older version, or another writer, wrote them";
-            self.report.note(format!("{unsure} files of {name} {what}; only their length, footer and rows were checked"));
+            self.report
+                .note(format!("{unsure} files of {name} {what}; only their length, footer and rows were checked"));
         }
         looked.is_whole = self.report.problems.len() == before;
         self.orphans(name, &log, looked.pending)?;
@@ -237,7 +238,8 @@ impl Verifier {
             }
         }
         if removed > 0 {
-            self.report.note(format!("{removed} files of {name} are no longer part of it, and stand there for older readers"));
+            self.report
+                .note(format!("{removed} files of {name} are no longer part of it, and stand there for older readers"));
         }
         Ok(())
     }
