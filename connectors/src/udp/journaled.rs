@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const TRY_FOR: Duration = Duration::from_secs(60);
 /// Codecs that remember are shown again what came for so long before the first datagram that counts.
 const RECALL_US: i64 = 60 * SECOND_US;
+/// Between two tries: the socket that keeps what comes would have the reader try without end.
+const TRY_EVERY: Duration = Duration::from_millis(10);
 /// Between two lines of the log that say so.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -137,6 +139,11 @@ impl Journaled {
         self.is_on
     }
 
+    /// Whether there may be something to be read again.
+    pub fn has_unread(&self) -> bool {
+        self.replay.is_some()
+    }
+
     /// Gives a block of what is to be read again; false: there is no more.
     pub fn replay(&mut self, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<bool> {
         let Some(replay) = &mut self.replay else { return Ok(false) };
@@ -207,6 +214,7 @@ impl Journaled {
                 self.folder.display()
             );
         }
+        std::thread::park_timeout(TRY_EVERY);
         Ok(())
     }
 
