@@ -3,7 +3,7 @@
 use super::summary::{self, SummaryFile, SummaryPlace};
 use super::{Exit, load_to_run, unread, usage};
 use crate::build;
-use crate::config::{Checked, SourceKind};
+use crate::config::{Checked, JournalKind, SourceKind};
 use crate::terminal::{LogFormat, grouped, log_to_stderr};
 use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
@@ -66,9 +66,12 @@ impl Run {
         let running = start(&pipeline, Arc::new(SystemClock))?;
         tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
         for source in &checked.sources {
-            if let SourceKind::Udp(udp) = &source.kind {
-                tracing::info!(source = source.name, "{}", udp.journal.promise());
-            }
+            let promise = match &source.kind {
+                SourceKind::Udp(udp) => udp.journal.promise(),
+                SourceKind::Tcp(_) => JournalKind::Off.promise().to_owned(),
+                SourceKind::Kafka(_) | SourceKind::File(_) => continue,
+            };
+            tracing::info!(source = source.name, "{promise}");
         }
         let mut progress = Progress::new(self.until_end);
         let cpu_before = cpu_seconds();

@@ -1,6 +1,8 @@
 //! What a pipeline will do, in words: `rhumb explain`.
 
-use super::means::{Checked, CodecKind, CodecMeans, EngineMeans, OperatorKind, OperatorMeans, SourceKind, SourceMeans};
+use super::means::{
+    Checked, CodecKind, CodecMeans, EngineMeans, JournalKind, OperatorKind, OperatorMeans, SourceKind, SourceMeans,
+};
 use super::value::{bytes_text, duration_text};
 use arrow::datatypes::FieldRef;
 use rhumb_connectors::codec::CodecConfig;
@@ -110,6 +112,7 @@ fn explain_source(source: &SourceMeans, out: &mut Page) {
             out.field("closes", format!("connections after {idle} of silence, or {first} without a first byte"));
             out.field("rate", format!("at most {rate} a second of each connection"));
             out.field("time", format!("live; {rollover}"));
+            out.field("keeps", JournalKind::Off.promise().to_owned());
         }
         SourceKind::Kafka(kafka) => explain_kafka(kafka, rollover, out),
         SourceKind::File(file) => {

@@ -135,19 +135,27 @@ pub enum JournalKind {
     Off,
 }
 
-impl JournalMeans {
+impl JournalKind {
     /// What is promised of frames that have come, in a sentence.
-    pub fn promise(&self) -> String {
-        match (self.kind, self.config.sync) {
-            (JournalKind::Off, _) => {
-                "journal off: frames that are not committed when the process ends are lost (at most once)".to_owned()
+    pub fn promise(self) -> &'static str {
+        match self {
+            JournalKind::Off => {
+                "no journal: frames that are not committed when the process ends are lost (at most once)"
             }
-            (_, Some(group)) => format!(
-                "journal synced within {}: what was synced is never lost, and devices are acknowledged only then",
-                duration_text(group.every.as_micros() as i64)
-            ),
-            (_, None) => "journal left to the operating system: frames survive the process, not the machine".to_owned(),
+            JournalKind::Os => "journal left to the operating system: frames survive the process, not the machine",
+            JournalKind::Fsync => {
+                "journal synced: what was synced is never lost, and devices are acknowledged only then"
+            }
         }
+    }
+}
+
+impl JournalMeans {
+    /// As `JournalKind::promise`, with how soon.
+    pub fn promise(&self) -> String {
+        let within = self.config.sync.map(|group| duration_text(group.every.as_micros() as i64));
+        let within = within.map_or_else(String::new, |within| format!("; that is within {within}"));
+        self.kind.promise().to_owned() + &within
     }
 }
 

@@ -97,6 +97,8 @@ fn plan_names_everything_and_no_secret() {
             from        10.0.0.0/8, 192.168.1.7/32
             partitions  2, one a socket; each with a thread and a buffer of 32MiB
             time        live; times set back by 1024 weeks are repaired
+            keeps       journal synced: what was synced is never lost, and devices are acknowledged only then; that is
+                        within 5ms
             codec       binary, signed
           recording
             reads       fr*.csv

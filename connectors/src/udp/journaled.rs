@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A disk that takes nothing is tried again for so long, while the socket's buffer fills up and then drops.
 const TRY_FOR: Duration = Duration::from_secs(60);
+/// Between two tries: the socket that keeps what comes would have the reader try without end.
+const TRY_EVERY: Duration = Duration::from_millis(10);
 /// Between two lines of the log that say so.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -125,6 +127,11 @@ impl Journaled {
         Ok(())
     }
 
+    /// Whether there may be something to be read again.
+    pub fn has_unread(&self) -> bool {
+        self.replay.is_some()
+    }
+
     /// Gives a block of what is to be read again; false: there is no more.
     pub fn replay(&mut self, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<bool> {
         let Some(replay) = &mut self.replay else { return Ok(false) };
@@ -193,6 +200,7 @@ impl Journaled {
                 self.folder.display()
             );
         }
+        std::thread::park_timeout(TRY_EVERY);
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl UdpReader {
 
     /// Takes what is in the journal and not committed; `None`: there is no more of it.
     fn replay(&mut self, out: &mut FrameBuilder) -> std::io::Result<Option<Polled>> {
-        let Some(journal) = &mut self.journal else { return Ok(None) };
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.has_unread()) else { return Ok(None) };
         let (decoder, next_offset) = (&mut self.decoder, &mut self.next_offset);
         let before = out.len();
         let mut taken = 0;

@@ -15,7 +15,7 @@ use crate::reader::{Reader, ReaderEvent, ToShard};
 use crate::reference::{self, Change};
 use crate::shard::{Shard, ToWriter};
 use crate::sink::{Sink, SinkContext};
-use crate::source::{Source, SourcePlan, Tempo};
+use crate::source::{Position, Source, SourcePlan, Tempo};
 use crate::state::{StateReader, StateTable, of_lanes};
 use crate::store::Store;
 use crate::threads;
@@ -50,10 +50,9 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
     let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
     let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
     let sinks = open_sinks(pipeline, &last, manifests.claim_number(), &vehicles)?;
+    let beginning = Position::default();
     for source in &mut sources {
-        if let Some(position) = last.positions.get(source.plan.name()) {
-            source.source.seek(position)?;
-        }
+        source.source.seek(last.positions.get(source.plan.name()).unwrap_or(&beginning))?;
     }
     if last.epoch > 0 {
         tell_resumed(&last);

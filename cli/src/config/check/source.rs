@@ -75,7 +75,7 @@ impl Check {
         let sockets = table.get::<i64>("sockets");
         let (buffer, longest) = (table.get::<u64>("receive_buffer"), table.get::<u64>("datagram_max"));
         let allow = self.allow(table, component);
-        let journal = journal(table);
+        let journal = self.journal(table, component);
         Some(UdpMeans {
             listen: listen?,
             sockets: sockets? as usize,
@@ -84,6 +84,29 @@ impl Check {
             allow: allow?,
             journal: journal?,
         })
+    }
+
+    fn journal(&mut self, table: &mut Table, component: &str) -> Option<JournalMeans> {
+        let kind = table.get::<String>("journal").map(|kind| match kind.as_str() {
+            "fsync" => JournalKind::Fsync,
+            "os" => JournalKind::Os,
+            _ => JournalKind::Off,
+        });
+        let idle: &[&str] = match kind {
+            Some(JournalKind::Off) => &["journal_sync", "journal_sync_bytes", "journal_segment", "journal_keep"],
+            Some(JournalKind::Os) => &["journal_sync", "journal_sync_bytes"],
+            _ => &[],
+        };
+        for field in idle.iter().filter(|field| table.has(field)) {
+            let what = format!("{field}: has no effect with this journal; remove it");
+            self.error(&table.place(field), component, what);
+        }
+        let (every, bytes) = (table.get::<i64>("journal_sync"), table.get::<u64>("journal_sync_bytes"));
+        let (segment, keep) = (table.get::<u64>("journal_segment"), table.get::<i64>("journal_keep"));
+        let group = Group { every: Duration::from_micros(every?.unsigned_abs()), bytes: bytes? };
+        let kind = kind?;
+        let sync = (kind == JournalKind::Fsync).then_some(group);
+        Some(JournalMeans { kind, config: JournalConfig { sync, segment_bytes: segment?, keep_us: keep? } })
     }
 
     fn tcp(
@@ -154,18 +177,4 @@ fn places(kind: &Table, parts: &[Table]) -> SourcePlaces {
         typed.map(|field| (field.name, table.place(field.name)))
     });
     SourcePlaces { codec: kind.place("codec"), path: kind.place("path"), fields: fields.collect() }
-}
-
-fn journal(table: &mut Table) -> Option<JournalMeans> {
-    let kind = table.get::<String>("journal");
-    let (every, bytes) = (table.get::<i64>("journal_sync"), table.get::<u64>("journal_sync_bytes"));
-    let (segment, keep) = (table.get::<u64>("journal_segment"), table.get::<i64>("journal_keep"));
-    let kind = match kind?.as_str() {
-        "fsync" => JournalKind::Fsync,
-        "os" => JournalKind::Os,
-        _ => JournalKind::Off,
-    };
-    let group = Group { every: Duration::from_micros(every?.unsigned_abs()), bytes: bytes? };
-    let sync = (kind == JournalKind::Fsync).then_some(group);
-    Some(JournalMeans { kind, config: JournalConfig { sync, segment_bytes: segment?, keep_us: keep? } })
 }

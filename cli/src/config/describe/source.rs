@@ -73,7 +73,7 @@ const UDP: Section = Section {
             "journal",
             Kind::OneOf(&JOURNAL),
             "\"fsync\"",
-            "\"os\"",
+            "\"fsync\"",
             "Whether datagrams are written to `<data>/journal` before they count, so that they are read again after a crash. `fsync`: and synced, in groups, which acknowledgements to devices wait for; nothing that was acknowledged is lost. `os`: left to the operating system; what it holds is lost if the machine dies, not if the process does. `off`: not written; what the process holds when it dies is lost.",
         ),
         Field::default(
