@@ -111,7 +111,7 @@ pub trait Source: Send {
     /// Right after a poll or `stop`: everything pushed so far is before it, everything else after.
     fn position(&self) -> Position;
 
-    /// Called once, before the first poll.
+    /// Called once, before the first poll; with `Position::default()` where nothing is committed yet.
     fn seek(&mut self, position: &Position) -> Result<(), SourceError>;
 
     /// The epoch that ends at `position` is committed: nothing before it will be asked for again. Between two polls, in

@@ -16,7 +16,7 @@ fn records_that_are_no_frames_are_rejected_with_their_place_and_bytes_and_hold_u
         "poison",
         [
             good(0, 1),
-            poison(0, b"\x00\xFFnonsense"),
+            poison(0, b"\x01\xFFnonsense"),
             tombstone,
             poison(0, b""),
             poison(0, long.as_bytes()),

@@ -16,7 +16,7 @@ use crate::reader::{Done, Reader, ReaderEvent, ToShard};
 use crate::reference::{self, Watcher};
 use crate::shard::Shard;
 use crate::sink::{Sink, SinkContext};
-use crate::source::{Source, SourcePlan, Tempo};
+use crate::source::{Position, Source, SourcePlan, Tempo};
 use crate::state::{StateReader, StateTable, of_lanes};
 use crate::store::Store;
 use crate::threads;
@@ -108,10 +108,9 @@ pub fn assemble(
     let context = sink_context(pipeline, manifests.claim_number(), &vehicles);
     let sinks = open_sinks(pipeline, &last, &context)?;
     let log = open_log(pipeline, &last, &context, &clock)?;
+    let beginning = Position::default();
     for source in &mut sources {
-        if let Some(position) = last.positions.get(source.plan.position_name()) {
-            source.source.seek(position)?;
-        }
+        source.source.seek(last.positions.get(source.plan.position_name()).unwrap_or(&beginning))?;
     }
     if last.epoch > 0 {
         tell_resumed(&last);
