@@ -101,7 +101,7 @@ fn replay_over_udp_arrives() {
 fn replay_without_sense_is_answered() {
     let site = Site::new();
     for (arguments, exit, words) in [
-        (&["replay", "a.toml"][..], 2, "--to-udp <ADDRESS>|--to-file <FILE>"),
+        (&["replay", "a.toml"][..], 2, "--to-udp <ADDRESS>|--to-kafka <TOPIC>|--to-file <FILE>"),
         (&["replay", "--to-file", "x"], 2, "PIPELINE"),
         (&["replay", "a.toml", "--to-file", "x", "--to-udp", "127.0.0.1:9"], 2, "cannot be used with"),
         (&["replay", "a.toml", "--to-file", "x", "--speed", "fast"], 2, "such as \"60x\""),

@@ -172,7 +172,7 @@ fn plan_names_everything_and_no_secret() {
                         satellites, source, late, fleet, distance_m, speed_kmh, is_fast, zone_ids, epoch, event_date
           rejects
             columns     reason, measured, threshold, vehicle_id, event_time, received_at, lat, lon, source, partition,
-                        offset, raw, detail, epoch, event_date
+                        offset, raw, detail, number, redriven, epoch, event_date
           alerts
             columns     alert_id, sequence, kind, vehicle_id, zone_id, event_time, frame_time, received_at, lat, lon,
                         visit_id, reason, late, supersedes, left_time, left_lat, left_lon, zone_version, zone_attributes,
@@ -184,6 +184,7 @@ fn plan_names_everything_and_no_secret() {
         data
             checkpoints data/fleet
             lake        data/fleet/lake
+            alert log   data/fleet/alert_log, synced within 5ms, kept 7d
     "#]].assert_eq(&plan);
 }
 

@@ -94,7 +94,7 @@ fn fleet(port: Arc<AtomicU64>, stop: Arc<AtomicBool>, sent: Arc<AtomicU64>) -> s
 const SAME: [&str; 8] = [
     "select * exclude (epoch) from history",
     "select * exclude (epoch, sequence) from alerts",
-    "select * exclude (epoch) from rejects",
+    "select * exclude (epoch, number) from rejects",
     "select window_start, window_end, zone_id, frames, round(speed_avg, 6) from windows_zones",
     "select window_start, window_end, vehicle_id, frames, round(driven_m, 3) from windows_vehicles",
     "select * exclude (revision, epoch) from trips",
