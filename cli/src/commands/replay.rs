@@ -160,7 +160,7 @@ struct Columns {
 impl Columns {
     fn new(batch: &RecordBatch) -> Result<Columns, arrow::error::ArrowError> {
         let column = |at: usize, data_type: &DataType| -> Result<ArrayRef, _> { cast(batch.column(at), data_type) };
-        let time = |at| Ok::<_, arrow::error::ArrowError>(cast(&column(at, &timestamp())?, &DataType::Int64)?);
+        let time = |at| column(at, &timestamp()).and_then(|times| cast(&times, &DataType::Int64));
         let f64_of = |at| {
             Ok::<_, arrow::error::ArrowError>(column(at, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
         };

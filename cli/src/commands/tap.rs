@@ -68,7 +68,7 @@ impl Alerts {
             match found.with_context(|| format!("read the alert log {}", folder.display()))? {
                 Tailed::Some => {}
                 Tailed::Gap(from, to) => {
-                    lines.push(serde_json::json!({ "gap": { "from": from, "to": to - 1 } }).to_string())
+                    lines.push(serde_json::json!({ "gap": { "from": from, "to": to - 1 } }).to_string());
                 }
                 Tailed::End if !self.follow => return Ok(Exit::Done),
                 Tailed::End => drop(after(LOOK_EVERY).recv()),

@@ -57,7 +57,7 @@ fn listed(site: &Site, pipeline: &str, arguments: &[&str]) -> BTreeMap<String, u
     let told = site.done(&[&["rejects", "list", pipeline, "--format", "csv"], arguments].concat());
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        (fields[..3].join(" "), fields[3].parse().unwrap())
+        (fields[..3].join(" "), fields[3].parse().expect("as the test made it"))
     };
     told.stdout.lines().skip(1).map(row).collect()
 }
@@ -124,23 +124,28 @@ fn redriving_that_is_killed_again_and_again_gives_what_one_that_was_not_gives() 
     site.done(&["run", "before.toml", "--until-end"]);
     site.done(&["run", "fresh.toml", "--until-end"]);
     let newest = || {
-        let names = std::fs::read_dir(site.path("mended/manifests")).unwrap().map(|entry| entry.unwrap().file_name());
-        names.max().unwrap()
+        let names = std::fs::read_dir(site.path("mended/manifests"))
+            .expect("as the test made it")
+            .map(|entry| entry.expect("as the test made it").file_name());
+        names.max().expect("as the test made it")
     };
     let mut killed = 0;
     for commits in 1..=6 {
         let before = newest();
         let mut command = site.command(env!("CARGO_BIN_EXE_rhumb"));
         command.args(["rejects", "redrive", "after.toml"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn().expect("as the test made it");
         // Its claim, and some commits.
-        let number = |name: &std::ffi::OsString| name.to_str().unwrap()[..20].parse::<u64>().unwrap();
+        let number = |name: &std::ffi::OsString| {
+            name.to_str().expect("as the test made it")[..20].parse::<u64>().expect("as the test made it")
+        };
         wait_until("a commit, or its end", || {
-            number(&newest()) > number(&before) + commits / 2 || child.try_wait().unwrap().is_some()
+            number(&newest()) > number(&before) + commits / 2
+                || child.try_wait().expect("as the test made it").is_some()
         });
-        killed += u32::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
+        killed += u32::from(child.try_wait().expect("as the test made it").is_none());
+        child.kill().expect("as the test made it");
+        child.wait().expect("as the test made it");
     }
     assert!(killed > 0, "some were killed on their way");
     site.done(&["rejects", "redrive", "after.toml"]);
@@ -189,12 +194,12 @@ fn datagrams_go_through_the_codec_again_and_strangers_only_by_name() {
     site.write("before.toml", toml("", ""));
     site.write("closed.toml", toml("allow = [\"10.0.0.0/8\"]", ""));
     site.write("after.toml", toml("", "[source.fields]\nevent_time = \"when\""));
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("as the test made it");
     let run = |pipeline: &str, datagrams: &[&[u8]]| {
         let mut run = site.start(&["run", pipeline]);
         let to = run.listening();
         for datagram in datagrams {
-            assert_eq!(socket.send_to(datagram, &to).unwrap(), datagram.len());
+            assert_eq!(socket.send_to(datagram, &to).expect("as the test made it"), datagram.len());
         }
         let in_use = site.rhumb(&["rejects", "redrive", pipeline]);
         let (exit, told) = run.interrupt_and_end();

@@ -58,7 +58,9 @@ fn stretch_is_what_was_asked_for_in_order_of_time() {
     let replay = |arguments: &[&str]| {
         let told = site.done(&[&["replay", "--data", "a", "--to-file", "-", "--codec", "csv"], arguments].concat());
         let lines: Vec<String> = told.stdout.lines().skip(1).map(str::to_owned).collect();
-        let time = |line: &String| line.split(',').nth(1).unwrap().parse::<i64>().unwrap();
+        let time = |line: &String| {
+            line.split(',').nth(1).expect("as the test made it").parse::<i64>().expect("as the test made it")
+        };
         assert!(lines.is_sorted_by_key(time), "in order of time");
         lines.len() as u64
     };
@@ -117,5 +119,5 @@ fn replay_without_sense_is_answered() {
     let (from, to) = ("2026-01-05T06:01:00Z", "2026-01-05T06:00:00Z");
     let told = site.rhumb(&["replay", "a.toml", "--to-file", "x", "--from", from, "--to", to]);
     assert!(told.exit == 2 && told.stderr.contains("--from is not before --to"), "{told:?}");
-    assert_eq!(std::fs::read_dir(site.path(".")).unwrap().count(), 0, "nothing is made");
+    assert_eq!(std::fs::read_dir(site.path(".")).expect("as the test made it").count(), 0, "nothing is made");
 }

@@ -57,7 +57,7 @@ impl<'a> Record<'a> {
         postcard::from_bytes(bytes).ok()
     }
 
-    /// As one object, with the names and the order of the alerts table.
+    /// As one object, with the names of the alerts table; what is not known is left out.
     pub fn json(&self, sequence: i64) -> Value {
         let text = |digits: &[u8]| Value::from(String::from_utf8_lossy(digits));
         let time = |us: i64| Timestamp::from_microsecond(us).map_or(Value::from(us), |time| json!(time.to_string()));

@@ -155,7 +155,7 @@ fn a_record_says_what_the_alerts_table_says() {
     let vehicles = vehicles();
     let bytes = postcard::to_extend(&Record::of(&alerts, 0, &vehicles), Vec::new()).unwrap();
     let record = Record::decode(&bytes).unwrap();
-    expect_test::expect![[r#"{"sequence":5,"alert_id":"","kind":"exit","vehicle_id":"bus","zone_id":"depot"}"#]]
+    expect_test::expect![[r#"{"alert_id":"bCfmIBCTwiihpTBb","event_time":"2023-11-14T22:13:20Z","frame_time":"2023-11-14T22:13:20Z","kind":"exit","lat":1.5,"late":false,"lon":-2.5,"reason":"zone_removed","received_at":"2023-11-14T22:13:20Z","sequence":5,"vehicle_id":"bus","visit_id":"bCfmIBCTwiihpTBb","zone_attributes":{"name":"Depot"},"zone_id":"depot","zone_version":3}"#]]
         .assert_eq(&record.json(5).to_string());
     assert_eq!(Record::decode(&bytes[..bytes.len() - 1]), None);
 }

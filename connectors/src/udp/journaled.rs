@@ -237,9 +237,10 @@ impl Journaled {
         Some((clocked, self.is_on))
     }
 
-    /// Entries before `offset` are not needed any more, but for those that are to be kept.
-    pub fn committed(&mut self, offset: i64, now: EventTime) {
-        if let Err(error) = self.log.remove_before(offset, now.minus(self.keep_us.max(RECALL_US))) {
+    /// Entries before `offset` are not needed any more, but for those that are to be kept or recalled.
+    pub fn committed(&mut self, offset: i64, now: EventTime, is_recalled: bool) {
+        let keep_us = if is_recalled { self.keep_us.max(RECALL_US) } else { self.keep_us };
+        if let Err(error) = self.log.remove_before(offset, now.minus(keep_us)) {
             tracing::warn!("journal {}: old files could not be removed: {error}", self.folder.display());
         }
     }

@@ -284,7 +284,7 @@ impl Source for UdpReader {
 
     fn committed(&mut self, position: &Position) {
         if let (Some(journal), Some(offset)) = (&mut self.journal, position.offsets.get(&*self.partition)) {
-            journal.committed(*offset, self.clock.now());
+            journal.committed(*offset, self.clock.now(), self.decoder.codec.remembers());
         }
     }
 
