@@ -16,6 +16,7 @@ pub mod effects;
 pub mod extra;
 pub mod frame;
 pub mod functions;
+pub mod inputs;
 pub mod lane;
 mod lock;
 pub mod manifest;

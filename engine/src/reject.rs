@@ -2,7 +2,7 @@
 
 mod json;
 
-pub use json::{FrameJson, frame_as_json};
+pub use json::{FrameJson, Measured, frame_as_json};
 
 use crate::extra::Extra;
 use crate::frame::FrameBatch;

@@ -1,11 +1,13 @@
 //! A shard's thread: runs the whole chain over each batch, for the lanes that are its own.
 
+use crate::builder::Delivery;
 use crate::chain::Chain;
 use crate::effects::Effects;
+use crate::inputs::Inputs;
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
 use crate::reader::ToShard;
 use crate::reference::Change;
-use crossbeam_channel::{Receiver, Select, Sender};
+use crossbeam_channel::Sender;
 use std::sync::Arc;
 
 pub type ToWriter = Message<Output, ShardReport>;
@@ -13,12 +15,10 @@ pub type ToWriter = Message<Output, ShardReport>;
 /// What a shard needs to run: its chain, a channel from each reader, one to the writer.
 pub struct Shard {
     pub chain: Chain,
-    pub readers: Vec<Receiver<ToShard>>,
+    pub readers: Inputs<Delivery, Arc<ReaderReport>>,
     pub writer: Sender<ToWriter>,
     /// What came after the state that the chain has taken up, before any frame.
     pub begin: Arc<[Change]>,
-    /// Of each reader the barrier that it has put, until all have put theirs.
-    pub reports: Vec<Option<(Barrier, Arc<ReaderReport>)>>,
 }
 
 /// The writer is gone: the run is failing, and the writer says why.
@@ -27,23 +27,16 @@ struct Gone;
 impl Shard {
     /// Runs until the last barrier, or until readers or writer are gone.
     pub fn run(mut self) {
-        while let Some((reader, message)) = self.receive() {
+        while let Some((reader, message)) = self.readers.receive() {
             if !self.take(reader, message).is_ok_and(|is_going_on| is_going_on) {
                 return;
             }
         }
     }
 
-    /// Readers that it would hear from now. One that has put its barrier is not listened to until all others have put
-    /// theirs.
-    pub fn ready(&self) -> Vec<usize> {
-        let is_ready = |reader: &usize| self.reports[*reader].is_none() && !self.readers[*reader].is_empty();
-        (0..self.readers.len()).filter(is_ready).collect()
-    }
-
     /// Takes one message of a reader, if there is one; false when the run is over.
     pub fn step(&mut self, reader: usize) -> bool {
-        let Ok(message) = self.readers[reader].try_recv() else { return true };
+        let Some(message) = self.readers.take(reader) else { return true };
         self.take(reader, message).is_ok_and(|is_going_on| is_going_on)
     }
 
@@ -63,11 +56,7 @@ impl Shard {
                 self.send(Message::Tick(tick))?;
             }
             Message::Barrier(barrier, report) => {
-                self.reports[reader] = Some((barrier.clone(), report));
-                if self.reports.iter().any(Option::is_none) {
-                    return Ok(true);
-                }
-                let readers = self.reports.iter_mut().filter_map(Option::take).map(|(_, report)| report).collect();
+                let Some(readers) = self.readers.put(reader, report) else { return Ok(true) };
                 self.pass_barrier(barrier.clone(), readers)?;
                 if barrier.kind != BarrierKind::Epoch {
                     return Ok(false);
@@ -77,20 +66,6 @@ impl Shard {
             }
         }
         Ok(true)
-    }
-
-    fn receive(&self) -> Option<(usize, ToShard)> {
-        if let [only] = &self.readers[..] {
-            return only.recv().ok().map(|message| (0, message));
-        }
-        let open: Vec<usize> = (0..self.readers.len()).filter(|reader| self.reports[*reader].is_none()).collect();
-        let mut select = Select::new();
-        for reader in &open {
-            select.recv(&self.readers[*reader]);
-        }
-        let chosen = select.select();
-        let reader = open[chosen.index()];
-        chosen.recv(&self.readers[reader]).ok().map(|message| (reader, message))
     }
 
     fn pass_barrier(&mut self, barrier: Barrier, readers: Vec<Arc<ReaderReport>>) -> Result<(), Gone> {

@@ -4,6 +4,7 @@ use crate::account::Account;
 use crate::alert_log::AlertLog;
 use crate::control::Control;
 use crate::definition::Definitions;
+use crate::inputs::Inputs;
 use crate::lane::Lanes;
 use crate::manifest::{Chain, Manifest, ManifestError};
 use crate::message::{Barrier, BarrierKind, Message, Output, ReaderReport, ShardReport};
@@ -15,7 +16,7 @@ use crate::sink::{Sink, SinkError};
 use crate::state::{StateTable, StateWriter};
 use crate::time::EventTime;
 use crate::totals::Totals;
-use crossbeam_channel::{Receiver, Select, Sender};
+use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub struct TableMerger {
 }
 
 pub struct Writer {
-    pub shards: Vec<Receiver<ToWriter>>,
+    pub shards: Inputs<Output, ShardReport>,
     pub sinks: Vec<Box<dyn Sink>>,
     pub mergers: Vec<TableMerger>,
     pub chain: Chain,
@@ -56,8 +57,6 @@ pub struct Writer {
     pub before: Totals,
     /// What the run did so far, the epoch under way included.
     pub run: Written,
-    /// Of each shard what it said at its barrier, until all have put theirs.
-    pub reports: Vec<Option<ShardReport>>,
 }
 
 /// However the writer ends, nobody waits for a commit of it.
@@ -100,7 +99,7 @@ fn count_undecodable(output: &Output, undecodable: &mut BTreeMap<String, Undecod
 impl Writer {
     /// Runs until the last barrier. `Ok(None)`: the shards are gone before that, and another thread says why.
     pub fn run(mut self) -> Result<Option<Written>, WriteError> {
-        while let Some((shard, message)) = self.receive() {
+        while let Some((shard, message)) = self.shards.receive() {
             if let Some(written) = self.take(shard, message)? {
                 return Ok(Some(written));
             }
@@ -108,15 +107,9 @@ impl Writer {
         Ok(None)
     }
 
-    /// Shards that it would hear from now: as with readers at a shard, until the barrier of each.
-    pub fn ready(&self) -> Vec<usize> {
-        let is_ready = |shard: &usize| self.reports[*shard].is_none() && !self.shards[*shard].is_empty();
-        (0..self.shards.len()).filter(is_ready).collect()
-    }
-
     /// Takes one message of a shard, if there is one; what the run did, after the last barrier.
     pub fn step(&mut self, shard: usize) -> Result<Option<Written>, WriteError> {
-        self.shards[shard].try_recv().map_or(Ok(None), |message| self.take(shard, message))
+        self.shards.take(shard).map_or(Ok(None), |message| self.take(shard, message))
     }
 
     fn take(&mut self, shard: usize, message: ToWriter) -> Result<Option<Written>, WriteError> {
@@ -127,11 +120,7 @@ impl Writer {
             }
             Message::Tick(_) => {}
             Message::Barrier(barrier, report) => {
-                self.reports[shard] = Some(report);
-                if self.reports.iter().any(Option::is_none) {
-                    return Ok(None);
-                }
-                let reports: Vec<ShardReport> = self.reports.iter_mut().filter_map(Option::take).collect();
+                let Some(reports) = self.shards.put(shard, report) else { return Ok(None) };
                 self.run.lags = lags_of(&reports[0].readers);
                 self.commit(&barrier, reports)?;
                 for of in &mut self.mergers {
@@ -146,17 +135,6 @@ impl Writer {
             }
         }
         Ok(None)
-    }
-
-    fn receive(&self) -> Option<(usize, ToWriter)> {
-        let open: Vec<usize> = (0..self.shards.len()).filter(|shard| self.reports[*shard].is_none()).collect();
-        let mut select = Select::new();
-        for shard in &open {
-            select.recv(&self.shards[*shard]);
-        }
-        let chosen = select.select();
-        let shard = open[chosen.index()];
-        chosen.recv(&self.shards[shard]).ok().map(|message| (shard, message))
     }
 
     fn write(&mut self, mut output: Output) -> Result<(), WriteError> {

@@ -155,7 +155,7 @@ impl Engine {
             }
             2 => {
                 let shard = dice.below(self.parts.shards.len());
-                let listening = self.parts.shards[shard].ready();
+                let listening = self.parts.shards[shard].readers.ready();
                 let is_full = self.to_writer[shard].waiting() > WAITING_MAX;
                 if !listening.is_empty() && !is_full && !self.shards_over[shard] {
                     let reader = listening[dice.below(listening.len())];
@@ -171,7 +171,7 @@ impl Engine {
                 });
             }
             4 => {
-                let listening = self.parts.writer.ready();
+                let listening = self.parts.writer.shards.ready();
                 if !listening.is_empty() {
                     let shard = listening[dice.below(listening.len())];
                     match self.parts.writer.step(shard) {
@@ -320,10 +320,10 @@ impl World {
         let mut to_shards: Vec<Vec<_>> = parts.readers.iter().map(|_| Vec::new()).collect();
         for shard in &mut parts.shards {
             for (reader, wires) in to_shards.iter_mut().enumerate() {
-                wires.push(interpose(&mut shard.readers[reader]));
+                wires.push(interpose(&mut shard.readers.channels[reader]));
             }
         }
-        let to_writer = parts.writer.shards.iter_mut().map(interpose).collect();
+        let to_writer = parts.writer.shards.channels.iter_mut().map(interpose).collect();
         let eager = std::array::from_fn(|_| 1 + self.dice.below(12));
         let (readers_over, shards_over) = (vec![false; parts.readers.len()], vec![false; parts.shards.len()]);
         Some(Engine { parts, fuse, to_shards, to_writer, eager, readers_over, shards_over })

@@ -87,7 +87,8 @@ impl Writing {
         let mut put = |number, told_at, record: &Record| {
             logged.insert(record.alert_id, (number, told_at));
         };
-        while tail.next(&mut put)? != Tailed::End {}
+        // Mostly there is nothing beyond the last commit, and the file need not be read once more.
+        while log.next() > position.unmatched && tail.next(&mut put)? != Tailed::End {}
         log.start("alerts", position.next)?;
         Ok(Writing {
             folder: folder.to_owned(),

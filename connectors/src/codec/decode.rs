@@ -5,7 +5,7 @@ use super::{CodecConfig, Place};
 use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
 use rhumb_engine::extra::Extra;
 use rhumb_engine::frame::{Frame, FrameBatch, Origin};
-use rhumb_engine::reject::Reject;
+use rhumb_engine::reject::{Measured, Reject};
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
 use serde::Serialize;
@@ -101,20 +101,8 @@ fn frame_line(frames: &FrameBatch, row: usize, vehicles: &Vehicles) -> String {
         event_time: String,
         lat: f64,
         lon: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        altitude_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        speed_mps: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        heading_deg: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        accuracy_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        hdop: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        satellites: Option<i16>,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        no_fix: bool,
+        #[serde(flatten)]
+        measured: Measured,
         #[serde(skip_serializing_if = "Option::is_none")]
         received_at: Option<String>,
         #[serde(flatten)]
@@ -137,13 +125,7 @@ fn frame_line(frames: &FrameBatch, row: usize, vehicles: &Vehicles) -> String {
         event_time: rfc3339(frame.event_time),
         lat: frame.lat,
         lon: frame.lon,
-        altitude_m: frame.altitude_m,
-        speed_mps: frame.speed_mps,
-        heading_deg: frame.heading_deg,
-        accuracy_m: frame.accuracy_m,
-        hdop: frame.hdop,
-        satellites: frame.satellites,
-        no_fix: frame.no_fix,
+        measured: Measured::of(&frame),
         received_at: frame.received_at.filter(|t| *t != UNSAID).map(rfc3339),
         extra: extra.collect(),
     })

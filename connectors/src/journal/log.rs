@@ -94,7 +94,7 @@ impl Log {
         }
         if let Some(group) = self.config.sync {
             // What an earlier process has written counts as safe from here on.
-            self.file.iter().try_for_each(|(file, _)| file.sync_data())?;
+            self.sync()?;
             self.syncer = Some(Syncer::start(format!("rhumb-journal-{partition}"), group, self.next)?);
         }
         Ok(())
@@ -193,13 +193,11 @@ impl Log {
     }
 
     fn begin_segment(&mut self, received_at: EventTime) -> io::Result<()> {
+        self.sync()?;
         let segment = Segment::new(&self.folder, self.next);
         let is_synced = self.config.sync.is_some();
         let sync_folder = |_| if is_synced { File::open(&self.folder)?.sync_all() } else { Ok(()) };
         // As with what is found at the start: each write goes to the end of the file, wherever an error left it.
-        if is_synced {
-            self.sync()?;
-        }
         let open = || File::options().append(true).open(&segment.path);
         let file = segment.create().and_then(sync_folder).and_then(|()| open()).inspect_err(|_| {
             // Tried again later, it must not be in its own way.

@@ -7,6 +7,39 @@ use arrow::datatypes::DataType;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// What a frame may have measured beside its place, as fields of a JSON object; what it has not is left out.
+#[derive(Serialize)]
+pub struct Measured {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    altitude_m: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed_mps: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heading_deg: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy_m: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hdop: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    satellites: Option<i16>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_fix: bool,
+}
+
+impl Measured {
+    pub fn of(frame: &Frame) -> Measured {
+        Measured {
+            altitude_m: frame.altitude_m,
+            speed_mps: frame.speed_mps,
+            heading_deg: frame.heading_deg,
+            accuracy_m: frame.accuracy_m,
+            hdop: frame.hdop,
+            satellites: frame.satellites,
+            no_fix: frame.no_fix,
+        }
+    }
+}
+
 /// A frame as one JSON object with the field names of the history table. Numbers that JSON has no form for
 /// (NaN, infinities) become null; `Reject::lat` and `lon` still hold them.
 pub fn frame_as_json(frame: &Frame) -> String {
@@ -22,20 +55,8 @@ pub(super) fn with_extra<'a>(frame: &Frame, extra: impl Iterator<Item = (&'a str
         received_at: Option<i64>,
         lat: f64,
         lon: f64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        altitude_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        speed_mps: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        heading_deg: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        accuracy_m: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        hdop: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        satellites: Option<i16>,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        no_fix: bool,
+        #[serde(flatten)]
+        measured: Measured,
         #[serde(flatten)]
         extra: Map<String, Value>,
     }
@@ -54,13 +75,7 @@ pub(super) fn with_extra<'a>(frame: &Frame, extra: impl Iterator<Item = (&'a str
         received_at: frame.received_at.map(|t| t.0),
         lat: frame.lat,
         lon: frame.lon,
-        altitude_m: frame.altitude_m,
-        speed_mps: frame.speed_mps,
-        heading_deg: frame.heading_deg,
-        accuracy_m: frame.accuracy_m,
-        hdop: frame.hdop,
-        satellites: frame.satellites,
-        no_fix: frame.no_fix,
+        measured: Measured::of(frame),
         extra: extra.map(of_extra).collect(),
     };
     serde_json::to_string(&json).expect("a struct of plain values has a JSON form")

@@ -8,6 +8,7 @@ use crate::control::Control;
 use crate::current::{CurrentShard, CurrentTable};
 use crate::definition::{self, Definitions};
 use crate::frame::{Origin, core_columns};
+use crate::inputs::Inputs;
 use crate::lane::Lanes;
 use crate::lock::lock;
 use crate::manifest::{Chain as Manifests, Manifest, newest};
@@ -123,7 +124,7 @@ pub fn assemble(
     let progress = Arc::new(Progress::default());
     let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| new_channel(channel)).unzip();
     let writer = Writer {
-        shards: from_shards,
+        shards: Inputs::new(from_shards),
         sinks,
         mergers: mergers(pipeline, &state)?,
         log,
@@ -136,7 +137,6 @@ pub fn assemble(
         control: control.clone(),
         before: last.totals.clone(),
         run: Written::default(),
-        reports: (0..settings.shards).map(|_| None).collect(),
     };
 
     let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
@@ -145,10 +145,8 @@ pub fn assemble(
     let start = Start { pipeline, clock, vehicles, control: control.clone(), lanes, last: &last };
     let chains = start.chains(&state, &sources, currents, &references)?;
     let begin = references.after_state();
-    let shard = |((chain, readers), writer): ((Chain, Vec<_>), _)| {
-        let reports = readers.iter().map(|_| None).collect();
-        Shard { chain, readers, writer, begin: begin.clone(), reports }
-    };
+    let shard =
+        |((chain, readers), writer)| Shard { chain, readers: Inputs::new(readers), writer, begin: begin.clone() };
     let shards = chains.into_iter().zip(from_readers).zip(to_writer).map(shard).collect();
     let (references, watcher) = references.follow();
     let coordinator = Coordinator::new(control.clone(), progress.clone(), references, last.epoch, sources.len());
