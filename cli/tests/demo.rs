@@ -2,20 +2,7 @@
 
 mod support;
 
-use std::path::Path;
-use support::{Site, Told, read_json, root};
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        match entry.file_type().expect("a type").is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).expect("a copy")),
-        }
-    }
-}
+use support::{Site, Told, copy, read_json, root};
 
 #[test]
 fn demo_runs_and_what_it_prints_to_try_works() {

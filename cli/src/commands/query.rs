@@ -38,6 +38,27 @@ pub(super) struct Answer {
     output: Option<PathBuf>,
 }
 
+/// Whose data it is: that of a pipeline, or of a folder.
+#[derive(clap::Args)]
+pub(super) struct Whose {
+    /// File of the pipeline
+    #[arg(required_unless_present = "data")]
+    pipeline: Option<PathBuf>,
+    /// In its place: data folder of a pipeline
+    #[arg(long, value_name = "DIR", conflicts_with = "pipeline")]
+    data: Option<PathBuf>,
+}
+
+impl Whose {
+    /// `None`: the pipeline has mistakes, which have been told.
+    pub(super) fn lake(&self) -> Option<Lake> {
+        match &self.data {
+            Some(data) => Some(Lake::of_data(data)),
+            None => Lake::of_pipeline(self.pipeline.as_deref().unwrap_or(Path::new(""))),
+        }
+    }
+}
+
 /// Whose lake is asked.
 pub(super) struct Lake {
     pub(super) data: PathBuf,

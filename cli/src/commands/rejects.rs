@@ -1,8 +1,8 @@
 //! `rhumb rejects`: what was refused, how much of it waits, and the rows.
 
-use super::query::{Answer, Lake};
+use super::Exit;
+use super::query::{Answer, Whose};
 use super::redrive::Redrive;
-use super::{Exit, usage};
 use crate::terminal::Instant;
 use anyhow::Context;
 use rhumb_connectors::redrive::{EPOCH_PLACES, POSITION};
@@ -11,7 +11,7 @@ use rhumb_engine::reject::Reason;
 use rhumb_engine::source::Position;
 use rhumb_engine::store::Store;
 use rhumb_query::{Limits, Session};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(clap::Args)]
 pub struct Rejects {
@@ -40,12 +40,8 @@ pub(super) struct Which {
 
 #[derive(clap::Args)]
 struct List {
-    /// File of the pipeline
-    #[arg(required_unless_present = "data")]
-    pipeline: Option<PathBuf>,
-    /// In its place: data folder of a pipeline
-    #[arg(long, value_name = "DIR", conflicts_with = "pipeline")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    whose: Whose,
     #[command(flatten)]
     which: Which,
     /// Of these vehicles
@@ -85,14 +81,7 @@ impl Rejects {
 
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
-        let lake = match (&self.data, &self.pipeline) {
-            (Some(data), _) => Lake::of_data(data),
-            (None, Some(pipeline)) => match Lake::of_pipeline(pipeline) {
-                Some(lake) => lake,
-                None => return Ok(Exit::Configuration),
-            },
-            (None, None) => return Ok(usage("say which lake: rhumb rejects list PIPELINE, or --data DIR")),
-        };
+        let Some(lake) = self.whose.lake() else { return Ok(Exit::Configuration) };
         let session = lake.open(Limits::default())?;
         let with_state = with_state(&session, &position(&lake.data)?)?;
         let wanted = self.condition();

@@ -1,7 +1,7 @@
 //! `rhumb replay`: a stretch of history, sent again in the order of its times.
 
 use super::outgoing::{CODECS, codec, in_datagrams, in_files, in_records, kafka, to_file, to_kafka, to_udp};
-use super::query::Lake;
+use super::query::Whose;
 use super::rejects::{all_of, one_of};
 use super::{Exit, usage};
 use crate::terminal::Instant;
@@ -21,12 +21,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Replay {
-    /// File of the pipeline
-    #[arg(required_unless_present = "data")]
-    pipeline: Option<PathBuf>,
-    /// In its place: data folder of a pipeline
-    #[arg(long, value_name = "DIR", conflicts_with = "pipeline")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    whose: Whose,
     /// From this event time on, such as 2026-01-05T06:00:00Z; without it from the first frame
     #[arg(long, value_name = "TIME")]
     from: Option<Instant>,
@@ -92,14 +88,7 @@ impl Replay {
             Ok(encode) => encode,
             Err(why) => return Ok(usage(why)),
         };
-        let lake = match (&self.data, &self.pipeline) {
-            (Some(data), _) => Lake::of_data(data),
-            (None, Some(pipeline)) => match Lake::of_pipeline(pipeline) {
-                Some(lake) => lake,
-                None => return Ok(Exit::Configuration),
-            },
-            (None, None) => return Ok(usage("say which history: rhumb replay PIPELINE, or --data DIR")),
-        };
+        let Some(lake) = self.whose.lake() else { return Ok(Exit::Configuration) };
         let speed =
             self.speed.unwrap_or(if file.is_some() || in_pieces.is_none() { Speed::Max } else { Speed::Times(1.0) });
         let rate = match speed {

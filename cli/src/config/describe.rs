@@ -1,5 +1,6 @@
 //! Every section and field of a pipeline's TOML, as data: what the reader accepts and what `docs/CONFIG.md` says.
 
+mod codec;
 mod kafka;
 mod operator;
 mod pipeline;
@@ -7,10 +8,11 @@ mod sink;
 mod source;
 mod test;
 
+pub use codec::{BINARY, CSV, FIELDS, NMEA, TELTONIKA};
 pub use operator::{AGGREGATES, OPERATOR};
 pub use pipeline::{ENGINE, LATER, PIPELINE};
 pub use sink::SINK;
-pub use source::{BINARY, CSV, FIELDS, NMEA, SOURCE, TELTONIKA};
+pub use source::SOURCE;
 pub use test::TEST;
 
 /// A table of TOML.

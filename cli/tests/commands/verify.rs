@@ -1,6 +1,6 @@
 //! `rhumb lake verify`: a lake that is whole is said to be, and every way of breaking it is found, with the file's name.
 
-use crate::support::{MAIN_JOB, Site, Told, ZONES, read_json};
+use crate::support::{MAIN_JOB, Site, Told, ZONES, copy, read_json};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -30,17 +30,6 @@ fn whole() -> &'static Site {
 
 /// A copy of the whole lake, to be broken.
 struct Broken(Site);
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("as the test made it");
-    for entry in std::fs::read_dir(from).expect("as the test made it").map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        match entry.file_type().expect("as the test made it").is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).expect("as the test made it")),
-        }
-    }
-}
 
 impl Broken {
     fn new() -> Broken {

@@ -4,12 +4,11 @@
 //! ones have received: their journal, whole, which `journal_keep` keeps.
 
 use crate::start;
-use crate::support::{self, MAIN_JOB, Site, ZONES};
+use crate::support::{self, MAIN_JOB, Site, ZONES, copy};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::net::UdpSocket;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -126,18 +125,6 @@ fn rows(site: &Site, toml: &str, sql: &str) -> Vec<String> {
     let mut rows: Vec<String> = told.lines().map(str::to_owned).collect();
     rows.sort_unstable();
     rows
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        match entry.file_type().expect("a type").is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).expect("a file")),
-        }
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `[source.kafka]`.
 
-use super::source::{CODECS, ROLLOVER};
+use super::codec::CODECS;
+use super::source::ROLLOVER;
 use super::{Field, Kind, Section, Words};
 use crate::config::value::{HOUR, MIB, SECOND};
 
