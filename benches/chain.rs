@@ -17,9 +17,9 @@ use rhumb_engine::chain::Chain;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Each vehicle sends so often, the first of it before the timed part.
-const ROUNDS: u32 = 24;
-const WARM_ROUNDS: usize = 4;
+/// Each vehicle sends so often, the first of it before the timed part: its path is full by then, as in a run of days.
+const ROUNDS: u32 = 40;
+const WARM_ROUNDS: usize = 20;
 
 /// Rows and alerts that come out.
 fn run(chain: &mut Chain, batches: impl Iterator<Item = Delivery>) -> (usize, usize) {
@@ -56,8 +56,15 @@ fn bench(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("chain/{interval}"));
         group.throughput(Throughput::Elements(frames as u64)).sample_size(10);
         let mut told = Vec::new();
-        let stages =
-            ["", "validate", "validate+enrich", "validate+geofence", "validate+geofence+window", "geofence+window"];
+        let stages = [
+            "",
+            "validate",
+            "validate+enrich",
+            "validate+geofence",
+            "validate+geofence+window",
+            "validate+enrich+geofence+window",
+            "geofence+window",
+        ];
         for stage in stages {
             let names: Vec<&str> = stage.split('+').filter(|name| !name.is_empty()).collect();
             let plans = plans(&names, &zones);

@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub const NAME: &str = "current";
 const VERSION: u32 = 1;
+/// So many rows ahead entries are asked for, so that they have come from memory when they are written.
+const AHEAD: usize = 6;
 /// The column that says whether the ignition is on, where a device does. Boolean.
 const IGNITION: &str = "ignition";
 
@@ -102,14 +104,20 @@ impl CurrentShard {
         }
         let ignition = frames.extra.iter().find(|(field, _)| field.name() == IGNITION);
         let ignition = ignition.and_then(|(_, values)| values.as_boolean_opt());
-        let mut places = Vec::new();
+        let of_zone = |zone: &u32| known.places[*zone as usize];
+        let places: Vec<u32> =
+            frames.zones.as_ref().map_or(Vec::new(), |zones| zones.zones.iter().map(of_zone).collect());
+        let (slots, late) = (frames.slots(), frames.late.values());
         for row in 0..frames.len() {
+            // Nothing needs it yet, so that the processor does not wait for it.
+            if let Some(slot) = slots.get(row + AHEAD) {
+                std::hint::black_box(self.entries[*slot as usize].event_time());
+            }
             // One that is not late may still be older than what stands here, whose clock was wrong then.
-            if frames.late.value(row) {
+            if late.value(row) {
                 continue;
             }
-            let slot = frames.vehicle.value(row);
-            let entry = &self.entries[slot as usize];
+            let entry = &self.entries[slots[row] as usize];
             let event_time = frames.event_time.value(row);
             let before = entry.event_time();
             let (lat, lon) = (frames.lat.value(row), frames.lon.value(row));
@@ -123,10 +131,8 @@ impl CurrentShard {
                 heading_deg: frames.heading_deg.as_ref().filter(|a| a.is_valid(row)).map_or(f32::NAN, |a| a.value(row)),
                 ignition: ignition.filter(|a| a.is_valid(row)).map(|a| a.value(row)),
             };
-            places.clear();
-            let zones = frames.zones.as_ref().map_or(&[][..], |z| z.of(row));
-            places.extend(zones.iter().map(|zone| known.places[*zone as usize]));
-            entry.write(&values, &places);
+            let zones = frames.zones.as_ref().map_or(0..0, |zones| zones.range(row));
+            entry.write(&values, &places[zones]);
         }
     }
 

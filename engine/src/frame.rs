@@ -59,8 +59,15 @@ pub struct ZoneLists {
 }
 
 impl ZoneLists {
+    #[inline]
     pub fn of(&self, row: usize) -> &[u32] {
-        &self.zones[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+        &self.zones[self.range(row)]
+    }
+
+    /// Where the zones of a row stand in `zones`.
+    #[inline]
+    pub fn range(&self, row: usize) -> Range<usize> {
+        self.offsets[row] as usize..self.offsets[row + 1] as usize
     }
 
     fn filter(&self, keep: &BooleanArray) -> ZoneLists {
@@ -157,10 +164,12 @@ impl FrameBatch {
         self.len() == 0
     }
 
+    #[inline]
     pub fn slots(&self) -> &[Slot] {
         self.vehicle.values()
     }
 
+    #[inline]
     pub fn times(&self) -> &[i64] {
         self.event_time.values()
     }

@@ -75,10 +75,12 @@ impl Vehicles {
 
     /// # Panics
     /// If `slot` was not given out by this directory.
+    #[inline]
     pub fn get(&self, slot: Slot) -> &Vehicle {
         &self.known[slot as usize]
     }
 
+    #[inline]
     pub fn id(&self, slot: Slot) -> &str {
         &self.get(slot).id
     }

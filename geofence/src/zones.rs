@@ -55,6 +55,7 @@ impl ZoneLists {
     }
 
     /// The zones of one row, ascending.
+    #[inline]
     pub fn row(&self, row: usize) -> &[u32] {
         &self.zones[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }

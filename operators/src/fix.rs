@@ -7,9 +7,13 @@ use rhumb_engine::lane::Lane;
 use rhumb_engine::sphere::distance_m;
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::{Slot, Vehicles};
+use rhumb_geofence::prefetch_element;
 use std::sync::Arc;
 
 const VERSION: u32 = 1;
+
+/// So many rows ahead what is known of a vehicle is asked for, so that it has come from memory when its row does.
+pub const AHEAD: usize = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fix {
@@ -22,20 +26,24 @@ impl Fix {
     /// Before a vehicle's first frame.
     pub const NONE: Fix = Fix { time: i64::MIN, lat: 0.0, lon: 0.0 };
 
+    #[inline]
     pub fn of(frames: &FrameBatch, row: usize) -> Fix {
         Fix { time: frames.times()[row], lat: frames.lat.value(row), lon: frames.lon.value(row) }
     }
 
+    #[inline]
     pub fn is_none(&self) -> bool {
         self.time == i64::MIN
     }
 
     /// (lat, lon), degrees.
+    #[inline]
     pub fn place(&self) -> (f64, f64) {
         (self.lat, self.lon)
     }
 
     /// Great-circle distance, metres.
+    #[inline]
     pub fn distance_m(&self, other: &Fix) -> f64 {
         distance_m(self.place(), other.place())
     }
@@ -50,8 +58,15 @@ impl Newest {
         self.0.resize(self.0.len().max(slots), [Fix::NONE; 2]);
     }
 
+    /// Asks for what `replace` will touch.
+    #[inline]
+    pub fn prefetch(&self, slot: Slot) {
+        prefetch_element(&self.0, slot as usize);
+    }
+
     /// Takes a vehicle's next frame that is not late and gives the one before it, unless it is the first. If it is older
     /// than the newest, that one's clock was wrong, and the one before counts.
+    #[inline]
     pub fn replace(&mut self, slot: Slot, fix: Fix) -> Option<Fix> {
         let [before, newest] = &mut self.0[slot as usize];
         if newest.time <= fix.time {

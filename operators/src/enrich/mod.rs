@@ -11,15 +11,16 @@ pub use cells::Cell;
 pub use config::{Added, EnrichConfig};
 pub use table::{TableError, TableFormat, TablePlace, VehicleTable};
 
-use crate::fix::{Fix, Newest};
+use crate::fix::{AHEAD, Fix, Newest};
 use crate::wording;
 use arrow::array::{Array, ArrayRef, DictionaryArray, Float64Array, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
 use rhumb_engine::reference::{Change, Content, Reference};
-use rhumb_engine::sphere::bearing_deg;
+use rhumb_engine::sphere::{self, distances_m};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::SECOND_US;
 use rhumb_engine::vehicle::{Slot, Vehicles};
@@ -157,7 +158,7 @@ impl Operator for Enrich {
     }
 }
 
-/// From each frame's vehicle's frame before to it; NaN where there is none.
+/// From each frame's vehicle's frame before to it; NaN where there is none, empty where nobody asks.
 struct Steps {
     distance_m: Vec<f64>,
     seconds: Vec<f64>,
@@ -166,16 +167,19 @@ struct Steps {
 
 impl Steps {
     fn column(&self, added: Added) -> ArrayRef {
-        let known = |value: f64| (!value.is_nan()).then_some(value);
-        let column: Float64Array = match added {
-            Added::DistanceM => self.distance_m.iter().map(|d| known(*d)).collect(),
-            Added::ComputedHeadingDeg => self.bearing_deg.iter().map(|b| known(*b)).collect(),
+        let values = match added {
+            Added::DistanceM => self.distance_m.clone(),
+            Added::ComputedHeadingDeg => self.bearing_deg.clone(),
             Added::ComputedSpeedMps => {
-                let speed = |(metres, seconds): (&f64, &f64)| (*seconds > 0.0).then(|| metres / seconds);
+                let speed = |(metres, seconds): (&f64, &f64)| if *seconds > 0.0 { metres / seconds } else { f64::NAN };
                 self.distance_m.iter().zip(&self.seconds).map(speed).collect()
             }
         };
-        Arc::new(column)
+        let nulls = values
+            .iter()
+            .any(|value| value.is_nan())
+            .then(|| NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |row| !values[row].is_nan())));
+        Arc::new(Float64Array::new(values.into(), nulls))
     }
 }
 
@@ -195,23 +199,32 @@ impl Enrich {
 
     fn steps(&mut self, frames: &FrameBatch) -> Steps {
         self.newest.reach(self.vehicles.len());
-        let wants_bearing = self.config.add.contains(&Added::ComputedHeadingDeg);
-        let none = || vec![f64::NAN; frames.len()];
-        let mut steps = Steps { distance_m: none(), seconds: none(), bearing_deg: none() };
+        let rows_of = |added| vec![f64::NAN; if self.config.add.contains(&added) { frames.len() } else { 0 }];
+        let mut seconds = rows_of(Added::ComputedSpeedMps);
+        let mut bearing_deg = rows_of(Added::ComputedHeadingDeg);
+        let (mut lat, mut lon) = (vec![f64::NAN; frames.len()], vec![f64::NAN; frames.len()]);
+        let (slots, late) = (frames.slots(), frames.late.values());
         for row in 0..frames.len() {
-            if frames.late.value(row) {
+            if let Some(slot) = slots.get(row + AHEAD) {
+                self.newest.prefetch(*slot);
+            }
+            if late.value(row) {
                 continue;
             }
             let now = Fix::of(frames, row);
-            let Some(before) = self.newest.replace(frames.slots()[row], now) else { continue };
-            let metres = before.distance_m(&now);
-            steps.distance_m[row] = metres;
-            steps.seconds[row] = (now.time - before.time) as f64 / SECOND_US as f64;
-            if wants_bearing && metres >= BEARING_MIN_M {
-                steps.bearing_deg[row] = bearing_deg(before.place(), now.place());
+            let Some(before) = self.newest.replace(slots[row], now) else { continue };
+            (lat[row], lon[row]) = before.place();
+            if let Some(seconds) = seconds.get_mut(row) {
+                *seconds = (now.time - before.time) as f64 / SECOND_US as f64;
             }
         }
-        steps
+        let distance_m = distances_m((&lat, &lon), (frames.lat.values(), frames.lon.values()));
+        for (row, bearing_deg) in
+            bearing_deg.iter_mut().enumerate().filter(|(row, _)| distance_m[*row] >= BEARING_MIN_M)
+        {
+            *bearing_deg = sphere::bearing_deg((lat[row], lon[row]), Fix::of(frames, row).place());
+        }
+        Steps { distance_m, seconds, bearing_deg }
     }
 }
 

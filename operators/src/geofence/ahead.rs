@@ -17,7 +17,19 @@ const REACH: usize = GAP * (Zones::BORDER_STEPS + 1);
 /// The zones that each of the next rows may cross the border of.
 pub struct Ahead {
     zones: [SmallVec<[u32; 4]>; REACH],
+    /// Bit by bit, from the next row on: whether there are any. Most frames stir nothing, and cost nothing here.
+    stirs: u32,
 }
+
+/// The rows of which a link is fetched now.
+const AT_LINKS: u32 = {
+    let (mut rows, mut step) = (0, 1);
+    while step < Zones::BORDER_STEPS {
+        rows |= 1 << (GAP * (Zones::BORDER_STEPS - step));
+        step += 1;
+    }
+    rows
+};
 
 /// What is looked at.
 pub struct View<'a> {
@@ -30,43 +42,51 @@ pub struct View<'a> {
 
 impl Ahead {
     pub fn new() -> Ahead {
-        Ahead { zones: std::array::from_fn(|_| SmallVec::new()) }
+        const { assert!(REACH <= u32::BITS as usize) };
+        Ahead { zones: std::array::from_fn(|_| SmallVec::new()), stirs: 0 }
     }
 
-    /// `row` is next, and so on.
+    /// `row` is next; the one after it is to be looked at after this, and so on.
     #[inline]
     pub fn look(&mut self, view: &View, row: usize) {
         let slots = view.frames.slots();
         if let Some(slot) = slots.get(row + REACH) {
             prefetch_element(&view.tracks.of, *slot as usize);
         }
-        self.find_zones(view, row + GAP * Zones::BORDER_STEPS);
+        self.stirs >>= 1;
+        let stirs = self.find_zones(view, row + GAP * Zones::BORDER_STEPS);
+        self.stirs |= u32::from(stirs) << (GAP * Zones::BORDER_STEPS);
+        if self.stirs & AT_LINKS == 0 {
+            return;
+        }
         for step in 1..Zones::BORDER_STEPS {
-            self.fetch(view, row + GAP * (Zones::BORDER_STEPS - step), step);
+            let ahead = GAP * (Zones::BORDER_STEPS - step);
+            if self.stirs >> ahead & 1 == 1 {
+                self.fetch(view, row + ahead, step);
+            }
         }
     }
 
     /// A frame that changes nothing needs no border.
     #[inline]
-    fn find_zones(&mut self, view: &View, row: usize) {
-        let kept = &mut self.zones[row % REACH];
-        kept.clear();
-        let Some(slot) = view.frames.slots().get(row).copied() else { return };
+    fn find_zones(&mut self, view: &View, row: usize) -> bool {
+        let Some(slot) = view.frames.slots().get(row).copied() else { return false };
         let holding = view.found.row(row);
         view.tracks.prefetch_path(slot);
-        if view.tracks.stirs(slot, view.frames.times()[row], holding) {
+        let stirs = view.tracks.stirs(slot, view.frames.times()[row], holding);
+        if stirs {
+            let kept = &mut self.zones[row % REACH];
+            kept.clear();
             let visits = view.tracks.of[slot as usize].state.visits.iter().map(|visit| visit.zone);
             kept.extend(holding.iter().copied().chain(visits));
             kept.iter().for_each(|zone| view.zones.prefetch_border(*zone, 0, [0.0; 2], [0.0; 2]));
         }
+        stirs
     }
 
     #[inline]
     fn fetch(&self, view: &View, row: usize, step: usize) {
         let kept = &self.zones[row % REACH];
-        if kept.is_empty() {
-            return;
-        }
         let slot = view.frames.slots()[row];
         let to = [view.frames.lon.value(row), view.frames.lat.value(row)];
         let from = view.tracks.newest(slot).map_or(to, |from| [from.fix.lon, from.fix.lat]);

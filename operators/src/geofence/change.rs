@@ -214,7 +214,7 @@ impl Geofence {
         let clock = self.tracks.clocks[usize::from(vehicle.lane.0)];
         // By the lane's clock it happens now, though the vehicle may have been silent for long.
         let at = Fix { time: clock.max(newest.fix.time), ..newest.fix };
-        let held = sets.zones(self.tracks.of[slot as usize].zones, &mut [0]);
+        let held = sets.zones(self.tracks.of[slot as usize].zones);
         let mut holding = Vec::new();
         hold(&machines[1], &newest, &mut holding);
 

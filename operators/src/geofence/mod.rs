@@ -192,11 +192,12 @@ impl Operator for Geofence {
         let shared = self.shared.clone();
         let mut found = rhumb_geofence::ZoneLists::default();
         shared.zones.containing_batch(frames.lat.values(), frames.lon.values(), &mut found);
-        let lanes = frames.lane.values();
+        let (slots, lanes, late) = (frames.slots(), frames.lane.values(), frames.late.values());
         self.tracks.reach(self.vehicles.len(), lanes.iter().max().map_or(0, |lane| usize::from(*lane) + 1));
         let mut alerts = AlertBatch::with_capacity(shared.told.clone(), self.room);
         let marked = Marked::of(&frames, &shared);
         let groups = self.groups.of_batch(&frames, shared.group_column.as_deref());
+        let received_at = frames.received_at.values();
         let mut too_late = 0;
         let mut ahead = Ahead::new();
         for row in 0..frames.len() {
@@ -210,7 +211,7 @@ impl Operator for Geofence {
                 },
                 row,
             );
-            let (slot, lane) = (frames.slots()[row], Lane(lanes[row]));
+            let (slot, lane) = (slots[row], Lane(lanes[row]));
             let sample = Sample { fix: Fix::of(&frames, row), marks: marked.marks(row) };
             let holding = found.row(row);
             let clock = frames.lane_clock[row];
@@ -218,8 +219,8 @@ impl Operator for Geofence {
             let clock_before =
                 frames.clock_before.as_ref().map_or(clock_before, |dropped| dropped[row].max(clock_before));
             let moment = Moment { slot, lane, clock_before, clock };
-            let received_at = frames.received_at.value(row);
-            if frames.late.value(row) {
+            let received_at = received_at[row];
+            if late.value(row) {
                 too_late += u64::from(!self.late(&shared, moment, &sample, received_at, &mut alerts));
                 continue;
             }

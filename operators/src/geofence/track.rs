@@ -10,6 +10,7 @@ use rhumb_engine::alert::AlertKind;
 use rhumb_engine::lane::Lane;
 use rhumb_engine::vehicle::Slot;
 use rhumb_geofence::prefetch_element;
+use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -18,7 +19,7 @@ use std::collections::{BinaryHeap, HashMap};
 pub struct Track {
     pub head: Head,
     /// The zones that hold the newest fix, as `ZoneSets` knows them.
-    pub zones: u32,
+    pub zones: u64,
     /// The path does not reach back to the vehicle's first fix, though the ring has room.
     pub cut: bool,
     /// A frame of this time or later is looked at even if it is in the same zones.
@@ -68,49 +69,58 @@ impl Track {
     }
 }
 
-/// Lists of zones, so that a track names its own in four bytes.
+/// Lists of zones, so that a track names its own in eight bytes.
 #[derive(Debug, Default)]
 pub struct ZoneSets {
     sets: Vec<Box<[u32]>>,
-    places: HashMap<Box<[u32]>, u32>,
+    places: HashMap<Box<[u32]>, u64>,
 }
+
+/// Marks the place of a list that is kept in the sets.
+const KEPT: u64 = 1 << 63;
 
 impl ZoneSets {
     #[inline]
-    pub fn is(&self, code: u32, zones: &[u32]) -> bool {
-        match zones {
-            [] => code == 0,
-            [zone] => code == (zone + 1) << 1,
-            many => code & 1 == 1 && *self.sets[(code >> 1) as usize] == *many,
+    pub fn is(&self, code: u64, zones: &[u32]) -> bool {
+        match few(zones) {
+            Some(few) => code == few,
+            None => code & KEPT != 0 && *self.sets[(code ^ KEPT) as usize] == *zones,
         }
     }
 
-    /// None is 0, one has an even code, more are kept here: as many lists as there are overlaps of zones.
-    pub fn code(&mut self, zones: &[u32]) -> u32 {
-        match zones {
-            [] => 0,
-            [zone] => (zone + 1) << 1,
-            many => {
-                let place = self.places.get(many).copied().unwrap_or_else(|| {
-                    let place = self.sets.len() as u32;
-                    self.sets.push(many.into());
-                    self.places.insert(many.into(), place);
-                    place
-                });
-                place << 1 | 1
-            }
-        }
+    /// Up to two zones stand in the code; more are kept here: as many lists as there are places in three zones or more.
+    #[inline]
+    pub fn code(&mut self, zones: &[u32]) -> u64 {
+        few(zones).unwrap_or_else(|| self.keep(zones))
     }
 
-    pub fn zones(&self, code: u32, one: &mut [u32; 1]) -> Vec<u32> {
-        match code {
-            0 => Vec::new(),
-            code if code & 1 == 1 => self.sets[(code >> 1) as usize].to_vec(),
-            code => {
-                one[0] = (code >> 1) - 1;
-                one.to_vec()
-            }
+    fn keep(&mut self, zones: &[u32]) -> u64 {
+        let place = self.places.get(zones).copied().unwrap_or_else(|| {
+            let place = self.sets.len() as u64;
+            self.sets.push(zones.into());
+            self.places.insert(zones.into(), place);
+            place
+        });
+        KEPT | place
+    }
+
+    pub fn zones(&self, code: u64) -> SmallVec<[u32; 2]> {
+        match code & KEPT != 0 {
+            true => SmallVec::from_slice(&self.sets[(code ^ KEPT) as usize]),
+            false => [code as u32, (code >> 32) as u32].into_iter().filter_map(|zone| zone.checked_sub(1)).collect(),
         }
+    }
+}
+
+/// At most two zones as a code, each as its ordinal and one.
+#[inline]
+fn few(zones: &[u32]) -> Option<u64> {
+    let one = |zone: u32| u64::from(zone) + 1;
+    match *zones {
+        [] => Some(0),
+        [zone] => Some(one(zone)),
+        [first, second] => Some(one(first) | one(second) << 32),
+        _ => None,
     }
 }
 
@@ -240,7 +250,7 @@ impl Tracks {
         self.tell_dwells(machine, slot, clock, told);
         let newest = self.newest(slot).map_or(i64::MIN, |sample| sample.fix.time);
         let track = &mut self.of[slot as usize];
-        let holding = self.sets.zones(track.zones, &mut [0]);
+        let holding = self.sets.zones(track.zones);
         track.wake = Wake(machine.wake(&track.state, &holding, newest));
     }
 

@@ -5,6 +5,7 @@ mod overrides;
 mod path;
 mod rate;
 mod rules;
+mod verdicts;
 
 pub use config::{Rule, ValidateConfig};
 pub use overrides::{OVERRIDES, OverrideError, Overrides, Thresholds};
@@ -21,6 +22,7 @@ use rhumb_engine::operator::{Operator, OperatorPlan, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::vehicle::{Slot, Vehicles};
 use std::sync::Arc;
+use verdicts::Verdicts;
 
 const VERSION: u32 = 1;
 
@@ -53,7 +55,7 @@ impl OperatorPlan for ValidatePlan {
             rates: Vec::new(),
             known: Vec::new(),
             own: Vec::new(),
-            verdicts: Vec::new(),
+            verdicts: Verdicts::default(),
         })
     }
 }
@@ -87,7 +89,7 @@ struct Validate {
     /// The thresholds of each vehicle, by slot; empty if all have the same.
     own: Vec<Thresholds>,
     /// Of the batch at hand, reused.
-    verdicts: Vec<Option<Broken>>,
+    verdicts: Verdicts,
 }
 
 impl Operator for Validate {
@@ -105,8 +107,7 @@ impl Operator for Validate {
             self.known.resize(slots, Known::NotLooked);
         }
         let mut verdicts = std::mem::take(&mut self.verdicts);
-        verdicts.clear();
-        verdicts.resize(frames.len(), None);
+        verdicts.start(frames.len());
         rules::judge_alone(&self.config, &frames, &mut verdicts);
         match &self.config.overrides {
             None => {
@@ -119,14 +120,13 @@ impl Operator for Validate {
             }
         }
         self.judge_by_path(&frames, &mut verdicts);
-        let kept = match verdicts.iter().all(Option::is_none) {
+        let kept = match verdicts.are_none() {
             true => frames,
             false => {
-                for (row, broken) in verdicts.iter().enumerate().filter_map(|(row, v)| v.map(|broken| (row, broken))) {
+                for (row, broken) in verdicts.broken() {
                     effects.reject(rules::reject(&frames, row, &self.vehicles, broken));
                 }
-                let keep: Vec<bool> = verdicts.iter().map(Option::is_none).collect();
-                frames.retain(&keep)
+                frames.retain(&verdicts.kept())
             }
         };
         self.verdicts = verdicts;

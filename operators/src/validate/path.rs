@@ -3,6 +3,7 @@
 use crate::fix::Fix;
 use rhumb_engine::time::DAY_US;
 use rhumb_engine::vehicle::Slot;
+use rhumb_geofence::prefetch_element;
 
 /// A ring of at most `keep` fixes a vehicle, all in one slab: a frame in order touches one line or two.
 #[derive(Debug)]
@@ -42,6 +43,14 @@ impl Paths {
             self.rings.resize(slots, Ring::default());
             self.fixes.resize(slots * self.keep, Fix::NONE);
         }
+    }
+
+    /// Asks for the newest fix and the place of the next.
+    #[inline]
+    pub fn prefetch(&self, slot: Slot) {
+        let len = usize::from(self.rings[slot as usize].len);
+        prefetch_element(&self.fixes, self.place(slot, len.saturating_sub(1)));
+        prefetch_element(&self.fixes, self.place(slot, if len == self.keep { 0 } else { len }));
     }
 
     #[inline]
@@ -127,6 +136,7 @@ impl Paths {
         self.fixes[place] = fix;
     }
 
+    #[inline]
     fn place(&self, slot: Slot, n: usize) -> usize {
         let at = usize::from(self.rings[slot as usize].oldest) + n;
         slot as usize * self.keep + if at < self.keep { at } else { at - self.keep }

@@ -1,13 +1,14 @@
 //! The rules: those that look at a frame alone, column by column, then those that look at its vehicle's path.
 
 use super::path::Around;
+use super::verdicts::Verdicts;
 use super::{Broken, Known, Rule, Thresholds, Validate, ValidateConfig};
-use crate::fix::Fix;
+use crate::fix::{AHEAD, Fix};
 use arrow::array::{Array, Float32Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::reject::{Reason, Reject};
-use rhumb_engine::sphere::{distance_bound_m, distance_m};
+use rhumb_engine::sphere::{distance_m, is_surely_within};
 use rhumb_engine::time::SECOND_US;
 use rhumb_engine::vehicle::{Slot, Vehicles};
 
@@ -20,8 +21,6 @@ const SWAPPED_NEAR_M: f64 = 5_000.0;
 
 /// Devices write north as 0 or as 360.
 const HEADING_MAX_DEG: f64 = 360.0;
-
-type Verdicts = [Option<Broken>];
 
 pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut Verdicts) {
     if config.range {
@@ -43,10 +42,8 @@ pub fn judge_alone(config: &ValidateConfig, frames: &FrameBatch, verdicts: &mut 
     if config.no_fix
         && let Some(no_fix) = &frames.no_fix
     {
-        for (verdict, no_fix) in verdicts.iter_mut().zip(no_fix.values()) {
-            if no_fix {
-                refuse(verdict, Rule::NoFix, 1.0, 0.0);
-            }
+        for row in no_fix.values().set_indices() {
+            verdicts.refuse(row, Rule::NoFix, 1.0, 0.0);
         }
     }
     if let Some(max) = config.past_max_us {
@@ -72,21 +69,16 @@ pub fn judge_signal<'a>(
     }
 }
 
-/// The first rule that is broken counts. What it measures is in docs/REJECTS.md.
-fn refuse(verdict: &mut Option<Broken>, rule: Rule, measured: f64, threshold: f64) {
-    verdict.get_or_insert(Broken { rule, measured, threshold });
-}
-
 fn mark_out_of_range(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
     // A NaN fails every comparison, so the question is put as what must hold.
     let holds = |lat: f64, lon: f64| lat.abs() <= 90.0 && lon.abs() <= 180.0;
     if lat.iter().zip(lon).all(|(lat, lon)| holds(*lat, *lon)) {
         return;
     }
-    for ((lat, lon), verdict) in lat.iter().zip(lon).zip(verdicts) {
+    for (row, (lat, lon)) in lat.iter().zip(lon).enumerate() {
         if !holds(*lat, *lon) {
             let (measured, threshold) = if lat.abs() <= 90.0 { (*lon, 180.0) } else { (*lat, 90.0) };
-            refuse(verdict, Rule::Range, measured, threshold);
+            verdicts.refuse(row, Rule::Range, measured, threshold);
         }
     }
 }
@@ -98,27 +90,26 @@ fn mark_outside(values: &Float32Array, max: f64, rule: Rule, verdicts: &mut Verd
     if values.values().iter().all(|value| holds(*value)) {
         return;
     }
-    for (row, verdict) in verdicts.iter_mut().enumerate() {
-        let value = values.value(row);
+    for (row, value) in values.values().iter().copied().enumerate() {
         if values.is_valid(row) && !holds(value) {
-            refuse(verdict, rule, f64::from(value), if value < 0.0 { 0.0 } else { max });
+            verdicts.refuse(row, rule, f64::from(value), if value < 0.0 { 0.0 } else { max });
         }
     }
 }
 
 fn mark_null_island(lat: &[f64], lon: &[f64], verdicts: &mut Verdicts) {
-    for ((lat, lon), verdict) in lat.iter().zip(lon).zip(verdicts) {
+    for (row, (lat, lon)) in lat.iter().zip(lon).enumerate() {
         if *lat == 0.0 && *lon == 0.0 {
-            refuse(verdict, Rule::NullIsland, 0.0, 0.0);
+            verdicts.refuse(row, Rule::NullIsland, 0.0, 0.0);
         }
     }
 }
 
 fn mark_past(times: &[i64], received_at: &[i64], max_us: i64, verdicts: &mut Verdicts) {
-    for ((time, received_at), verdict) in times.iter().zip(received_at).zip(verdicts) {
+    for (row, (time, received_at)) in times.iter().zip(received_at).enumerate() {
         let age_us = received_at.saturating_sub(*time);
         if age_us > max_us {
-            refuse(verdict, Rule::Past, seconds(age_us), seconds(max_us));
+            verdicts.refuse(row, Rule::Past, seconds(age_us), seconds(max_us));
         }
     }
 }
@@ -132,12 +123,12 @@ fn mark_if<T: ArrowPrimitiveType>(
 ) where
     T::Native: Into<f64>,
 {
-    for (row, verdict) in verdicts.iter_mut().enumerate() {
+    for row in 0..values.len() {
         if let Some(threshold) = threshold(row)
             && values.is_valid(row)
             && broken(values.value(row), threshold)
         {
-            refuse(verdict, rule, values.value(row).into(), threshold.into());
+            verdicts.refuse(row, rule, values.value(row).into(), threshold.into());
         }
     }
 }
@@ -149,29 +140,44 @@ fn seconds(us: i64) -> f64 {
 impl Validate {
     /// Row by row, because each accepted frame is a neighbour of the next.
     pub(super) fn judge_by_path(&mut self, frames: &FrameBatch, verdicts: &mut Verdicts) {
-        for (row, verdict) in verdicts.iter_mut().enumerate() {
-            if let Some(broken) = verdict {
-                if self.config.swapped && broken.rule == Rule::Range {
-                    self.suspect_swapped(frames, row, broken);
+        let (slots, common) = (frames.slots(), Thresholds::of(&self.config));
+        for row in 0..frames.len() {
+            if let Some(slot) = slots.get(row + AHEAD) {
+                self.paths.prefetch(*slot);
+            }
+            if let Some(broken) = verdicts.get(row) {
+                if self.config.swapped
+                    && broken.rule == Rule::Range
+                    && let Some(far_m) = self.suspect_swapped(frames, row)
+                {
+                    verdicts.replace(row, Broken { rule: Rule::Swapped, measured: far_m, threshold: SWAPPED_FAR_M });
                 }
                 continue;
             }
-            let slot = frames.slots()[row];
+            let slot = slots[row];
             let fix = Fix::of(frames, row);
             let around = self.paths.around(slot, fix.time);
-            *verdict = self.broken_by(frames, row, slot, &fix, &around);
-            if verdict.is_none() {
-                self.paths.insert(slot, fix);
+            match self.broken_by(frames, row, &fix, &around, &common) {
+                Some(Broken { rule, measured, threshold }) => verdicts.refuse(row, rule, measured, threshold),
+                None => self.paths.insert(slot, fix),
             }
         }
     }
 
-    fn broken_by(&mut self, frames: &FrameBatch, row: usize, slot: Slot, fix: &Fix, around: &Around) -> Option<Broken> {
+    fn broken_by(
+        &mut self,
+        frames: &FrameBatch,
+        row: usize,
+        fix: &Fix,
+        around: &Around,
+        common: &Thresholds,
+    ) -> Option<Broken> {
+        let slot = frames.slots()[row];
         let broken = |rule, measured, threshold| Some(Broken { rule, measured, threshold });
         if !self.is_known(slot) {
             return broken(Rule::UnknownVehicle, 0.0, 1.0);
         }
-        let own = self.own.get(slot as usize).copied().unwrap_or_else(|| Thresholds::of(&self.config));
+        let own = self.own.get(slot as usize).unwrap_or(common);
         if let Some(max) = own.rate_max_per_minute {
             let frames = self.rates[slot as usize].count(fix.time.div_euclid(MINUTE_US));
             if frames > max {
@@ -219,14 +225,10 @@ impl Validate {
 
     /// A latitude that is none says more where it would be the neighbour's longitude.
     #[cold]
-    fn suspect_swapped(&self, frames: &FrameBatch, row: usize, broken: &mut Broken) {
+    fn suspect_swapped(&self, frames: &FrameBatch, row: usize) -> Option<f64> {
         let (slot, fix) = (frames.slots()[row], Fix::of(frames, row));
         let around = self.paths.around(slot, fix.time);
-        if let Some(neighbour) = around.before.or(around.after)
-            && let Some(far_m) = swapped(&neighbour, &fix)
-        {
-            *broken = Broken { rule: Rule::Swapped, measured: far_m, threshold: SWAPPED_FAR_M };
-        }
+        around.before.or(around.after).and_then(|neighbour| swapped(&neighbour, &fix))
     }
 
     fn is_known(&mut self, slot: Slot) -> bool {
@@ -243,7 +245,7 @@ impl Validate {
 #[inline]
 fn faster_than(other: &Fix, fix: &Fix, max_mps: f64) -> Option<f64> {
     let between_s = seconds(fix.time.abs_diff(other.time) as i64);
-    if between_s == 0.0 || distance_bound_m(other.place(), fix.place()) <= max_mps * between_s * 0.999 {
+    if between_s == 0.0 || is_surely_within(other.place(), fix.place(), max_mps * between_s) {
         return None;
     }
     let speed = other.distance_m(fix) / between_s;
@@ -251,7 +253,7 @@ fn faster_than(other: &Fix, fix: &Fix, max_mps: f64) -> Option<f64> {
 }
 
 fn within(a: &Fix, b: &Fix, metres: f64) -> bool {
-    distance_bound_m(a.place(), b.place()) <= metres * 0.999 || a.distance_m(b) <= metres
+    is_surely_within(a.place(), b.place(), metres) || a.distance_m(b) <= metres
 }
 
 /// How far a frame is from its neighbour, if swapping latitude and longitude would bring it there.

@@ -11,6 +11,7 @@ use super::own::Own;
 use super::rows::RowPlan;
 use super::side::Text;
 use super::widths::Widths;
+use crate::fix::AHEAD;
 use rhumb_engine::effects::{Effects, Partial};
 use rhumb_engine::frame::FrameBatch;
 use rhumb_engine::lane::Lane;
@@ -18,6 +19,7 @@ use rhumb_engine::operator::{Operator, ShardContext};
 use rhumb_engine::state::{StateError, StateReader, StateWriter};
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
+use rhumb_geofence::prefetch_element;
 use std::sync::Arc;
 
 /// What a batch adds to windows, in columns. A window and key may have several rows: all of them count.
@@ -73,6 +75,15 @@ impl Recent {
 }
 
 impl Deltas {
+    fn with_capacity(rows: usize, width: usize) -> Deltas {
+        Deltas {
+            spans: Vec::with_capacity(rows),
+            keys: Vec::with_capacity(rows),
+            words: Vec::with_capacity(rows * width),
+            ..Deltas::default()
+        }
+    }
+
     /// The row for frames of a span and key.
     #[inline]
     fn row(&mut self, recent: &mut Recent, batch: u32, span: Span, key: u32, plan: &RowPlan) -> u32 {
@@ -110,6 +121,8 @@ pub struct InDeltas {
     /// By key.
     recent: Vec<Recent>,
     batch: u32,
+    /// For so many deltas of the next batch, going by the last.
+    room: usize,
     /// Keys of the batch at hand; their memory is used again.
     offsets: Vec<u32>,
     numbers: Vec<u32>,
@@ -131,6 +144,7 @@ impl InDeltas {
             anew: false,
             recent: Vec::new(),
             batch: 0,
+            room: 0,
             offsets: Vec::new(),
             numbers: Vec::new(),
         }
@@ -200,7 +214,7 @@ impl Operator for InDeltas {
         self.inputs.gather(&frames);
         self.keys.of_batch(&frames, &self.vehicles, &mut self.offsets, &mut self.numbers);
         self.next_batch();
-        let mut deltas = Deltas::default();
+        let mut deltas = Deltas::with_capacity(self.room, layouts.width());
         let distance = layouts.distance().unwrap_or_default();
         self.paths.iter_mut().for_each(|paths| paths.reach(self.vehicles.len()));
         let mut too_late = 0;
@@ -211,7 +225,11 @@ impl Operator for InDeltas {
             if !is_same {
                 span = widths.span(*time);
             }
-            let keys = &self.numbers[self.offsets[row] as usize..self.offsets[row + 1] as usize];
+            let first = self.offsets[row] as usize;
+            if let Some(key) = self.numbers.get(first + AHEAD) {
+                prefetch_element(&self.recent, *key as usize);
+            }
+            let keys = &self.numbers[first..self.offsets[row + 1] as usize];
             let watermark = widths.watermark(frames.lane_clock[row]);
             let lane = usize::from(frames.lane.values()[row]);
             let place = self.paths.as_mut().map(|paths| paths.take_row(&frames, row, widths.horizon(watermark)));
@@ -258,6 +276,7 @@ impl Operator for InDeltas {
             }
         }
         effects.count(&self.too_late, too_late);
+        self.room = deltas.spans.len() + deltas.spans.len() / 8;
         self.tell(deltas, effects);
         frames
     }
