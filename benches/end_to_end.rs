@@ -6,17 +6,10 @@
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use rhumb_benches::plain::{self, Done};
-use rhumb_benches::traces;
 use rhumb_benches::workload::{is_measured, plans, sized, write_csv, zone_count, zones, zones_text};
-use rhumb_connectors::MakeCodec;
-use rhumb_connectors::codec::CodecConfig;
-use rhumb_connectors::file::{FileConfig, FilePlan, Speed};
-use rhumb_connectors::lake::LakePlan;
-use rhumb_engine::run::{Pipeline, Settings, Summary, Until, start};
-use rhumb_engine::sink::SinkPlan;
-use rhumb_engine::time::{SECOND_US, SystemClock};
+use rhumb_benches::{job, traces};
+use rhumb_engine::run::Summary;
 use rhumb_geofence::Zones;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +19,8 @@ use std::time::Duration;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Frames of each simulated vehicle.
-const ROUNDS: u32 = 40;
-const SHARDS: usize = 2;
+const ROUNDS: u32 = 100;
+const EPOCH: Duration = Duration::from_secs(10);
 
 struct Case {
     name: &'static str,
@@ -46,50 +39,15 @@ fn syn(folder: &Path) -> Case {
 
 /// `None` where there are no real traces.
 fn sf(folder: &Path) -> Option<Case> {
-    let (rows, zones_text) =
-        (traces::cabs(sized(4_000_000, 50_000), "end_to_end/sf")?, traces::neighbourhoods("end_to_end/sf")?);
     let csv = folder.join("sf.csv");
-    let mut file = BufWriter::new(std::fs::File::create(&csv).expect("a file to write to"));
-    writeln!(file, "vehicle_id,ts,lat,lon").expect("room for the frames");
-    for row in &rows {
-        writeln!(file, "{},{},{},{}", row.vehicle_id, row.ts, row.lat, row.lon).expect("room for the frames");
-    }
-    file.flush().expect("room for the frames");
-    Some(Case { name: "sf", csv, zones: zones(&zones_text), zones_text, frames: rows.len() as u64 })
-}
-
-fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pipeline {
-    let codec = CodecConfig::named("csv").expect("a codec");
-    let make: MakeCodec = Arc::new(move || codec.open());
-    let config = FileConfig { path: case.csv.clone(), speed: Speed::Max };
-    let lake: Arc<dyn SinkPlan> = Arc::new(LakePlan::default());
-    Pipeline {
-        name: case.name.to_owned(),
-        data: data.to_owned(),
-        settings: Settings {
-            shards: SHARDS,
-            epoch: Duration::from_secs(10),
-            epoch_rows: 4_000_000,
-            lateness_us: 300 * SECOND_US,
-            idle_after_us: 60 * SECOND_US,
-            clock_skew_max_us: 600 * SECOND_US,
-            offline_after_us: 600 * SECOND_US,
-            vehicles_max: 5_000_000,
-        },
-        sources: vec![(Arc::new(FilePlan::new("recording", config, make)), false)],
-        operators: plans(operators, &case.zones),
-        sinks: if has_lake { vec![lake] } else { Vec::new() },
-        alert_log: None,
-    }
+    let frames = traces::write_cabs(&csv, sized(5_000_000, 50_000), "end_to_end/sf")?;
+    let zones_text = traces::neighbourhoods("end_to_end/sf")?;
+    Some(Case { name: "sf", csv, zones: zones(&zones_text), zones_text, frames })
 }
 
 /// Runs to the end of the file, in a folder that is new.
 fn run(case: &Case, operators: &[&str], has_lake: bool) -> Summary {
-    let data = tempfile::tempdir().expect("a folder");
-    let pipeline = pipeline(case, data.path(), operators, has_lake);
-    let (_never, stop) = crossbeam_channel::bounded(0);
-    let running = start(&pipeline, Arc::new(SystemClock)).expect("a pipeline that starts");
-    running.wait(Until::End, &stop, |_| {}).expect("a run to the end")
+    job::run(case.name, &case.csv, plans(operators, &case.zones), has_lake, EPOCH)
 }
 
 fn run_plain(case: &Case) -> Done {
@@ -141,9 +99,9 @@ fn breakdown(case: &Case) {
     let mut times = vec![Vec::new(); STAGES.len()];
     for _ in 0..5 {
         for ((_, operators, has_lake), times) in STAGES.iter().zip(&mut times) {
-            let before = cpu();
+            let before = job::cpu();
             run(case, operators, *has_lake);
-            times.push((cpu() - before).as_nanos() as f64 / case.frames as f64);
+            times.push((job::cpu() - before).as_nanos() as f64 / case.frames as f64);
         }
     }
     println!("\nend_to_end/{}: ns of CPU a frame, median of five runs", case.name);
@@ -157,19 +115,6 @@ fn breakdown(case: &Case) {
         }
         before = all;
     }
-}
-
-/// CPU time of this process, user and system.
-fn cpu() -> Duration {
-    #[allow(unsafe_code, reason = "getrusage has no safe form")]
-    // SAFETY: a struct of numbers, for which zeros are values, filled in by the call.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let of = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    of(usage.ru_utime) + of(usage.ru_stime)
 }
 
 criterion_group!(benches, bench);

@@ -4,7 +4,7 @@ use rhumb_engine::frame::Frame;
 use rhumb_engine::time::EventTime;
 use serde::Deserialize;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A frame of a recording.
@@ -80,4 +80,19 @@ fn unpacked(path: &Path) -> String {
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(open(path)).read_to_string(&mut text).expect("gzip of UTF-8");
     text
+}
+
+/// The first rows of `cabs` as CSV; gives their number, `None` where there are no real traces.
+///
+/// # Panics
+/// If the file cannot be written.
+pub fn write_cabs(path: &Path, most: usize, bench: &str) -> Option<u64> {
+    let rows = cabs(most, bench)?;
+    let mut file = BufWriter::new(File::create(path).expect("a file to write to"));
+    writeln!(file, "vehicle_id,ts,lat,lon").expect("room for the frames");
+    for row in &rows {
+        writeln!(file, "{},{},{},{}", row.vehicle_id, row.ts, row.lat, row.lon).expect("room for the frames");
+    }
+    file.flush().expect("room for the frames");
+    Some(rows.len() as u64)
 }

@@ -140,7 +140,10 @@ struct Building {
 
 impl Building {
     fn new() -> Building {
-        let vehicles: Arc<Vehicles> = Arc::default();
+        Building::over(Arc::default())
+    }
+
+    fn over(vehicles: Arc<Vehicles>) -> Building {
         let origin = Origin { source: "bench".into(), partition: "0".into() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
         let mut builder = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
@@ -215,6 +218,26 @@ impl Input {
         let mut input = Building::new();
         rows.iter().for_each(|row| input.push(&row.frame()));
         input.finish()
+    }
+
+    /// Frames of any number of vehicles that come in the order of their numbers, batch by batch, for a chain over no input:
+    /// so many would fill the memory.
+    pub fn stream(&self, vehicles: u32, rounds: u32, mut take: impl FnMut(Delivery)) {
+        let config = SimulateConfig {
+            rate_per_s: f64::from(vehicles) / 10.0,
+            ..SimulateConfig::new(vehicles, f64::from(rounds) * 10.0, 7)
+        };
+        let mut building = Building::over(self.vehicles.clone());
+        for frame in Fleet::new(config) {
+            let name = frame.name();
+            building.push(&frame.frame(&name));
+            building.batches.drain(..).for_each(&mut take);
+        }
+        building.finish().batches.into_iter().for_each(take);
+    }
+
+    pub fn none() -> Input {
+        Building::new().finish()
     }
 
     /// The batches again; columns are shared.
