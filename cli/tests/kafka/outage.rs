@@ -71,3 +71,35 @@ fn run_waits_for_a_broker_that_comes_late_and_goes_on_with_one_that_was_away() {
     assert_eq!(out.iter().map(|record| record.key.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(site.count("cars.toml", "select count(*) from history"), 1);
 }
+
+/// More than the socket's buffer, the channels and the producer's queue hold together.
+#[test]
+fn gateway_keeps_in_its_journal_what_comes_while_no_broker_answers() {
+    const SENT: usize = 300_000;
+    let Some(broker) = Broker::start() else { return };
+    broker.create("gps.raw", 2);
+    let site = Site::new();
+    site.write(
+        "gateway.toml",
+        format!(
+            "name = \"gateway\"\ndata = \"data\"\n[engine]\nepoch = \"1s\"\n[[source]]\nname = \"trackers\"\n[source.udp]\n\
+             listen = \"127.0.0.1:0\"\ncodec = \"json\"\nreceive_buffer = \"4MiB\"\n[[sink]]\n[sink.kafka]\n\
+             brokers = [\"{}\"]\nframes = \"gps.raw\"\nretry_for = \"10m\"\n",
+            broker.address
+        ),
+    );
+    let mut run = site.start(&["run", "gateway.toml", "--summary", "summary.json"]);
+    let address = run.listening();
+    broker.stop();
+    let fleet = ["simulate", "--vehicles", "5000", "--rate", "25000", "--seconds", "12", "--to-udp", &address];
+    let told = site.done(&fleet).stderr;
+    assert!(told.starts_with(&format!("sent {SENT} frames")), "{told}");
+    run.wait_for("the pipeline takes no datagrams; they are kept in the journal until it does");
+    broker.start_again();
+    run.wait_for("the pipeline has taken what the journal kept for it");
+    let (exit, told) = run.interrupt_and_end();
+    assert_eq!(exit, 0, "{told}");
+    let summary = site.json("summary.json");
+    assert_eq!(summary["udp"], serde_json::json!({ "datagrams": SENT, "kernel_drops": 0 }));
+    assert_eq!(broker.read("gps.raw").len(), SENT);
+}

@@ -125,6 +125,11 @@ impl Log {
         Replay::new(self.segments.iter().map(|(segment, _)| segment.clone()).collect(), offset, self.next)
     }
 
+    /// Goes on with a reading, up to what is in it now.
+    pub fn follow(&self, replay: &mut Replay) -> io::Result<()> {
+        replay.go_on(self.segments.iter().map(|(segment, _)| segment), self.next)
+    }
+
     /// What came in the time before the entry at `offset`, as far as its file and the one before it go back.
     pub fn recall(&self, offset: i64, for_us: i64, mut on: impl FnMut(&Head, i64, Entry)) -> io::Result<()> {
         let offset = offset.min(self.next);

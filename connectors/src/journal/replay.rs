@@ -13,6 +13,8 @@ pub struct Replay {
     blocks: Option<(Blocks, PathBuf)>,
     next: i64,
     end: i64,
+    /// First entry of the newest file that is known.
+    newest: i64,
 }
 
 impl Replay {
@@ -21,7 +23,20 @@ impl Replay {
         while segments.get(1).is_some_and(|after| after.first <= offset) {
             segments.pop_front();
         }
-        Replay { segments, blocks: None, next: offset, end }
+        let newest = segments.back().map_or(i64::MIN, |segment| segment.first);
+        Replay { segments, blocks: None, next: offset, end, newest }
+    }
+
+    /// There is more now, in the last file or in further ones. `segments`: all.
+    pub fn go_on<'a>(&mut self, segments: impl Iterator<Item = &'a Segment>, end: i64) -> io::Result<()> {
+        if end == self.end {
+            return Ok(());
+        }
+        self.segments.extend(segments.filter(|segment| segment.first > self.newest).cloned());
+        self.newest = self.segments.back().map_or(self.newest, |segment| segment.first);
+        self.end = end;
+        // What was behind the last whole block may have been half of one.
+        self.blocks.as_mut().map_or(Ok(()), |(blocks, _)| blocks.again())
     }
 
     /// Gives the next block's entries that are asked for, with their offsets. False: there are no more.

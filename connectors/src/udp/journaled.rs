@@ -43,13 +43,21 @@ pub(super) struct Journaled {
     /// Of sockets that there are.
     sockets: usize,
     folder: PathBuf,
-    replay: Option<Replay>,
-    /// Of the replay.
-    tick: Option<Clocked>,
     /// When the clock was last told before this run; until it is told anew.
     ticked_before: Option<EventTime>,
     held: Option<Held>,
+}
+
+/// What a journal holds and the reader has not read.
+#[derive(Default)]
+pub(super) struct Unread {
+    replay: Option<Replay>,
+    tick: Option<Clocked>,
+    /// Entries before this offset are of an earlier run.
+    begun_at: i64,
+    /// Datagrams that were read again after a start, and those that somebody else took in this run.
     replayed: u64,
+    caught_up: u64,
 }
 
 impl Journaled {
@@ -76,18 +84,7 @@ impl Journaled {
         let (keep_us, is_on) = (journals.config.keep_us, journals.is_on);
         let folder = journals.folder.clone();
         let ticked_before = log.ticked();
-        Ok(Some(Journaled {
-            log,
-            keep_us,
-            is_on,
-            sockets,
-            folder,
-            replay: None,
-            tick: None,
-            ticked_before,
-            held: None,
-            replayed: 0,
-        }))
+        Ok(Some(Journaled { log, keep_us, is_on, sockets, folder, ticked_before, held: None }))
     }
 
     /// Reads from `offset` on, and appends after that. What acknowledgements wait for, if it is synced.
@@ -97,18 +94,22 @@ impl Journaled {
         partition: &str,
         offset: i64,
         position: &Position,
-    ) -> io::Result<Option<Arc<dyn Durability>>> {
+    ) -> io::Result<(Unread, Option<Arc<dyn Durability>>)> {
         self.refuse_orphans(position)?;
-        let unread = self.log.next() - offset;
-        if unread > 0 {
-            tracing::info!(source, "{partition}: {unread} entries of the journal are not committed and are read again");
-            self.replay = Some(self.log.replay(offset));
+        let mut unread = Unread { begun_at: self.log.next(), ..Unread::default() };
+        let entries = self.log.next() - offset;
+        if entries > 0 {
+            tracing::info!(
+                source,
+                "{partition}: {entries} entries of the journal are not committed and are read again"
+            );
+            unread.replay = Some(self.log.replay(offset));
         }
         if !self.is_on {
-            return Ok(None);
+            return Ok((unread, None));
         }
         self.log.start(partition, offset)?;
-        Ok(self.log.synced().map(|synced| Arc::new(synced) as Arc<dyn Durability>))
+        Ok((unread, self.log.synced().map(|synced| Arc::new(synced) as Arc<dyn Durability>)))
     }
 
     /// Sockets that there were and that have something that nobody would read.
@@ -139,33 +140,15 @@ impl Journaled {
         self.is_on
     }
 
-    /// Whether there may be something to be read again.
-    pub fn has_unread(&self) -> bool {
-        self.replay.is_some()
-    }
-
-    /// Gives a block of what is to be read again; false: there is no more.
-    pub fn replay(&mut self, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<bool> {
-        let Some(replay) = &mut self.replay else { return Ok(false) };
-        let (tick, replayed) = (&mut self.tick, &mut self.replayed);
-        let more = replay.next(|head, offset, entry| {
-            match entry {
-                Entry::Tick(at) => *tick = Some(at),
-                Entry::Datagram { .. } => *replayed += 1,
-                // Those are of other logs.
-                Entry::Record(_) => return,
-            }
-            on(head.received_at, offset, entry);
-        })?;
-        if !more {
-            self.replay = None;
+    /// Whether entries from `offset` on are there, which `unread` then gives.
+    pub fn is_ahead(&self, offset: i64, unread: &mut Unread) -> io::Result<bool> {
+        let is_ahead = self.log.next() > offset;
+        match &mut unread.replay {
+            Some(replay) if is_ahead => self.log.follow(replay)?,
+            None if is_ahead => unread.replay = Some(self.log.replay(offset)),
+            replay => *replay = None,
         }
-        Ok(more)
-    }
-
-    /// The clock went on here.
-    pub fn has_tick(&self) -> bool {
-        self.tick.is_some()
+        Ok(is_ahead)
     }
 
     /// Whether there are datagrams that could not be written.
@@ -218,12 +201,10 @@ impl Journaled {
         Ok(())
     }
 
-    /// A tick of the replay, or a new one, which is written; and whether it is new.
-    pub fn tick(&mut self, now: EventTime, last: EventTime) -> Option<(Clocked, bool)> {
-        if let Some(tick) = self.tick.take() {
-            return Some((tick, false));
-        }
-        if self.replay.is_some() || self.held.is_some() || now <= last {
+    /// A tick after the entry before `offset`, which is written; `None`: the clock has not gone on, or there are entries in
+    /// between, or the disk does not take it. And how many entries that are.
+    pub fn tick(&mut self, offset: i64, now: EventTime, last: EventTime) -> Option<(Clocked, i64)> {
+        if self.log.next() > offset || self.held.is_some() || now <= last {
             return None;
         }
         let away_us = self.ticked_before.map_or(0, |before| now.0.saturating_sub(before.0).max(0));
@@ -234,7 +215,7 @@ impl Journaled {
             self.log.write(now).ok()?;
         }
         self.ticked_before = None;
-        Some((clocked, self.is_on))
+        Some((clocked, i64::from(self.is_on)))
     }
 
     /// Entries before `offset` are not needed any more, but for those that are to be kept or recalled.
@@ -245,8 +226,47 @@ impl Journaled {
         }
     }
 
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("journal_replayed", self.replayed), ("journal_bytes", self.log.written_bytes())]
+    pub fn written_bytes(&self) -> u64 {
+        self.log.written_bytes()
+    }
+}
+
+impl Unread {
+    /// Gives a block of it; false: there is no more.
+    pub fn next(&mut self, mut on: impl FnMut(EventTime, i64, Entry)) -> io::Result<bool> {
+        let Some(replay) = &mut self.replay else { return Ok(false) };
+        replay.next(|head, offset, entry| {
+            match entry {
+                Entry::Tick(at) => self.tick = Some(at),
+                Entry::Datagram { .. } if offset < self.begun_at => self.replayed += 1,
+                Entry::Datagram { .. } => self.caught_up += 1,
+                // Those are of other logs.
+                Entry::Record(_) => return,
+            }
+            on(head.received_at, offset, entry);
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.replay.is_none()
+    }
+
+    /// Whether an entry is of an earlier run.
+    pub fn is_replayed(&self, offset: i64) -> bool {
+        offset < self.begun_at
+    }
+
+    /// The clock went on here.
+    pub fn has_tick(&self) -> bool {
+        self.tick.is_some()
+    }
+
+    pub fn take_tick(&mut self) -> Option<Clocked> {
+        self.tick.take()
+    }
+
+    pub fn counters(&self) -> [(&'static str, u64); 2] {
+        [("journal_replayed", self.replayed), ("journal_caught_up", self.caught_up)]
     }
 }
 

@@ -6,6 +6,7 @@
 //! both. The default is one socket: on a small machine the cores are better spent on shards.
 
 mod allow;
+mod intake;
 mod journaled;
 mod reader;
 mod receiver;
@@ -20,6 +21,7 @@ pub use receiver::{Datagram, Receiver};
 use crate::MakeCodec;
 use crate::acknowledge::{Durability, HandedOver};
 use arrow::datatypes::FieldRef;
+use intake::{Intake, Tended};
 use journaled::Journaled;
 use reader::{Parts, UdpReader};
 use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
@@ -163,7 +165,8 @@ impl SourcePlan for UdpPlan {
             })?;
             let (source, codec, durability) = (self.name.clone(), (self.make_codec)(), self.durability.clone());
             let (allow, clock) = (allow.clone(), clock.clone());
-            Ok(Box::new(UdpReader::new(Parts { source, number, receiver, codec, journal, durability, allow, clock })))
+            let intake = Tended::new(Intake::new(receiver, journal, clock.clone()));
+            Ok(Box::new(UdpReader::new(Parts { source, number, intake, codec, durability, allow, clock })))
         };
         receivers.into_iter().enumerate().map(reader).collect()
     }

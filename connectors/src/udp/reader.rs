@@ -1,8 +1,8 @@
 //! The reader of one socket: datagrams to frames and rejects, by way of the journal if there is one.
 
 use super::allow::{AllowedNet, refusal};
-use super::journaled::Journaled;
-use super::receiver::Receiver;
+use super::intake::{Intake, Tended};
+use super::journaled::{Journaled, Unread};
 use crate::acknowledge::{Durability, Waiting};
 use crate::codec::Codec;
 use crate::codec::reply::When;
@@ -19,15 +19,16 @@ use std::time::Duration;
 const POLL_FRAMES: usize = 16_384;
 /// While replies wait for the disk, a poll is no longer than this.
 const REPLIES_EVERY: Duration = Duration::from_millis(1);
-/// Datagrams between two looks at the kernel's counter of drops, which wraps at 2^32.
-const DROPS_EVERY: u64 = 1 << 24;
 
 pub(super) struct UdpReader {
     source: Arc<str>,
     partition: Arc<str>,
-    receiver: Receiver,
+    intake: Tended,
+    /// What comes from the journal before anything from the socket.
+    unread: Unread,
     decoder: Decoder,
-    journal: Option<Journaled>,
+    /// There is a journal.
+    is_journaled: bool,
     durability: Arc<dyn Durability>,
     /// Datagrams before this offset have been given to the engine.
     handed_over: i64,
@@ -39,8 +40,6 @@ pub(super) struct UdpReader {
     next_offset: i64,
     /// The newest time of receipt or tick in the journal.
     clocked: EventTime,
-    datagrams: u64,
-    bytes: u64,
 }
 
 /// What becomes of a datagram, whether it has just come or was in the journal.
@@ -84,9 +83,8 @@ impl Decoder {
 pub(super) struct Parts {
     pub source: Arc<str>,
     pub number: usize,
-    pub receiver: Receiver,
+    pub intake: Tended,
     pub codec: Box<dyn Codec>,
-    pub journal: Option<Journaled>,
     pub durability: Arc<dyn Durability>,
     pub allow: Arc<[AllowedNet]>,
     pub clock: Arc<dyn Clock>,
@@ -94,14 +92,16 @@ pub(super) struct Parts {
 
 impl UdpReader {
     pub(super) fn new(parts: Parts) -> UdpReader {
-        let Parts { source, number, receiver, mut codec, journal, durability, allow, clock } = parts;
+        let Parts { source, number, intake, mut codec, durability, allow, clock } = parts;
         let converses = codec.conversation().is_some();
+        let is_journaled = intake.lock().journal.is_some();
         UdpReader {
             source,
             partition: format!("socket-{number}").into(),
-            receiver,
+            intake,
+            is_journaled,
+            unread: Unread::default(),
             decoder: Decoder { codec, converses, allow, waiting: Waiting::default() },
-            journal,
             durability,
             handed_over: 0,
             replies: 0,
@@ -109,8 +109,6 @@ impl UdpReader {
             clock,
             next_offset: 0,
             clocked: EventTime::MIN,
-            datagrams: 0,
-            bytes: 0,
         }
     }
 
@@ -120,8 +118,9 @@ impl UdpReader {
             return;
         }
         let safe_before = self.durability.safe_before(&self.partition, self.handed_over);
+        let intake = self.intake.lock();
         while let Some((to, reply)) = self.decoder.waiting.next_before(safe_before) {
-            match self.receiver.send(reply.bytes(), to) {
+            match intake.receiver.send(reply.bytes(), to) {
                 Ok(()) => self.replies += 1,
                 // As with any datagram: it may get lost, and then the device sends again.
                 Err(_) => self.replies_lost += 1,
@@ -129,65 +128,57 @@ impl UdpReader {
         }
     }
 
-    /// Takes one system call's worth of datagrams and says how many they were.
-    fn take(&mut self, out: &mut FrameBuilder) -> std::io::Result<usize> {
-        // What could not be written is still there.
-        let is_held = self.journal.as_ref().is_some_and(Journaled::holds);
-        let count = if is_held { self.receiver.datagrams().count() } else { self.receiver.receive()? };
-        if count == 0 {
-            return Ok(0);
+    /// Takes what is there from the socket; `None`: there is something in the journal that comes first.
+    fn fill(&mut self, out: &mut FrameBuilder, timeout: Duration) -> std::io::Result<Option<Polled>> {
+        let UdpReader { intake, unread, decoder, next_offset, clocked, .. } = self;
+        let mut intake = intake.lock();
+        if let Some(journal) = &intake.journal
+            && journal.is_ahead(*next_offset, unread)?
+        {
+            return Ok(None);
         }
-        let mut received_at = self.clock.now();
-        if let Some(journal) = &mut self.journal {
-            match journal.write(self.receiver.datagrams(), received_at)? {
-                Some(written_at) => received_at = written_at,
-                None => return Ok(0),
-            }
-        }
-        self.clocked = received_at.max(self.clocked);
-        self.decoder.codec.release(Some(self.clocked), out);
-        for datagram in self.receiver.datagrams() {
-            out.at(self.next_offset, received_at);
-            self.bytes += datagram.length as u64;
-            self.decoder.decode(datagram.bytes, datagram.length, || datagram.sender(), self.next_offset, out);
-            self.next_offset += 1;
-        }
-        let before = self.datagrams;
-        self.datagrams += count as u64;
-        if before / DROPS_EVERY != self.datagrams / DROPS_EVERY {
-            self.receiver.kernel_drops();
-        }
-        Ok(count)
-    }
-
-    fn fill(&mut self, out: &mut FrameBuilder, timeout: Duration) -> std::io::Result<Polled> {
+        intake.tend(&self.source);
         let before = out.len();
         // Silence ends what a codec waits for, as a later datagram would. With a journal the clock is what stands there, so that
         // it ends at the same place when it is read again.
-        let is_journaled = self.journal.as_ref().is_some_and(Journaled::is_on);
-        let now = if is_journaled { self.clocked } else { self.clock.now() };
-        self.decoder.codec.release(Some(now), out);
-        let mut taken = self.take(out)?;
-        if taken == 0 && self.receiver.wait(timeout)? {
-            taken = self.take(out)?;
+        let is_journaled = intake.journal.as_ref().is_some_and(Journaled::is_on);
+        let now = if is_journaled { *clocked } else { self.clock.now() };
+        decoder.codec.release(Some(now), out);
+        let mut take = |intake: &mut Intake, out: &mut FrameBuilder| -> std::io::Result<usize> {
+            let Some((count, received_at)) = intake.take()? else { return Ok(0) };
+            *clocked = received_at.max(*clocked);
+            decoder.codec.release(Some(*clocked), out);
+            for datagram in intake.receiver.datagrams() {
+                out.at(*next_offset, received_at);
+                decoder.decode(datagram.bytes, datagram.length, || datagram.sender(), *next_offset, out);
+                *next_offset += 1;
+            }
+            Ok(count)
+        };
+        let mut taken = take(&mut intake, out)?;
+        if taken == 0 && intake.receiver.wait(timeout)? {
+            taken = take(&mut intake, out)?;
         }
         let mut more = taken;
         while more == super::sys::DATAGRAMS_PER_CALL && (out.len() - before).max(taken) < POLL_FRAMES {
-            more = self.take(out)?;
+            more = take(&mut intake, out)?;
             taken += more;
         }
-        Ok(if out.len() > before { Polled::Some } else { Polled::Nothing })
+        intake.tend(&self.source);
+        Ok(Some(if out.len() > before { Polled::Some } else { Polled::Nothing }))
     }
 
-    /// Takes what is in the journal and not committed; `None`: there is no more of it.
+    /// Takes what is in the journal and has not been read; `None`: there is no more of it for now.
     fn replay(&mut self, out: &mut FrameBuilder) -> std::io::Result<Option<Polled>> {
-        let Some(journal) = self.journal.as_mut().filter(|journal| journal.has_unread()) else { return Ok(None) };
+        if self.unread.is_empty() {
+            return Ok(None);
+        }
         let (decoder, next_offset, clocked) = (&mut self.decoder, &mut self.next_offset, &mut self.clocked);
         let before = out.len();
         decoder.codec.release(Some(*clocked), out);
         let mut taken = 0;
         while (out.len() - before).max(taken) < POLL_FRAMES {
-            let more = journal.replay(|received_at, offset, entry| {
+            let more = self.unread.next(|received_at, offset, entry| {
                 *next_offset = offset + 1;
                 if let Entry::Datagram { sender, length, bytes } = entry {
                     *clocked = received_at.max(*clocked);
@@ -197,12 +188,14 @@ impl UdpReader {
                     taken += 1;
                 }
             })?;
-            // Whoever waited for an answer then has asked again since.
-            while decoder.waiting.next_before(i64::MAX).is_some() {}
+            if self.unread.is_replayed(*next_offset - 1) {
+                // Whoever waited for an answer before the start has asked again since.
+                while decoder.waiting.next_before(i64::MAX).is_some() {}
+            }
             if !more {
                 return Ok((taken > 0).then_some(Polled::Some));
             }
-            if journal.has_tick() {
+            if self.unread.has_tick() {
                 break;
             }
         }
@@ -211,7 +204,8 @@ impl UdpReader {
 
     /// Shows the codec what came before the first datagram that counts; what it makes of it has been committed.
     fn recall(&mut self) -> std::io::Result<()> {
-        let Some(journal) = self.journal.as_ref().filter(|_| self.decoder.codec.remembers()) else { return Ok(()) };
+        let intake = self.intake.lock();
+        let Some(journal) = intake.journal.as_ref().filter(|_| self.decoder.codec.remembers()) else { return Ok(()) };
         let origin = Origin { source: self.source.clone(), partition: self.partition.clone() };
         let clocks = ClockRules { rollover: false, skew_max_us: i64::MAX };
         let mut nowhere = FrameBuilder::new(&[Arc::default()], origin, clocks);
@@ -245,18 +239,27 @@ impl Source for UdpReader {
         if out.is_empty() {
             out.set_partition(self.partition.clone(), None);
         }
-        match self.replay(out) {
-            Ok(None) => {}
-            Ok(Some(polled)) => return Ok(polled),
-            Err(cause) => return Err(self.failed("read the journal of", cause)),
+        if let Some(cause) = self.intake.failure() {
+            return Err(self.failed("write the journal of", cause));
         }
         self.send_replies();
         // Who waits for an answer is not made to wait for somebody else's datagram.
         let timeout = if self.decoder.waiting.is_empty() { timeout } else { timeout.min(REPLIES_EVERY) };
-        let filled = self.fill(out, timeout).map_err(|cause| self.failed("receive datagrams on", cause));
+        let polled = loop {
+            match self.replay(out) {
+                Ok(None) => {}
+                Ok(Some(polled)) => break polled,
+                Err(cause) => return Err(self.failed("read the journal of", cause)),
+            }
+            match self.fill(out, timeout) {
+                Ok(None) => {}
+                Ok(Some(polled)) => break polled,
+                Err(cause) => return Err(self.failed("receive datagrams on", cause)),
+            }
+        };
         // The engine has it before it polls again.
         self.handed_over = self.next_offset;
-        filled
+        Ok(polled)
     }
 
     fn stop(&mut self, out: &mut FrameBuilder) {
@@ -273,46 +276,63 @@ impl Source for UdpReader {
     /// Without a journal only the numbering goes on: datagrams sent in between are gone.
     fn seek(&mut self, position: &Position) -> Result<(), SourceError> {
         self.next_offset = position.offsets.get(&*self.partition).copied().unwrap_or(0);
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        match journal.start(&self.source, &self.partition, self.next_offset, position) {
-            Ok(Some(durability)) => self.durability = durability,
-            Ok(None) => {}
-            Err(cause) => return Err(self.failed("open the journal of", cause)),
+        let mut intake = self.intake.lock();
+        let Some(journal) = &mut intake.journal else { return Ok(()) };
+        let is_on = journal.is_on();
+        let started = journal.start(&self.source, &self.partition, self.next_offset, position);
+        drop(intake);
+        let (unread, durability) = started.map_err(|cause| self.failed("open the journal of", cause))?;
+        self.unread = unread;
+        self.durability = durability.unwrap_or_else(|| self.durability.clone());
+        self.recall().map_err(|cause| self.failed("read the journal of", cause))?;
+        if is_on {
+            let name = format!("rhumb-receive-{}", self.partition);
+            let stands_in = self.intake.stand_in(name, self.source.clone());
+            stands_in.map_err(|cause| self.failed("start a thread for", cause))?;
         }
-        self.recall().map_err(|cause| self.failed("read the journal of", cause))
+        Ok(())
     }
 
     fn committed(&mut self, position: &Position) {
-        if let (Some(journal), Some(offset)) = (&mut self.journal, position.offsets.get(&*self.partition)) {
+        if let (Some(journal), Some(offset)) = (&mut self.intake.lock().journal, position.offsets.get(&*self.partition))
+        {
             journal.committed(*offset, self.clock.now(), self.decoder.codec.remembers());
         }
     }
 
     /// A tick is in the journal before it counts, and comes out of it at the same place.
     fn tick(&mut self, now: EventTime, last: EventTime) -> Option<Clocked> {
-        let Some(journal) = &mut self.journal else {
-            return (now > last).then_some(Clocked { now, away_us: 0 });
+        let at = match (self.unread.take_tick(), &mut self.intake.lock().journal) {
+            (Some(tick), _) => tick,
+            (None, None) => return (now > last).then_some(Clocked { now, away_us: 0 }),
+            (None, Some(journal)) => {
+                let (tick, entries) = journal.tick(self.next_offset, now, last)?;
+                self.next_offset += entries;
+                tick
+            }
         };
-        let (at, is_new) = journal.tick(now, last)?;
         self.clocked = at.now.max(self.clocked);
-        self.next_offset += i64::from(is_new);
         Some(at)
     }
 
     fn remembers_ticks(&self) -> bool {
-        self.journal.is_some()
+        self.is_journaled
     }
 
     /// `kernel_drops` is missing if the kernel does not tell.
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        let mut counters = vec![("datagrams", self.datagrams), ("bytes", self.bytes)];
+        let intake = self.intake.lock();
+        let mut counters = vec![("datagrams", intake.datagrams), ("bytes", intake.bytes)];
         if self.decoder.converses {
             let lost = self.replies_lost + self.decoder.waiting.dropped;
             counters.extend([("replies", self.replies), ("replies_lost", lost)]);
         }
         counters.extend(self.decoder.codec.counters());
-        counters.extend(self.journal.iter().flat_map(Journaled::counters));
-        counters.extend(self.receiver.kernel_drops().map(|drops| ("kernel_drops", drops)));
+        if let Some(journal) = &intake.journal {
+            counters.extend(self.unread.counters());
+            counters.push(("journal_bytes", journal.written_bytes()));
+        }
+        counters.extend(intake.receiver.kernel_drops().map(|drops| ("kernel_drops", drops)));
         counters
     }
 }

@@ -59,9 +59,7 @@ fn files_of_the_journal_go_once_they_are_committed() {
 #[test]
 fn device_is_acknowledged_only_once_its_frames_are_synced() {
     let make: crate::MakeCodec = Arc::new(|| crate::codec::CodecConfig::named("teltonika").unwrap().open());
-    let hex = "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001";
-    let packet: Vec<u8> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let packet = packet();
     let folder = tempfile::tempdir().unwrap();
     // Nothing is synced before there are so many bytes: those of two datagrams.
     let group = Group { every: Duration::from_secs(86_400), bytes: 2 * packet.len() as u64 };
@@ -93,4 +91,75 @@ fn device_is_acknowledged_only_once_its_frames_are_synced() {
             answers += 1;
         }
     }
+}
+
+/// Ten times what the socket's buffer holds, while nobody polls.
+#[test]
+fn while_the_reader_is_held_up_the_journal_keeps_what_comes() {
+    const DATAGRAMS: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = journaled(folder.path(), None);
+    config.receive_buffer_bytes = 512 << 10;
+    let mut source = open(config);
+    source.readers[0].seek(&Position::default()).unwrap();
+    let socket = source.sender();
+    let mut frames = Vec::new();
+    for first in (0..DATAGRAMS).step_by(500) {
+        (first..first + 500).for_each(|number| assert!(socket.send(frame(number).as_bytes()).is_ok()));
+        while (source.counter("datagrams") as usize) < first + 500 {
+            assert_eq!(source.counter("kernel_drops"), 0);
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        // Now and then the reader gets on, into the middle of what came.
+        if first % 7_000 == 3_500 {
+            frames.extend(source.read(1).frames);
+        }
+    }
+    let half = frames.len();
+    assert!(half < DATAGRAMS, "it was not held up");
+    frames.extend(source.read(DATAGRAMS - half).frames);
+    assert_eq!(frames, (0..DATAGRAMS).map(|n| (format!("v{n}"), n as i64)).collect::<Vec<_>>());
+    assert!(source.counter("journal_caught_up") > 0);
+    assert_eq!(source.counter("journal_replayed"), 0);
+    assert_eq!(source.readers[0].position(), at_offset(DATAGRAMS as i64));
+    // And on, from the socket.
+    socket.send(frame(DATAGRAMS).as_bytes()).unwrap();
+    assert_eq!(source.read(1).frames, [(format!("v{DATAGRAMS}"), DATAGRAMS as i64)]);
+}
+
+/// A device is not left without an answer because the pipeline stood still.
+#[test]
+fn what_was_taken_while_the_reader_was_held_up_is_acknowledged_once_it_is_read() {
+    let make: crate::MakeCodec = Arc::new(|| crate::codec::CodecConfig::named("teltonika").unwrap().open());
+    let folder = tempfile::tempdir().unwrap();
+    let plan = UdpPlan::new("trackers", journaled(folder.path(), None), make);
+    let mut reader = plan.open(Arc::new(Fixed)).unwrap().remove(0);
+    reader.seek(&Position::default()).unwrap();
+    let device = UdpSocket::bind("127.0.0.1:0").unwrap();
+    device.connect(plan.bound().unwrap()).unwrap();
+    device.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    device.send(&packet()).unwrap();
+    while !reader.counters().contains(&("datagrams", 1)) {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let vehicles = Arc::new(Vehicles::default());
+    let origin = Origin { source: "trackers".into(), partition: "".into() };
+    let clocks = ClockRules { rollover: true, skew_max_us: i64::MAX };
+    let mut out = FrameBuilder::new(std::slice::from_ref(&vehicles), origin, clocks);
+    let mut answer = [0; 16];
+    let mut frames = 0;
+    let length = loop {
+        reader.poll(&mut out, Duration::from_millis(1)).unwrap();
+        frames += out.finish().iter().map(|delivery| delivery.frames.len()).sum::<usize>();
+        if let Ok(length) = device.recv(&mut answer) {
+            break length;
+        }
+    };
+    assert_eq!((frames, &answer[..length]), (1, &[0, 5, 0xCA, 0xFE, 1, 5, 1][..]));
+}
+
+/// One record, that is acknowledged with its number.
+fn packet() -> Vec<u8> {
+    let hex = "003DCAFE0105000F33353230393330383634303336353508010000016B4F815B30010000000000000000000000000000000103021503010101425DBC000001";
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
