@@ -1,6 +1,6 @@
-//! What epochs cost. `epochs/throughput/<case>`: file to everything with an epoch every second beside one at the end only,
-//! which every run has, in turns; the default is an epoch each ten seconds. `epochs/pause`: how long a shard stands
-//! still at a barrier to give its state out, and how large that state is.
+//! What epochs cost. `epochs/throughput/<case>`: file to everything with epochs beside one at the end only, which every run
+//! has, in turns. *syn* runs for long enough to have epochs of ten seconds, the default; *sf* has one every second.
+//! `epochs/pause`: how long a shard stands still at a barrier to give its state out, and how large that state is.
 
 use rhumb_benches::workload::{Input, plans, sized, write_csv, zone_count, zones, zones_text};
 use rhumb_benches::{job, traces};
@@ -15,11 +15,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const OPERATORS: [&str; 3] = ["validate", "geofence", "window"];
 /// Frames of each simulated vehicle in the file.
-const ROUNDS: u32 = 100;
+const ROUNDS: usize = 400;
 /// Frames of each vehicle before the barrier: its path is full.
 const WARM_ROUNDS: u32 = 16;
 
-const OFTEN: Duration = Duration::from_secs(1);
 const NEVER: Duration = Duration::from_secs(86_400);
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -27,7 +26,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn throughput(name: &str, csv: &Path, zones_text: &str) {
+fn throughput(name: &str, csv: &Path, zones_text: &str, epoch: Duration) {
     let zones = zones(zones_text);
     let run = |epoch| {
         let (start, cpu) = (monotonic_now(), job::cpu());
@@ -37,12 +36,13 @@ fn throughput(name: &str, csv: &Path, zones_text: &str) {
         let seconds = (monotonic_now() - start).as_secs_f64();
         [frames / seconds, frames / (job::cpu() - cpu).as_secs_f64()]
     };
-    let rounds: Vec<_> = (0..sized(5, 1)).map(|_| [run(OFTEN), run(NEVER)]).collect();
+    let rounds: Vec<_> = (0..sized(5, 1)).map(|_| [run(epoch), run(NEVER)]).collect();
     let of = |pick: fn(&[[f64; 2]; 2]) -> f64| median(rounds.iter().map(pick).collect());
-    println!("epochs/throughput/{name}/every_second {:>12.0} frames/s", of(|[often, _]| often[0]));
-    println!("epochs/throughput/{name}/one          {:>12.0} frames/s", of(|[_, never]| never[0]));
-    println!("epochs/throughput/{name}/ratio        {:>12.2}", of(|[often, never]| often[0] / never[0]));
-    println!("epochs/throughput/{name}/ratio_of_cpu {:>12.2}", of(|[often, never]| often[1] / never[1]));
+    let name = format!("epochs/throughput/{name}/{}s", epoch.as_secs());
+    println!("{name}/epochs       {:>12.0} frames/s", of(|[epochs, _]| epochs[0]));
+    println!("{name}/none         {:>12.0} frames/s", of(|[_, none]| none[0]));
+    println!("{name}/ratio        {:>12.2}", of(|[epochs, none]| epochs[0] / none[0]));
+    println!("{name}/ratio_of_cpu {:>12.2}", of(|[epochs, none]| epochs[1] / none[1]));
 }
 
 fn pause(vehicles: usize) {
@@ -70,12 +70,13 @@ fn pause(vehicles: usize) {
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let syn = folder.path().join("syn.csv");
-    write_csv(&syn, sized(ROUNDS as usize, 10) as u32);
-    throughput("syn", &syn, &zones_text(zone_count()));
+    write_csv(&syn, sized(ROUNDS, 10) as u32);
+    throughput("syn", &syn, &zones_text(zone_count()), Duration::from_secs(10));
+
     let sf = folder.path().join("sf.csv");
     let recorded = traces::write_cabs(&sf, sized(5_000_000, 50_000), "epochs/sf");
     if let Some((_, zones)) = recorded.zip(traces::neighbourhoods("epochs/sf")) {
-        throughput("sf", &sf, &zones);
+        throughput("sf", &sf, &zones, Duration::from_secs(1));
     }
     pause(sized(50_000, 2_000));
     pause(sized(1_000_000, 4_000));
