@@ -66,6 +66,7 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
     Pipeline {
         name: case.name.to_owned(),
         data: data.to_owned(),
+        bucket: None,
         settings: Settings {
             shards: SHARDS,
             epoch: Duration::from_secs(10),
@@ -75,6 +76,7 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
             clock_skew_max_us: 600 * SECOND_US,
             offline_after_us: 600 * SECOND_US,
             vehicles_max: 5_000_000,
+            retry_for: Duration::ZERO,
         },
         sources: vec![(Arc::new(FilePlan::new("recording", config, make)), false)],
         operators: plans(operators, &case.zones),
