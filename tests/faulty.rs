@@ -49,8 +49,8 @@ pub struct Faulty {
 
 impl Faulty {
     /// These faults, one a request, then none.
-    pub fn scripted(objects: Arc<dyn ObjectStore>, faults: &[Fault]) -> Faulty {
-        let mut left = faults.to_vec().into_iter();
+    pub fn scripted(objects: Arc<dyn ObjectStore>, faults: Vec<Fault>) -> Faulty {
+        let mut left = faults.into_iter();
         Faulty::new(objects, Box::new(move || left.next().unwrap_or(Fault::None)))
     }
 

@@ -1,6 +1,7 @@
 //! A lake in an object store: what is committed is there, what is not is found by its lists and deleted, and nobody deletes
 //! what another has committed.
 
+#[allow(dead_code, reason = "each test takes what it needs")]
 mod lake_fixture;
 
 use futures::StreamExt;
@@ -22,26 +23,26 @@ fn in_bucket(objects: &Arc<InMemory>, local: &Path, claim: u64) -> SinkContext {
 fn prepared(context: &SinkContext, epoch: u64) -> (Box<dyn Sink>, Vec<Segment>) {
     let mut sink = open(context);
     write(&mut *sink, context, epoch);
-    let segments = sink.prepare(epoch).unwrap();
+    let segments = sink.prepare(epoch).expect("room");
     assert!(!segments.is_empty());
     (sink, segments)
 }
 
 fn write(sink: &mut dyn Sink, context: &SinkContext, seed: u64) {
-    frames(context, seed, 2_000).0.iter().for_each(|output| sink.write(output).unwrap());
+    frames(context, seed, 2_000).0.iter().for_each(|output| sink.write(output).expect("room"));
 }
 
 /// Keys of objects whose name holds all of these words.
 fn keys(objects: &InMemory, words: &[&str]) -> Vec<String> {
     let list = async { objects.list(None).collect::<Vec<_>>().await };
-    let all = wait(list).into_iter().map(|object| object.unwrap().location.to_string());
+    let all = wait(list).into_iter().map(|object| object.expect("an object").location.to_string());
     let mut found: Vec<String> = all.filter(|key| words.iter().all(|word| key.contains(word))).collect();
     found.sort();
     found
 }
 
 fn wait<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(work)
 }
 
 #[test]

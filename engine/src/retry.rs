@@ -136,7 +136,7 @@ impl Retry {
                 return Err(error);
             }
             let now = self.pause.elapsed();
-            let trouble = trouble.get_or_insert_with(|| Trouble { since: now, tries: 0, said: None });
+            let trouble = trouble.get_or_insert(Trouble { since: now, tries: 0, said: None });
             let left = (trouble.since + self.limit).saturating_sub(now);
             if left.is_zero() {
                 return Err(error.with(&self.given_up()));

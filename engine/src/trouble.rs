@@ -65,19 +65,33 @@ pub fn verdict(error: &(dyn Error + 'static)) -> Verdict {
                 )
             })
             || error.downcast_ref::<object_store::Error>().is_some_and(|cause| {
-                matches!(
-                    cause,
-                    InvalidPath { .. }
-                        | NotFound { .. }
-                        | NotImplemented { .. }
-                        | NotSupported { .. }
-                        | PermissionDenied { .. }
-                        | Unauthenticated { .. }
-                        | UnknownConfigurationKey { .. }
-                )
+                refusal(cause).is_some()
+                    || matches!(
+                        cause,
+                        InvalidPath { .. }
+                            | NotFound { .. }
+                            | NotImplemented { .. }
+                            | NotSupported { .. }
+                            | PermissionDenied { .. }
+                            | Unauthenticated { .. }
+                            | UnknownConfigurationKey { .. }
+                    )
             })
     };
     if chain(error).any(is_final) { Verdict::Never } else { Verdict::Again }
+}
+
+/// A refusal that no other answer will follow, by the status and code of the answer: of lists and deletes the client tells
+/// them in its text alone.
+fn refusal(error: &object_store::Error) -> Option<&'static str> {
+    const UNKNOWN: &str = ": the store does not take these credentials; look at AWS_ACCESS_KEY_ID and the like";
+    const REFUSED: &str = ": the store refuses it to these credentials; they must be allowed to list the bucket and to get, put \
+                           and delete what is in it";
+    const NO_BUCKET: &str = ": there is no such bucket; make it, or correct `data`";
+    let text = error.to_string();
+    let known =
+        [("status code: 401", UNKNOWN), ("status code: 403", REFUSED), ("<Code>NoSuchBucket</Code>", NO_BUCKET)];
+    known.into_iter().find(|(words, _)| text.contains(words)).map(|(_, advice)| advice)
 }
 
 /// What helps against an error of storage; empty if we know of nothing.
@@ -86,22 +100,13 @@ pub fn advice(error: &(dyn Error + 'static)) -> &'static str {
 }
 
 fn of_one(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    use object_store::Error::{NotFound, NotImplemented, PermissionDenied, Unauthenticated};
-    match error.downcast_ref::<object_store::Error>() {
-        Some(Unauthenticated { .. }) => {
-            return Some(": the store does not take these credentials; look at AWS_ACCESS_KEY_ID and the like");
+    if let Some(cause) = error.downcast_ref::<object_store::Error>() {
+        if let object_store::Error::NotImplemented { .. } = cause {
+            return Some(": the store cannot do this; it must honour If-None-Match");
         }
-        Some(PermissionDenied { .. }) if !has_io(error) => {
-            return Some(
-                ": the store refuses it to these credentials; they must be allowed to list the bucket and to get, put and \
-                 delete what is in it",
-            );
+        if let Some(advice) = refusal(cause) {
+            return Some(advice);
         }
-        Some(NotFound { source, .. }) if source.to_string().contains("NoSuchBucket") => {
-            return Some(": there is no such bucket; make it, or correct `data`");
-        }
-        Some(NotImplemented { .. }) => return Some(": the store cannot do this; it must honour If-None-Match"),
-        _ => {}
     }
     match error.downcast_ref::<io::Error>()?.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(": the disk is full; free some space"),
@@ -110,11 +115,6 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<&'static str> {
         ErrorKind::ReadOnlyFilesystem => Some(": the disk is read-only; mount it writable or choose another `data`"),
         _ => None,
     }
-}
-
-/// Whether a local disk is behind it.
-fn has_io(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|error| error.is::<io::Error>())
 }
 
 #[cfg(test)]
@@ -146,8 +146,13 @@ mod tests {
     #[test]
     fn advice_is_found_however_deep_the_reason_is() {
         assert_eq!(advice(&io::Error::other(wrapped(ErrorKind::StorageFull))), ": the disk is full; free some space");
-        let refused = object_store::Error::PermissionDenied { path: "a".into(), source: "403".into() };
+        let answer = |text: &str| object_store::Error::Generic { store: "S3", source: text.into() };
+        let refused =
+            answer("Server returned non-2xx status code: 403 Forbidden: <Error><Code>AccessDenied</Code></Error>");
         assert!(advice(&refused).contains("credentials"));
+        assert_eq!(verdict(&refused), Verdict::Never);
+        let busy = answer("Server returned non-2xx status code: 503 Slow Down: ");
+        assert_eq!((advice(&busy), verdict(&busy)), ("", Verdict::Again));
         assert_eq!(advice(&io::Error::from(ErrorKind::TimedOut)), "");
     }
 }

@@ -11,7 +11,7 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
 
 fn store(faults: &[Fault]) -> (Store, Arc<InMemory>) {
     let objects = Arc::new(InMemory::new());
-    let faulty = Faulty::scripted(objects.clone(), faults);
+    let faulty = Faulty::scripted(objects.clone(), faults.to_vec());
     (Store::new(Arc::new(faulty)).unwrap(), objects)
 }
 
