@@ -27,6 +27,7 @@ pub fn run(name: &str, csv: &Path, operators: Vec<Arc<dyn OperatorPlan>>, has_la
     let pipeline = Pipeline {
         name: name.to_owned(),
         data: data.path().to_owned(),
+        bucket: None,
         settings: Settings {
             shards: SHARDS,
             epoch,
@@ -36,6 +37,7 @@ pub fn run(name: &str, csv: &Path, operators: Vec<Arc<dyn OperatorPlan>>, has_la
             clock_skew_max_us: 600 * SECOND_US,
             offline_after_us: 600 * SECOND_US,
             vehicles_max: 5_000_000,
+            retry_for: Duration::ZERO,
         },
         sources: vec![(Arc::new(FilePlan::new("recording", config, make)), false)],
         operators,

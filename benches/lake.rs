@@ -25,6 +25,7 @@ use rhumb_engine::builder::{ClockRules, Delivery, FrameBuilder};
 use rhumb_engine::effects::Effects;
 use rhumb_engine::frame::{Frame, Origin, ZoneLists, core_columns, zone_ids_column};
 use rhumb_engine::message::Output;
+use rhumb_engine::retry::Retry;
 use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkPlan};
 use rhumb_engine::time::EventTime;
 use rhumb_engine::vehicle::Vehicles;
@@ -78,7 +79,16 @@ fn recorded() -> Option<Workload> {
 fn context(vehicles: Vec<Arc<Vehicles>>) -> SinkContext {
     let mut history = core_columns();
     history.push(zone_ids_column());
-    SinkContext { pipeline: "bench".to_owned(), data: "".into(), claim: 1, vehicles, history, tables: Vec::new() }
+    SinkContext {
+        pipeline: "bench".to_owned(),
+        data: "".into(),
+        bucket: None,
+        retry: Arc::new(Retry::off()),
+        claim: 1,
+        vehicles,
+        history,
+        tables: Vec::new(),
+    }
 }
 
 fn workload(case: &Case) -> Workload {

@@ -6,6 +6,7 @@ use crate::config::{
 };
 use anyhow::Context;
 use rhumb_connectors::MakeCodec;
+use rhumb_connectors::bucket;
 use rhumb_connectors::codec::CodecConfig;
 use rhumb_connectors::codec::binary::{BinaryConfig, Key};
 use rhumb_connectors::codec::csv::CsvConfig;
@@ -18,6 +19,7 @@ use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::tcp::TcpPlan;
 use rhumb_connectors::udp::{SocketJournals, UdpConfig, UdpPlan};
 use rhumb_engine::alert_log::AlertLogPlan;
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::run::{Pipeline, Settings};
@@ -34,6 +36,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where manifests, state and lake are: a folder, unless there is the URL of a bucket.
+pub fn place(folder: &Path, bucket: Option<&str>) -> anyhow::Result<DataPlace> {
+    match bucket {
+        None => Ok(folder.into()),
+        Some(url) => Ok(DataPlace::Bucket(bucket::open(url).with_context(|| format!("open {url}"))?)),
+    }
+}
+
+/// The same as somebody types it.
+pub fn typed_place(data: &Path) -> anyhow::Result<DataPlace> {
+    place(data, data.to_str().filter(|text| bucket::is_url(text)))
+}
+
 /// A pipeline that is ready to run; with `until_end`, to where its input ends now.
 pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> {
     let engine = &checked.engine;
@@ -43,6 +58,10 @@ pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> 
         alert_log,
         name: checked.name.clone(),
         data: checked.data.clone(),
+        bucket: match place(&checked.data, checked.bucket.as_deref())? {
+            DataPlace::Bucket(bucket) => Some(bucket),
+            DataPlace::Folder(_) => None,
+        },
         settings: Settings {
             shards: engine.shards,
             epoch: Duration::from_micros(engine.epoch_us.unsigned_abs()),
@@ -52,6 +71,7 @@ pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> 
             clock_skew_max_us: engine.clock_skew_max_us,
             offline_after_us: engine.offline_after_us,
             vehicles_max: engine.vehicles_max,
+            retry_for: Duration::from_micros(engine.retry_for_us.unsigned_abs()),
         },
         sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
         operators: operators(&checked.operators, &checked.sources),

@@ -10,58 +10,99 @@ use std::io::Write;
 use std::process::Command;
 use support::{Site, Told, ZONES};
 
-/// How a disk is made small: by a file system of its own, or where that may not be mounted by a limit on the length of
-/// files, which fails at the same places with another error.
-enum SmallDisk {
-    /// The words that start a shell that may mount.
-    Mount(&'static [&'static str]),
-    Limit,
+/// Sets how long files of a process may be, from now on; `None`: as long as they like. A write beyond it fails as one does on a
+/// full disk.
+#[allow(unsafe_code, reason = "prlimit has no safe form in the standard library")]
+fn limit_files(process: u32, bytes: Option<u64>) {
+    let limit = libc::rlimit { rlim_cur: bytes.unwrap_or(libc::RLIM_INFINITY), rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: one limit is read from a place that lives as long as the call, and none is written back.
+    let answer = unsafe { libc::prlimit(process as libc::pid_t, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
+    assert_eq!(answer, 0, "{}", std::io::Error::last_os_error());
 }
 
-impl SmallDisk {
-    fn here() -> SmallDisk {
-        let shells: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
-        let mounts = |shell: &&&[&str]| {
-            let mount = ["mount", "-t", "tmpfs", "none", "/mnt"];
-            let tried = Command::new(shell[0]).args(&shell[1..]).args(mount).output();
-            tried.is_ok_and(|output| output.status.success())
-        };
-        match shells.iter().find(mounts) {
-            Some(shell) => SmallDisk::Mount(shell),
-            None => {
-                eprintln!("no file system can be mounted here: the length of files is limited in its place");
-                SmallDisk::Limit
-            }
-        }
-    }
+/// The pipeline of a recording that plays for some seconds; once it runs, its files may not grow beyond `bytes`.
+fn on_a_small_disk(site: &Site, retry_for: &str, bytes: u64) -> support::Started {
+    let toml = pipeline("small", "cabs.csv")
+        .replace("[engine]", &format!("[engine]\nepoch = \"300ms\"\nretry_for = \"{retry_for}\""));
+    site.write("small.toml", toml.replace("codec = \"csv\"", "codec = \"csv\"\nspeed = \"60x\""));
+    // A process that is told nothing of a limit is killed by it.
+    let mut run = site.start_by(
+        "trap '' XFSZ; exec \"$0\" \"$@\"",
+        &["run", "small.toml", "--until-end", "--summary", "summary.json"],
+    );
+    run.wait_for(" running ");
+    limit_files(run.id(), Some(bytes));
+    run
+}
 
-    /// Runs the pipeline on the small disk, then with room enough; `separator` stands between what the two say.
-    fn run(&self, site: &Site) -> Told {
-        let run = format!("'{}' run disk.toml --until-end", env!("CARGO_BIN_EXE_rhumb"));
-        let count = "select count(*) as n, count(distinct event_time) as times from history";
-        let query = format!("'{}' query disk.toml '{count}' --format csv", env!("CARGO_BIN_EXE_rhumb"));
-        let then = format!("echo exit $?; {query}");
-        let (shell, script) = match self {
-            SmallDisk::Mount(shell) => (
-                *shell,
-                format!(
-                    "mount -t tmpfs -o size=2m none disk && {{ {run}; {then}; mount -o remount,size=256m disk; {run}; {then}; }}"
-                ),
-            ),
-            SmallDisk::Limit => (&["env"][..], format!("(trap '' XFSZ; ulimit -f 600; {run}); {then}; {run}; {then}")),
-        };
-        let mut command = site.command(shell[0]);
-        Told::of(command.args(&shell[1..]).args(["sh", "-c", &script]).output().expect("a shell"))
-    }
+#[track_caller]
+fn assert_whole(site: &Site, toml: &str) {
+    site.done(&["run", "cabs.toml", "--until-end"]);
+    let sql = "select count(*), count(distinct vehicle_id || event_time) from history";
+    assert_eq!(site.ask(toml, sql), site.ask("cabs.toml", sql), "every frame once");
+    let told = site.done(&["lake", "verify", toml]).stdout;
+    assert!(told.ends_with("ok\n"), "{told}");
 }
 
 #[test]
-fn full_disk_stops_the_run_and_costs_nothing_once_there_is_room() {
+fn disk_that_is_full_for_a_while_is_waited_for() {
+    let site = site("300");
+    let mut run = on_a_small_disk(&site, "5m", 8);
+    let told = run.wait_for("storage refuses, since 0s: ");
+    assert!(told.contains("raise its limit (ulimit -f)") && told.contains("tried again for up to 5m"), "{told}");
+    limit_files(run.id(), None);
+    run.wait_for("storage works again after ");
+    let (exit, told) = run.end();
+    assert_eq!(exit, 0, "{told}");
+    assert_whole(&site, "small.toml");
+    let summary = site.json("summary.json");
+    assert_eq!(summary["status"], serde_json::json!({ "is": "ready" }));
+    assert!(summary["degraded"]["times"].as_u64() >= Some(1), "{summary}");
+}
+
+#[test]
+fn disk_that_stays_full_stops_the_run_and_costs_nothing_once_there_is_room() {
+    let site = site("300");
+    let (exit, told) = on_a_small_disk(&site, "1s", 8).end();
+    assert_eq!(exit, 1, "{told}");
+    let error = told.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+    let advice = "; tried again for 1s (retry_for), then stopped before the commit: the last commit is whole, start again once \
+                  this is mended";
+    assert!(error.contains("small/") && error.contains(advice), "{told}");
+    site.done(&["run", "small.toml", "--until-end"]);
+    assert_whole(&site, "small.toml");
+}
+
+/// The words that start a shell that may mount a file system, if there are some.
+fn mounting() -> Option<&'static [&'static str]> {
+    let shells: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
+    let mounts = |shell: &&&[&str]| {
+        let mount = ["mount", "-t", "tmpfs", "none", "/mnt"];
+        let tried = Command::new(shell[0]).args(&shell[1..]).args(mount).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    shells.iter().find(mounts).copied()
+}
+
+/// As the two before, with a disk that is really full, where one may be mounted.
+#[test]
+fn small_file_system_says_that_it_is_full() {
+    let Some(shell) = mounting() else {
+        eprintln!("no file system can be mounted here: the limits of the other tests stand for it");
+        return;
+    };
     let site = site("4000");
     std::fs::create_dir(site.path("disk")).expect("a folder");
-    site.write("disk.toml", pipeline("disk/data", "cabs.csv"));
-    let disk = SmallDisk::here();
-    let told = disk.run(&site);
+    site.write("disk.toml", pipeline("disk/data", "cabs.csv").replace("[engine]", "[engine]\nretry_for = \"1s\""));
+    let rhumb = env!("CARGO_BIN_EXE_rhumb");
+    let (run, query) = (format!("'{rhumb}' run disk.toml --until-end"), format!("'{rhumb}' query disk.toml"));
+    let count = "'select count(*) as n, count(distinct event_time) as times from history' --format csv";
+    let then = format!("echo exit $?; {query} {count}");
+    let script = format!(
+        "mount -t tmpfs -o size=2m none disk && {{ {run}; {then}; mount -o remount,size=256m disk; {run}; {then}; }}"
+    );
+    let told =
+        Told::of(site.command(shell[0]).args(&shell[1..]).args(["sh", "-c", &script]).output().expect("a shell"));
     let lines: Vec<&str> = told.stdout.lines().collect();
     let [first, _, some, second, _, all] = &lines[..] else { panic!("two runs and two answers: {told:?}") };
     assert_eq!((*first, *second), ("exit 1", "exit 0"), "{told:?}");
@@ -71,11 +112,7 @@ fn full_disk_stops_the_run_and_costs_nothing_once_there_is_room() {
     let wanted = site.ask("cabs.toml", "select count(*), count(distinct event_time) from history");
     assert_eq!([*all], wanted[..], "every frame once: {told:?}");
     let error = told.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
-    assert!(error.starts_with("error: ") && error.contains("disk/data/"), "{told:?}");
-    if matches!(disk, SmallDisk::Mount(_)) {
-        let advice = ": the disk is full; free some space and start again, the last commit is whole";
-        assert!(error.contains(advice), "{told:?}");
-    }
+    assert!(error.contains("disk/data/") && error.contains(": the disk is full; free some space"), "{told:?}");
 }
 
 #[test]

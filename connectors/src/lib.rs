@@ -2,6 +2,7 @@
 
 pub mod acknowledge;
 pub mod alerts;
+pub mod bucket;
 pub mod codec;
 pub mod file;
 pub mod journal;

@@ -69,6 +69,9 @@ pub struct Manifest {
     pub kind: Kind,
     /// Number of the claim of the engine that wrote it.
     pub claim: u64,
+    /// Of which no other engine has the same: no two engines write the same bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub engine: String,
     /// The last epoch that is committed; 0 before the first.
     pub epoch: u64,
     pub positions: BTreeMap<String, Position>,
@@ -151,6 +154,7 @@ impl Chain {
                     pipeline: pipeline.to_owned(),
                     kind: Kind::Claim,
                     claim: 0,
+                    engine: String::new(),
                     epoch: 0,
                     positions: BTreeMap::new(),
                     lanes: LaneNumbers::new(),
@@ -172,6 +176,7 @@ impl Chain {
             last.number += 1;
             last.kind = Kind::Claim;
             last.claim = last.number;
+            last.engine = store.identity().to_owned();
             add(&store, &mut last)?;
             if create(&store, &last)? {
                 return Ok(Chain { store, last });
@@ -224,7 +229,8 @@ impl Chain {
     /// **The commit.** `next` has everything but number, kind and claim.
     pub fn commit(&mut self, next: Manifest) -> Result<(), ManifestError> {
         let number = self.last.number + 1;
-        let next = Manifest { number, kind: Kind::Commit, claim: self.last.claim, ..next };
+        let next =
+            Manifest { number, kind: Kind::Commit, claim: self.last.claim, engine: self.last.engine.clone(), ..next };
         if !create(&self.store, &next)? {
             return Err(ManifestError::Fenced { number });
         }

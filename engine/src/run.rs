@@ -7,15 +7,17 @@ pub use coordinator::Coordinator;
 pub use start::{Parts, assemble, start};
 
 use crate::alert_log::AlertLogPlan;
+use crate::bucket::{Bucket, DataPlace};
 use crate::control::Control;
 use crate::current::CurrentTable;
+use crate::health::{Degraded, Health, Status};
 use crate::manifest::ManifestError;
 use crate::message::Output;
 use crate::operator::OperatorPlan;
 use crate::reader::ReaderEvent;
 use crate::reference::InForce;
 use crate::sink::{SinkError, SinkPlan};
-use crate::source::{SourceError, SourcePlan};
+use crate::source::{Shed, SourceError, SourcePlan};
 use crate::state::StateError;
 use crate::totals::Totals;
 pub use crate::writer::Undecodable;
@@ -43,13 +45,17 @@ pub struct Settings {
     pub offline_after_us: i64,
     /// Frames of further vehicles are rejected.
     pub vehicles_max: usize,
+    /// How long storage that refuses is tried again before the run ends.
+    pub retry_for: Duration,
 }
 
 /// A pipeline, checked and ready to run.
 pub struct Pipeline {
     pub name: String,
-    /// Folder of manifests, state and lake.
+    /// Folder of what must be on a disk of this machine, and of manifests, state and lake if they are in no bucket.
     pub data: PathBuf,
+    /// Where manifests, state and lake are instead.
+    pub bucket: Option<Bucket>,
     pub settings: Settings,
     /// With each source: whether week rollovers are repaired.
     pub sources: Vec<(Arc<dyn SourcePlan>, bool)>,
@@ -57,6 +63,16 @@ pub struct Pipeline {
     pub sinks: Vec<Arc<dyn SinkPlan>>,
     /// Where alerts can be read as they arise.
     pub alert_log: Option<Arc<dyn AlertLogPlan>>,
+}
+
+impl Pipeline {
+    /// Of manifests, state and lake.
+    pub fn place(&self) -> DataPlace {
+        match &self.bucket {
+            Some(bucket) => DataPlace::Bucket(bucket.clone()),
+            None => DataPlace::from(&self.data),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +89,10 @@ pub enum RunError {
     )]
     InUse { path: PathBuf, by: String },
     #[error(
-        "the data folder {path} has state and tables of operators that have changed since ({changed}): set them back, or use \
+        "the data folder {place} has state and tables of operators that have changed since ({changed}): set them back, or use \
          another data folder; a window may take another name, under which it starts anew beside the old table"
     )]
-    Changed { path: PathBuf, changed: String },
+    Changed { place: DataPlace, changed: String },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -124,6 +140,9 @@ pub struct Summary {
     pub versions: BTreeMap<String, InForce>,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
+    /// As it was at the end, but for being told to stop.
+    pub status: Status,
+    pub degraded: Degraded,
 }
 
 /// How long a pipeline runs, if nobody stops it.
@@ -149,6 +168,9 @@ pub struct Running {
     epoch: Duration,
     current: CurrentTable,
     progress: Arc<Progress>,
+    health: Arc<Health>,
+    /// With the name of the source.
+    sheds: Vec<(String, Shed)>,
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
     lock: File,
@@ -161,6 +183,15 @@ impl Running {
 
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
+    }
+
+    pub fn status(&self) -> Status {
+        self.health.status()
+    }
+
+    /// By socket, with the name of its source: what the kernel dropped before it could be read; begins anew after 2^32.
+    pub fn shed(&self) -> Vec<(&str, u32)> {
+        self.sheds.iter().map(|(source, count)| (source.as_str(), count())).collect()
     }
 
     /// Frames read so far.
@@ -217,7 +248,10 @@ impl Running {
                         self.coordinator.forsake();
                     }
                 },
-                recv(stop) -> _ => self.coordinator.stop(),
+                recv(stop) -> _ => {
+                    self.health.stops();
+                    self.coordinator.stop();
+                }
                 recv(epochs) -> _ => self.coordinator.epoch_is_due(),
                 recv(seconds) -> _ => watch(&self),
             }
@@ -227,7 +261,8 @@ impl Running {
 
     fn join(self) -> Result<Summary, RunError> {
         // Readers, shards and writer hang on one another by channels: whichever stops, the others follow.
-        let Running { threads, writer, coordinator, started, current, events, exits, committed, lock, .. } = self;
+        let Running { threads, writer, coordinator, started, current, events, exits, committed, lock, health, .. } =
+            self;
         let damaged = coordinator.damaged();
         let versions = coordinator.references.end();
         let mut bug = None;
@@ -249,7 +284,12 @@ impl Running {
             (None, None) => Err(RunError::Bug("rhumb-shard".to_owned())),
             (None, Some(Written { totals, undecodable, lags })) => {
                 let (vehicles, elapsed) = (current.len(), started.elapsed());
-                Ok(Summary { totals, undecodable, lags, vehicles, elapsed, versions, damaged })
+                let status = match health.status() {
+                    Status::Stopping => Status::Ready,
+                    status => status,
+                };
+                let degraded = health.so_far();
+                Ok(Summary { totals, undecodable, lags, vehicles, elapsed, versions, damaged, status, degraded })
             }
         }
     }

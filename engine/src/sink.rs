@@ -1,7 +1,9 @@
 //! Sinks: where output goes.
 
+use crate::bucket::{Bucket, DataPlace};
 use crate::message::Output;
 use crate::operator::TablePlan;
+use crate::retry::{Failure, Retry};
 use crate::vehicle::Vehicles;
 use arrow::datatypes::FieldRef;
 use std::path::PathBuf;
@@ -39,6 +41,12 @@ impl SinkError {
     }
 }
 
+impl Failure for SinkError {
+    fn with(self, more: &str) -> SinkError {
+        SinkError { action: format!("{}{more}", self.action), ..self }
+    }
+}
+
 /// Called from the writer's thread only, in this order: `write` any number of times, `prepare`, then (once the manifest
 /// stands) `committed`. After a restart `committed` is called again with the segments of the last manifest.
 pub trait Sink: Send {
@@ -55,7 +63,12 @@ pub trait Sink: Send {
 #[derive(Clone)]
 pub struct SinkContext {
     pub pipeline: String,
+    /// Folder on a disk of this machine.
     pub data: PathBuf,
+    /// Where manifests, state and lake are, if not there.
+    pub bucket: Option<Bucket>,
+    /// For what is refused once the run has begun.
+    pub retry: Arc<Retry>,
     /// Number of the engine's claim: unique for each start, so that names made from it never meet.
     pub claim: u64,
     /// Directory of each shard.
@@ -63,6 +76,16 @@ pub struct SinkContext {
     /// Columns of the history, beside `epoch` and `event_date`.
     pub history: Vec<FieldRef>,
     pub tables: Vec<TablePlan>,
+}
+
+impl SinkContext {
+    /// Of manifests, state and lake.
+    pub fn place(&self) -> DataPlace {
+        match &self.bucket {
+            Some(bucket) => DataPlace::Bucket(bucket.clone()),
+            None => DataPlace::from(&self.data),
+        }
+    }
 }
 
 /// A sink as planned.

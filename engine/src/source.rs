@@ -98,6 +98,10 @@ pub enum SourceError {
     Damaged { source_name: String, detail: String },
 }
 
+/// Counts what was dropped before it could be read, up to some limit where it begins anew: asked by any thread, also while
+/// the reader waits.
+pub type Shed = Box<dyn Fn() -> u32 + Send>;
+
 /// One reader of a source. Called from one thread.
 pub trait Source: Send {
     /// Pushes what is there, about one batch of it, of one partition; waits up to `timeout` if nothing is.
@@ -123,6 +127,11 @@ pub trait Source: Send {
     /// How many records of each partition are there and not read, as far as it is known.
     fn lags(&self) -> Vec<(String, u64)> {
         Vec::new()
+    }
+
+    /// How to count what is dropped in front of it, if that can be.
+    fn shed(&self) -> Option<Shed> {
+        None
     }
 
     /// Whether a partition that is a lane has records and none of them has been read in this run: windows of all lanes

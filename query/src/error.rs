@@ -1,13 +1,12 @@
 //! What can go wrong with a query, in one sentence for the person who typed it.
 
 use datafusion::common::{DataFusionError, SchemaError};
-use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The lake itself cannot be read.
-    #[error("open the lake {path}: {detail}")]
-    Open { path: PathBuf, detail: String },
+    #[error("open the lake {place}: {detail}")]
+    Open { place: String, detail: String },
     /// The query asks for what is not allowed here.
     #[error("{0}; queries only read")]
     Refused(String),

@@ -6,6 +6,7 @@ mod error;
 mod format;
 mod functions;
 mod geojson;
+mod lake;
 mod lazy;
 mod log;
 mod session;

@@ -3,7 +3,9 @@
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake_core::logstore::{StorageConfig, default_logstore};
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use rhumb_engine::bucket::Bucket;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,11 +61,23 @@ pub(crate) struct ColumnBounds {
     pub(crate) nulls: Option<usize>,
 }
 
-/// Reads the newest version of a table's log.
-pub(crate) async fn read(folder: &Path) -> Result<TableLog, DeltaTableError> {
+/// A table on a disk.
+pub(crate) fn in_folder(folder: &Path) -> Result<DeltaTable, DeltaTableError> {
     let no_url = || DeltaTableError::Generic(format!("{} has no URL", folder.display()));
     let url = Url::from_directory_path(folder).map_err(|()| no_url())?;
-    let table: DeltaTable = DeltaTableBuilder::from_url(url)?.load().await?;
+    DeltaTableBuilder::from_url(url)?.build()
+}
+
+/// A table in an object store.
+pub(crate) fn in_bucket(at: &Bucket) -> Result<DeltaTable, DeltaTableError> {
+    let no_url = |_| DeltaTableError::Generic(format!("{} is no URL", at.url()));
+    let url = Url::parse(&format!("{}/", at.url())).map_err(no_url)?;
+    Ok(DeltaTable::new(default_logstore(at.objects(), at.root(), &url, &StorageConfig::default())))
+}
+
+/// Reads the newest version of a table's log.
+pub(crate) async fn read(mut table: DeltaTable) -> Result<TableLog, DeltaTableError> {
+    table.load().await?;
     let state = table.snapshot()?;
     let all: Schema = state.schema().as_ref().try_into_arrow()?;
     let stored: Vec<Field> =

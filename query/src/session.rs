@@ -3,6 +3,7 @@
 use crate::error::QueryError;
 use crate::format::{Format, RowCount, Writer};
 use crate::functions;
+use crate::lake::Lake;
 use crate::lazy::LazyTable;
 use crate::log;
 use crate::sketches;
@@ -21,9 +22,9 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::time::monotonic_now;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -62,7 +63,8 @@ impl Default for Limits {
 /// A session sees the lake as it was when it was opened, or last refreshed. Its methods block, and must not be called
 /// from asynchronous code.
 pub struct Session {
-    lake: PathBuf,
+    /// Its lake.
+    lake: Lake,
     limits: Limits,
     context: SessionContext,
     /// Taken when the session ends.
@@ -74,14 +76,11 @@ impl Session {
     ///
     /// # Errors
     /// If there is no such folder, or a table's log cannot be read.
-    pub fn open(data: &Path, limits: Limits) -> Result<Session, QueryError> {
-        let failed = |detail: String| QueryError::Open { path: data.to_owned(), detail };
-        let data = data.canonicalize().map_err(|e| failed(e.to_string()))?;
-        let lake = data.join("lake");
-        // Where there is no lake yet nothing can be read, so which folder stands for it does not matter.
-        let folder = if lake.is_dir() { &lake } else { &data };
-        let registry = LakeOnly::new(folder).map_err(|e| failed(e.to_string()))?;
-        let context = context(&limits, registry).map_err(|e| failed(e.to_string()))?;
+    pub fn open(data: impl Into<DataPlace>, limits: Limits) -> Result<Session, QueryError> {
+        let data = data.into();
+        let failed = |detail: String| QueryError::Open { place: data.to_string(), detail };
+        let (lake, objects) = Lake::of(&data).map_err(|e| failed(e.to_string()))?;
+        let context = context(&limits, LakeOnly::new(objects)).map_err(|e| failed(e.to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads.max(1))
             .thread_name("rhumb-query")
@@ -117,15 +116,12 @@ impl Session {
 
     /// Takes up what has been committed since the session was opened.
     pub fn refresh(&self) -> Result<(), QueryError> {
-        let failed = |path: &Path, detail: String| QueryError::Open { path: path.to_owned(), detail };
-        let Ok(folders) = std::fs::read_dir(&self.lake) else { return Ok(()) };
-        for folder in folders {
-            let folder = folder.map_err(|e| failed(&self.lake, e.to_string()))?.path();
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if folder.join("_delta_log").is_dir() {
-                let log = self.runtime().block_on(log::read(&folder)).map_err(|e| failed(&folder, e.to_string()))?;
-                self.register(&name, log).map_err(|e| self.error(e))?;
-            }
+        let failed = |name: &str, detail: String| QueryError::Open { place: self.lake.shown(name), detail };
+        let names = self.runtime().block_on(self.lake.tables()).map_err(|e| failed("", e))?;
+        for name in names {
+            let read = self.lake.table(&name).map(|table| self.runtime().block_on(log::read(table)));
+            let log = read.and_then(|read| read).map_err(|e| failed(&name, e.to_string()))?;
+            self.register(&name, log).map_err(|e| self.error(e))?;
         }
         Ok(())
     }

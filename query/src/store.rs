@@ -3,8 +3,6 @@
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
-use std::path::Path;
 use std::sync::Arc;
 use url::Url;
 
@@ -18,10 +16,8 @@ pub(crate) struct LakeOnly {
 }
 
 impl LakeOnly {
-    /// # Errors
-    /// If the folder is not there.
-    pub(crate) fn new(folder: &Path) -> Result<LakeOnly> {
-        Ok(LakeOnly { lake: Arc::new(LocalFileSystem::new_with_prefix(folder)?) })
+    pub(crate) fn new(lake: Arc<dyn ObjectStore>) -> LakeOnly {
+        LakeOnly { lake }
     }
 }
 

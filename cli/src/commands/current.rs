@@ -5,19 +5,18 @@ use anyhow::Context;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Float32Type, Schema, TimestampMicrosecondType};
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::current::{NAME, Status};
 use rhumb_engine::frame::timestamps;
 use rhumb_engine::manifest::{self, Manifest};
 use rhumb_engine::state::LANE;
-use rhumb_engine::store::Store;
 use rhumb_engine::time::SECOND_US;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The current table of a data folder; `None` before the first commit. Without a limit of the caller's own, vehicles
 /// are offline after as long as the last run said.
-pub fn current(data: &Path, offline_after_us: Option<i64>) -> anyhow::Result<Option<RecordBatch>> {
-    let store = Store::local(data).with_context(|| format!("open the data folder {}", data.display()))?;
+pub fn current(data: &DataPlace, offline_after_us: Option<i64>) -> anyhow::Result<Option<RecordBatch>> {
+    let store = data.store().with_context(|| format!("open the data folder {data}"))?;
     let Some(last) = manifest::newest(&store)? else { return Ok(None) };
     let tables = manifest::read_state(&store, &last, |file| file.operator == NAME)?;
     let Some(first) = tables.first() else { return Ok(None) };

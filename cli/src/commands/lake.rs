@@ -36,7 +36,7 @@ impl Lake {
 
 impl Verify {
     fn run(self) -> anyhow::Result<Exit> {
-        let Some(lake) = self.whose.lake() else { return Ok(Exit::Configuration) };
+        let Some(lake) = self.whose.lake()? else { return Ok(Exit::Configuration) };
         let report = verify(&lake.data)?;
         match self.format.as_str() {
             "json" => print_line(&serde_json::to_string(&report).context("write the report as JSON")?)?,

@@ -2,10 +2,12 @@
 
 use super::current::current;
 use super::{Exit, print_refused, usage, zone_table};
+use crate::build;
 use crate::config::{Mistake, Place, PlaceZones, place};
 use anyhow::Context;
 use arrow::array::RecordBatch;
 use rhumb_connectors::lake::FOLDER;
+use rhumb_engine::bucket::DataPlace;
 use rhumb_query::{Format, Limits, Session};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Query {
-    /// Data folder of a pipeline
+    /// Data folder of a pipeline, or s3://bucket/prefix
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// With --data: SQL. Without: file of the pipeline, then SQL
@@ -44,16 +46,16 @@ pub(super) struct Whose {
     /// File of the pipeline
     #[arg(required_unless_present = "data")]
     pipeline: Option<PathBuf>,
-    /// In its place: data folder of a pipeline
+    /// In its place: data folder of a pipeline, or s3://bucket/prefix
     #[arg(long, value_name = "DIR", conflicts_with = "pipeline")]
     data: Option<PathBuf>,
 }
 
 impl Whose {
     /// `None`: the pipeline has mistakes, which have been told.
-    pub(super) fn lake(&self) -> Option<Lake> {
+    pub(super) fn lake(&self) -> anyhow::Result<Option<Lake>> {
         match &self.data {
-            Some(data) => Some(Lake::of_data(data)),
+            Some(data) => Lake::of_data(data).map(Some),
             None => Lake::of_pipeline(self.pipeline.as_deref().unwrap_or(Path::new(""))),
         }
     }
@@ -61,7 +63,7 @@ impl Whose {
 
 /// Whose lake is asked.
 pub(super) struct Lake {
-    pub(super) data: PathBuf,
+    pub(super) data: DataPlace,
     /// What makes a lake there.
     run: String,
     offline_after_us: Option<i64>,
@@ -69,28 +71,31 @@ pub(super) struct Lake {
 }
 
 impl Lake {
-    pub(super) fn of_data(data: &Path) -> Lake {
+    pub(super) fn of_data(data: &Path) -> anyhow::Result<Lake> {
         let run = "rhumb run PIPELINE, whose `data` is this folder,".to_owned();
-        Lake { data: data.to_owned(), run, offline_after_us: None, zones: None }
+        Ok(Lake { data: build::typed_place(data)?, run, offline_after_us: None, zones: None })
     }
 
     /// `None`: the file has mistakes, which have been told.
-    pub(super) fn of_pipeline(pipeline: &Path) -> Option<Lake> {
+    pub(super) fn of_pipeline(pipeline: &Path) -> anyhow::Result<Option<Lake>> {
         match place(pipeline, &|name| std::env::var(name).ok()) {
-            Ok(Place { data, offline_after_us, zones }) => {
+            Ok(Place { data, bucket, offline_after_us, zones }) => {
                 let run = format!("rhumb run {}", pipeline.display());
-                Some(Lake { data, run, offline_after_us, zones: zones.map(Arc::new) })
+                let data = build::place(&data, bucket.as_deref())?;
+                Ok(Some(Lake { data, run, offline_after_us, zones: zones.map(Arc::new) }))
             }
             Err(mistakes) => {
                 print_refused(pipeline, mistakes);
-                None
+                Ok(None)
             }
         }
     }
 
     pub(super) fn open(&self, limits: Limits) -> anyhow::Result<Session> {
         let Lake { data, run, .. } = self;
-        if !data.join(FOLDER).is_dir() {
+        if let DataPlace::Folder(data) = data
+            && !data.join(FOLDER).is_dir()
+        {
             let is_lake = data.join("history").join("_delta_log").is_dir();
             let instead = match data.canonicalize().ok().as_deref().and_then(Path::parent).filter(|_| is_lake) {
                 Some(parent) => format!("this is a lake itself: write --data {}", parent.display()),
@@ -99,6 +104,9 @@ impl Lake {
             anyhow::bail!("there is no lake in {}: {instead}", data.display());
         }
         let mut session = Session::open(data, limits)?;
+        if matches!(data, DataPlace::Bucket(_)) && session.tables().is_empty() {
+            anyhow::bail!("there is no lake in {data}: {run} makes one");
+        }
         if let Some(current) = current(data, self.offline_after_us)? {
             session = session.with_current(current)?;
         }
@@ -155,8 +163,8 @@ impl Answer {
 impl Query {
     pub fn run(self) -> anyhow::Result<Exit> {
         let (lake, sql) = match (&self.data, &self.words[..]) {
-            (Some(data), [sql]) => (Lake::of_data(data), sql),
-            (None, [pipeline, sql]) => match Lake::of_pipeline(Path::new(pipeline)) {
+            (Some(data), [sql]) => (Lake::of_data(data)?, sql),
+            (None, [pipeline, sql]) => match Lake::of_pipeline(Path::new(pipeline))? {
                 Some(lake) => (lake, sql),
                 None => return Ok(Exit::Configuration),
             },

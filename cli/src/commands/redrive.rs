@@ -16,6 +16,7 @@ use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::redrive::{
     Came, EPOCH_PLACES, OpenRejected, RedrivePlan, Rejected, is_kept, is_only_if_named, partition,
 };
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::reject::Reason;
 use rhumb_engine::run::{Pipeline, Summary, Until, start};
 use rhumb_engine::source::SourcePlan;
@@ -58,9 +59,9 @@ impl Redrive {
                 names.join(", ")
             )));
         }
-        let Some(lake) = Lake::of_pipeline(&self.pipeline) else { return Ok(Exit::Configuration) };
+        let Some(lake) = Lake::of_pipeline(&self.pipeline)? else { return Ok(Exit::Configuration) };
         let waiting = waiting(&lake, &all_of(&self.which.conditions()))?;
-        let sources = self.sources(&checked, &waiting)?;
+        let sources = self.sources(&checked, &lake.data, &waiting)?;
         self.tell_left(&checked, &waiting);
         if sources.is_empty() {
             print_line("nothing to redrive")?;
@@ -97,7 +98,12 @@ impl Redrive {
 
     /// One for each source of the pipeline, so that each goes on knowing how long its vehicles have been silent; none if
     /// nothing is to go in.
-    fn sources(&self, checked: &Checked, waiting: &Waiting) -> anyhow::Result<Vec<(Arc<dyn SourcePlan>, bool)>> {
+    fn sources(
+        &self,
+        checked: &Checked,
+        data: &DataPlace,
+        waiting: &Waiting,
+    ) -> anyhow::Result<Vec<(Arc<dyn SourcePlan>, bool)>> {
         let mut plans: Vec<(Arc<dyn SourcePlan>, bool)> = Vec::new();
         let due_of = |means: &SourceMeans| -> Vec<Reason> {
             let is_due = |reason: &Reason| {
@@ -116,7 +122,7 @@ impl Redrive {
                 source: means.name.clone(),
                 codec: build::codec(&means.codec)?,
                 came: came(means),
-                open: opener(&checked.data, &means.name, due_of(means), self.again),
+                open: opener(data, &means.name, due_of(means), self.again),
             };
             plans.push((Arc::new(plan), means.rollover));
         }
@@ -194,7 +200,7 @@ fn came(means: &SourceMeans) -> Came {
 }
 
 /// Reads rejects of one source in the order in which they were refused, from where its partitions have come.
-fn opener(data: &Path, source: &str, reasons: Vec<Reason>, again: bool) -> OpenRejected {
+fn opener(data: &DataPlace, source: &str, reasons: Vec<Reason>, again: bool) -> OpenRejected {
     struct Rows(RowStream);
     impl Rejected for Rows {
         fn next(&mut self) -> Result<Option<RecordBatch>, Box<dyn Error + Send + Sync>> {
@@ -207,7 +213,7 @@ fn opener(data: &Path, source: &str, reasons: Vec<Reason>, again: bool) -> OpenR
             Ok(None)
         }
     }
-    let (data, source) = (data.to_owned(), source.to_owned());
+    let (data, source) = (data.clone(), source.to_owned());
     Arc::new(move |next: &BTreeMap<String, i64>| {
         if reasons.is_empty() {
             return Ok(Box::new(Nothing) as Box<dyn Rejected>);

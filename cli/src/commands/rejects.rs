@@ -6,12 +6,11 @@ use super::redrive::Redrive;
 use crate::terminal::Instant;
 use anyhow::Context;
 use rhumb_connectors::redrive::{EPOCH_PLACES, POSITION};
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::manifest;
 use rhumb_engine::reject::Reason;
 use rhumb_engine::source::Position;
-use rhumb_engine::store::Store;
 use rhumb_query::{Limits, Session};
-use std::path::Path;
 
 #[derive(clap::Args)]
 pub struct Rejects {
@@ -81,7 +80,7 @@ impl Rejects {
 
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
-        let Some(lake) = self.whose.lake() else { return Ok(Exit::Configuration) };
+        let Some(lake) = self.whose.lake()? else { return Ok(Exit::Configuration) };
         let session = lake.open(Limits::default())?;
         let with_state = with_state(&session, &position(&lake.data)?)?;
         let wanted = self.condition();
@@ -136,8 +135,8 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// How far rejects of a data folder have been redriven.
-pub(super) fn position(data: &Path) -> anyhow::Result<Position> {
-    let store = Store::local(data).with_context(|| format!("open the data folder {}", data.display()))?;
+pub(super) fn position(data: &DataPlace) -> anyhow::Result<Position> {
+    let store = data.store().with_context(|| format!("open the data folder {data}"))?;
     let last = manifest::newest(&store)?;
     Ok(last.and_then(|mut last| last.positions.remove(POSITION)).unwrap_or_default())
 }

@@ -88,7 +88,7 @@ impl Replay {
             Ok(encode) => encode,
             Err(why) => return Ok(usage(why)),
         };
-        let Some(lake) = self.whose.lake() else { return Ok(Exit::Configuration) };
+        let Some(lake) = self.whose.lake()? else { return Ok(Exit::Configuration) };
         let speed =
             self.speed.unwrap_or(if file.is_some() || in_pieces.is_none() { Speed::Max } else { Speed::Times(1.0) });
         let rate = match speed {

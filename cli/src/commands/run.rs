@@ -9,6 +9,7 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
 use rhumb_connectors::codec::UNREADABLE;
+use rhumb_engine::health::Status;
 use rhumb_engine::run::{Running, Summary, Until, start, with_causes};
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
@@ -64,7 +65,7 @@ impl Run {
         let pipeline = build::pipeline(&checked, self.until_end)?;
         let stop = stop_signals().context("listen for signals")?;
         let running = start(&pipeline, Arc::new(SystemClock))?;
-        tracing::info!(pipeline = pipeline.name, data = %pipeline.data.display(), shards = pipeline.settings.shards, "running");
+        tracing::info!(pipeline = pipeline.name, data = %pipeline.place(), shards = pipeline.settings.shards, "running");
         for source in &checked.sources {
             let promise = match &source.kind {
                 SourceKind::Udp(udp) => udp.journal.promise(),
@@ -173,6 +174,8 @@ pub(super) fn stop_signals() -> std::io::Result<Receiver<()>> {
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     frames: u64,
+    /// By socket: dropped so far; none before the first look.
+    shed: Vec<u32>,
     silent_s: u64,
     /// It has been said that all input has ended, or need not be.
     end_is_said: bool,
@@ -181,7 +184,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(until: Until) -> Progress {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Progress { bar, frames: 0, silent_s: 0, end_is_said: until != Until::Stopped }
+        Progress { bar, frames: 0, shed: Vec::new(), silent_s: 0, end_is_said: until != Until::Stopped }
     }
 
     /// Called once a second.
@@ -189,6 +192,7 @@ impl Progress {
         if running.has_all_input_ended() && !std::mem::replace(&mut self.end_is_said, true) {
             tracing::info!("all input has ended; waiting for more or Ctrl-C (use --until-end to end here)");
         }
+        self.show_shed(running);
         let frames = running.frames();
         let rate = frames - std::mem::replace(&mut self.frames, frames);
         let counts = running.progress();
@@ -200,7 +204,8 @@ impl Progress {
                     [frames, rate, rows, rejects, alerts, epochs].map(grouped);
                 bar.set_message(format!(
                     "{frames} frames in, {rate}/s; {rows} in history, {rejects} rejected, {alerts} alerts, \
-                     {epochs} epochs committed"
+                     {epochs} epochs committed{}",
+                    degraded(&running.status())
                 ));
                 bar.tick();
             }
@@ -208,16 +213,41 @@ impl Progress {
                 self.silent_s += 1;
                 if self.silent_s >= LOG_EVERY.as_secs() {
                     self.silent_s = 0;
-                    tracing::info!(frames, frames_per_second = rate, rows, rejects, alerts, epochs, "progress");
+                    let status = running.status();
+                    tracing::info!(frames, frames_per_second = rate, rows, rejects, alerts, epochs, %status, "progress");
                 }
             }
         }
+    }
+
+    /// Tells of each second in which datagrams came that nobody could read.
+    fn show_shed(&mut self, running: &Running) {
+        let now = running.shed();
+        for ((source, now), before) in now.iter().zip(&self.shed) {
+            let dropped = now.wrapping_sub(*before);
+            if dropped > 0 {
+                tracing::warn!(
+                    source,
+                    dropped,
+                    "datagrams were dropped at the socket in the last second: they came faster than they were read"
+                );
+            }
+        }
+        self.shed = now.into_iter().map(|(_, count)| count).collect();
     }
 
     pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// What is wrong, behind a line of progress.
+fn degraded(status: &Status) -> String {
+    match status {
+        Status::Degraded { .. } => format!("; {status}"),
+        Status::Ready | Status::Stopping => String::new(),
     }
 }
 

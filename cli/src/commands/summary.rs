@@ -1,6 +1,7 @@
 //! What `rhumb run --summary` writes.
 
 use anyhow::Context;
+use rhumb_engine::health::{Degraded, Status};
 use rhumb_engine::reference::InForce;
 use rhumb_engine::run::Summary;
 use rhumb_engine::totals::Totals;
@@ -37,6 +38,9 @@ pub struct SummaryFile {
     /// Files that operators read beside frames, by operator.
     pub versions: BTreeMap<String, Version>,
     pub damaged: Option<String>,
+    /// In the end.
+    pub status: Status,
+    pub degraded: Degraded,
 }
 
 /// Which version of a file is in force in the end.
@@ -84,6 +88,8 @@ impl SummaryFile {
             peak_rss_bytes: usage().1,
             versions: summary.versions.iter().map(|(operator, of)| (operator.clone(), of.into())).collect(),
             damaged: summary.damaged.clone(),
+            status: summary.status.clone(),
+            degraded: summary.degraded,
         }
     }
 }
@@ -120,8 +126,17 @@ fn text(summary: &SummaryFile) -> anyhow::Result<String> {
         "peak_rss_bytes": summary.peak_rss_bytes,
         "versions": versions,
         "damaged": summary.damaged,
+        "status": status(&summary.status),
+        "degraded": { "times": summary.degraded.times, "seconds": summary.degraded.for_us as f64 / 1e6 },
     });
     Ok(serde_json::to_string_pretty(&json)? + "\n")
+}
+
+fn status(status: &Status) -> serde_json::Value {
+    match status {
+        Status::Degraded { since, why } => json!({ "is": status.name(), "since_us": since.0, "why": why }),
+        Status::Ready | Status::Stopping => json!({ "is": status.name() }),
+    }
 }
 
 /// The file that the summary goes to, opened before the run so that a mistake is told at once. What stands in it is

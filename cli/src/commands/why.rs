@@ -4,6 +4,7 @@ mod late;
 mod path;
 mod sentence;
 
+use crate::build;
 use crate::config::{Checked, OperatorKind};
 use anyhow::{Context, bail};
 use path::{Frame, Path, Reader};
@@ -37,7 +38,7 @@ pub fn explain(checked: &Checked, vehicle: &str, at: &str, zone: Option<&str>) -
         _ => None,
     });
     let time = utc(at).with_context(|| format!("not a time: {at:?}; write such as 2024-03-08T12:00:00Z"))?;
-    let session = Session::open(&checked.data, Limits::default())?;
+    let session = Session::open(&build::place(&checked.data, checked.bucket.as_deref())?, Limits::default())?;
     let reader = Reader { session: &session, config, vehicle, filters: below.collect() };
     let around = (time - BEFORE_US, time + AFTER_US);
     let path = reader.path(around)?;

@@ -24,6 +24,7 @@ use super::typed::{Member, Table, Typed};
 use super::value::{At, duration_text};
 use chain::Columns;
 pub use file::{reason, text};
+use rhumb_connectors::bucket::{is_url, parts};
 use rhumb_engine::reference::Reference;
 use rhumb_geofence::Zones;
 use rhumb_operators::window::WindowConfig;
@@ -46,13 +47,14 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let Typed { mut pipeline, engine, sources, operators, sinks, tests, mistakes, any_source, .. } = typed;
     let name = pipeline.get("name");
     let skew_at = engine.place("clock_skew_max");
+    let local_at = engine.place("local");
     let path_keep_at = engine.has("path_keep").then(|| engine.place("path_keep"));
     let engine = engine_means(engine, cores);
     let mut check = Check { mistakes, pipeline: name.clone().unwrap_or_default(), engine, doubtful: HashSet::new() };
     check.skew(&skew_at);
     let top = pipeline.at.clone();
     let data_at = pipeline.place("data");
-    let data = check.data(&mut pipeline, file, name.as_deref());
+    let data = check.data(&mut pipeline, file, name.as_deref(), &local_at);
     assert!(pipeline.is_used_up(), "every field of the pipeline is asked for");
     if !any_source {
         check.mistakes.error(
@@ -70,8 +72,10 @@ pub fn check(typed: Typed, file: &Path, cores: usize) -> (Option<Checked>, Mista
     let tests = check.tests(tests, &sources, &operators, is_whole);
     let Check { mistakes, engine, .. } = check;
     let checked = match (name, data, mistakes.any_error()) {
-        (Some(name), Some(data), false) => {
-            Some(Checked { file: file.to_owned(), name, data, data_at, engine, sources, operators, sinks, tests })
+        (Some(name), Some((data, bucket)), false) => {
+            let file = file.to_owned();
+            let data_at = if bucket.is_some() { local_at } else { data_at };
+            Some(Checked { file, name, data, bucket, data_at, engine, sources, operators, sinks, tests })
         }
         _ => None,
     };
@@ -83,9 +87,10 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
     let Typed { mut pipeline, mut engine, operators, mut mistakes, .. } = typed;
     let name = pipeline.get::<String>("name");
     let offline_after_us = engine.get("offline_after");
+    let local_at = engine.place("local");
     let mut check = Check::of_nothing(engine_means(engine, 1));
-    let data = check.data(&mut pipeline, file, name.as_deref());
-    let Some(data) = data else {
+    let data = check.data(&mut pipeline, file, name.as_deref(), &local_at);
+    let Some((data, bucket)) = data else {
         mistakes.join(check.mistakes);
         return Err(mistakes);
     };
@@ -96,7 +101,7 @@ pub fn place(typed: Typed, file: &Path) -> Result<Place, Mistakes> {
         let (path, options) = geofence::typed_zones(&mut table);
         Some(PlaceZones { path: path?, options, component, engine: check.engine.clone() })
     });
-    Ok(Place { data, offline_after_us, zones })
+    Ok(Place { data, bucket, offline_after_us, zones })
 }
 
 /// The zones of a place, or why they cannot be read.
@@ -108,12 +113,15 @@ pub fn zones(of: &PlaceZones) -> Result<Zones, Mistakes> {
 }
 
 fn engine_means(mut table: Table, cores: usize) -> EngineMeans {
+    let local = table.get::<PathBuf>("local");
     // A value out of range is a mistake by now, and the settings are not used.
     let mut number = |name: &str| table.get::<i64>(name);
     let means = EngineMeans {
         shards: number("shards").map_or(cores.clamp(1, 256), |n| n as usize),
         epoch_us: number("epoch").unwrap_or_default(),
         epoch_rows: number("epoch_rows").unwrap_or_default() as u64,
+        local,
+        retry_for_us: number("retry_for").unwrap_or_default(),
         lateness_us: number("lateness").unwrap_or_default(),
         idle_after_us: number("idle_after").unwrap_or_default(),
         clock_skew_max_us: number("clock_skew_max").unwrap_or_default(),
@@ -168,25 +176,50 @@ impl Check {
         }
     }
 
-    fn data(&mut self, pipeline: &mut Table, file: &Path, name: Option<&str>) -> Option<PathBuf> {
+    /// The folder on a disk of this machine, and the URL of the bucket if there is one.
+    fn data(
+        &mut self,
+        pipeline: &mut Table,
+        file: &Path,
+        name: Option<&str>,
+        local_at: &Location,
+    ) -> Option<(PathBuf, Option<String>)> {
         let typed = pipeline.take::<PathBuf>("data");
         let default = || Some(At { value: folder(file).join("data").join(name?), at: pipeline.at.clone() });
         let At { value, at } = if pipeline.has("data") { typed? } else { default()? };
-        if value.to_string_lossy().contains("://") {
-            self.error(
-                &at,
-                "pipeline",
-                "data: only local folders in this version of rhumb; write a path such as \"data/fleet\"",
-            );
-            return None;
-        }
-        let there = value.ancestors().find(|path| path.exists());
+        let (folder, at, bucket) = match (value.to_str().filter(|text| is_url(text)), self.engine.local.clone()) {
+            (None, None) => (value, at, None),
+            (None, Some(_)) => {
+                let what = "local: `data` is a folder of this machine already; remove it";
+                self.error(local_at, "engine", what);
+                return None;
+            }
+            (Some(url), _) if parts(url).is_none() => {
+                let what = format!(
+                    "data: {url} is no place that this version of rhumb knows; write a path such as \"data/fleet\", or \
+                     \"s3://bucket/prefix\""
+                );
+                self.error(&at, "pipeline", what);
+                return None;
+            }
+            (Some(url), None) => {
+                let what = format!(
+                    "data: {url} is in an object store, and the journal, the alert log and files on their way need a folder of \
+                     this machine, too; write one in [engine], such as local = \"data/fleet\""
+                );
+                self.error(&at, "pipeline", what);
+                return None;
+            }
+            (Some(url), Some(local)) => (local, local_at.clone(), Some(url.to_owned())),
+        };
+        let there = folder.ancestors().find(|path| path.exists());
         if let Some(file) = there.filter(|path| !path.is_dir()) {
-            let what = format!("data: {} is a file, and a folder is needed; write another path", file.display());
-            self.error(&at, "pipeline", what);
+            let (field, component) = if bucket.is_some() { ("local", "engine") } else { ("data", "pipeline") };
+            let what = format!("{field}: {} is a file, and a folder is needed; write another path", file.display());
+            self.error(&at, component, what);
             return None;
         }
-        Some(value)
+        Some((folder, bucket))
     }
 
     fn operators(&mut self, members: Vec<Member>, sources: &[SourceMeans]) -> Vec<OperatorMeans> {

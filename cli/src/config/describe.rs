@@ -103,6 +103,8 @@ pub enum Kind {
     Secret,
     /// Relative to the TOML file.
     Path,
+    /// A folder, or a place in an object store.
+    DataPlace,
     Address,
     Flag,
     Speed,

@@ -124,6 +124,7 @@ fn takes(kind: Kind) -> String {
         Kind::Identifier => "letters, digits, `_`".to_owned(),
         Kind::Secret => "text, never shown".to_owned(),
         Kind::Path => "path".to_owned(),
+        Kind::DataPlace => "path or URL".to_owned(),
         Kind::Address => "IP address and port".to_owned(),
         Kind::Flag => "`true`, `false`".to_owned(),
         Kind::Start => "`\"earliest\"`, `\"latest\"`, time, or table of `offset`".to_owned(),

@@ -73,8 +73,13 @@ pub fn explain(
         out.field("columns", names(stored.fields()));
     }
     out.heading("data");
-    out.field("checkpoints", checked.data.display().to_string());
-    out.field("lake", checked.data.join("lake").display().to_string());
+    let place = checked.bucket.clone().unwrap_or_else(|| checked.data.display().to_string());
+    out.field("checkpoints", place.clone());
+    out.field("lake", format!("{place}/lake"));
+    if checked.bucket.is_some() {
+        out.field("local", checked.data.display().to_string());
+    }
+    out.field("storage that refuses", format!("tried again for {}", duration_text(checked.engine.retry_for_us)));
     out.field(
         "alert log",
         match checked.engine.alert_log.log(&checked.sources) {

@@ -34,8 +34,11 @@ pub struct Checked {
     /// The TOML file as it was named.
     pub file: PathBuf,
     pub name: String,
+    /// On a disk of this machine.
     pub data: PathBuf,
-    /// Where `data` was typed, else the top of the file.
+    /// URL of the place that has manifests, state and lake, if that is not `data`.
+    pub bucket: Option<String>,
+    /// Where that folder was typed, else the top of the file.
     pub data_at: Location,
     pub engine: EngineMeans,
     /// At least one.
@@ -53,6 +56,8 @@ pub struct EngineMeans {
     pub shards: usize,
     pub epoch_us: i64,
     pub epoch_rows: u64,
+    pub local: Option<PathBuf>,
+    pub retry_for_us: i64,
     pub lateness_us: i64,
     pub idle_after_us: i64,
     pub clock_skew_max_us: i64,

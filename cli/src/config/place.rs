@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 
 /// What a reader of the lake needs of a pipeline.
 pub struct Place {
+    /// On a disk of this machine.
     pub data: PathBuf,
+    /// URL of the place that has the lake, if that is not `data`.
+    pub bucket: Option<String>,
     /// Microseconds; `None` if it cannot be read.
     pub offline_after_us: Option<i64>,
     /// Of the geofence, if there is one.

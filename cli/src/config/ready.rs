@@ -47,21 +47,21 @@ pub fn ready(checked: &Checked) -> Vec<Mistake> {
 }
 
 fn data(checked: &Checked, mistakes: &mut Mistakes) {
-    let data = &checked.data;
+    let (data, field) = (&checked.data, if checked.bucket.is_some() { "local" } else { "data" });
     // A relative path without a folder that is there begins where we are.
     let mut there = data.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
     let Some(there) = there.find(|path| path.exists()) else { return };
     if let Some(kind) = keeps_nothing(there) {
         let what = format!(
-            "data: {} is in a file system of kind {kind}, which keeps no files; write another path",
+            "{field}: {} is in a file system of kind {kind}, which keeps no files; write another path",
             data.display()
         );
         return mistakes.error(&checked.data_at, "pipeline", what);
     }
     let Err(cause) = may_write(there) else { return };
     let what = match there == data {
-        true => format!("data: this user may not write to {}: {cause}", data.display()),
-        false => format!("data: this user may not make {} in {}: {cause}", data.display(), there.display()),
+        true => format!("{field}: this user may not write to {}: {cause}", data.display()),
+        false => format!("{field}: this user may not make {} in {}: {cause}", data.display(), there.display()),
     };
     mistakes.error(&checked.data_at, "pipeline", format!("{what}; write another path, or give the right to write"));
 }

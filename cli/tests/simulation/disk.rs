@@ -24,9 +24,12 @@ pub enum Fate {
     Undone,
     /// The process died right after it.
     Unheard,
-    /// The disk is full.
+    /// The disk is full; somebody may free some space soon.
     Refused,
 }
+
+/// For so many more operations a disk that is full stays so: a few tries, or more than an engine is patient for.
+const REFUSED_FOR: [usize; 4] = [0, 2, 6, 40];
 
 /// Decides the fate of each operation of one engine. Once it has died, nothing more is done.
 pub struct Fuse(Mutex<Burning>);
@@ -36,6 +39,8 @@ struct Burning {
     /// An operation in so many goes wrong.
     once_in: usize,
     is_dead: bool,
+    /// Operations that a full disk will still refuse.
+    refused_for: usize,
     /// Of all that was done, in order.
     trace: DefaultHasher,
 }
@@ -43,7 +48,7 @@ struct Burning {
 impl Fuse {
     pub fn new(seed: u64, once_in: usize) -> Fuse {
         let trace = DefaultHasher::new();
-        Fuse(Mutex::new(Burning { dice: Dice::new(seed), once_in, is_dead: false, trace }))
+        Fuse(Mutex::new(Burning { dice: Dice::new(seed), once_in, is_dead: false, refused_for: 0, trace }))
     }
 
     fn burning(&self) -> MutexGuard<'_, Burning> {
@@ -64,8 +69,16 @@ impl Fuse {
         let once_in = burning.once_in;
         let fate = match burning.is_dead {
             true => Fate::Undone,
+            false if burning.refused_for > 0 => {
+                burning.refused_for -= 1;
+                Fate::Refused
+            }
             false if burning.dice.once_in(once_in) => {
-                [Fate::Undone, Fate::Unheard, Fate::Refused][burning.dice.below(3)]
+                let fate = [Fate::Undone, Fate::Unheard, Fate::Refused][burning.dice.below(3)];
+                if fate == Fate::Refused {
+                    burning.refused_for = REFUSED_FOR[burning.dice.below(REFUSED_FOR.len())];
+                }
+                fate
             }
             false => Fate::Done,
         };

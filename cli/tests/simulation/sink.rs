@@ -54,12 +54,14 @@ impl Segments {
     }
 
     /// Does something to the lake, if the fuse lets it.
-    fn act(&self, what: &str, act: impl FnOnce(&mut Lake)) -> Result<(), SinkError> {
-        let fate = self.fuse.fate(what);
-        if matches!(fate, Fate::Done | Fate::Unheard) {
-            act(&mut self.lake.lock().expect("one thread"));
-        }
-        if fate == Fate::Done { Ok(()) } else { Err(SinkError::new(what, failed(fate))) }
+    fn act(&self, what: &str, act: impl Fn(&mut Lake)) -> Result<(), SinkError> {
+        self.context.retry.run(what, || {
+            let fate = self.fuse.fate(what);
+            if matches!(fate, Fate::Done | Fate::Unheard) {
+                act(&mut self.lake.lock().expect("one thread"));
+            }
+            if fate == Fate::Done { Ok(()) } else { Err(SinkError::new(what, failed(fate))) }
+        })
     }
 }
 
@@ -114,7 +116,7 @@ impl Sink for Segments {
                 event_date: 0,
                 statistics: String::new(),
             };
-            self.act(&format!("write {path}"), |lake| lake.write(&path, rows))?;
+            self.act(&format!("write {path}"), |lake| lake.write(&path, rows.clone()))?;
             if self.broken != Some(Broken::CommitBeforeSync) {
                 self.act(&format!("sync {path}"), |lake| lake.sync(&path))?;
             }

@@ -16,6 +16,7 @@ use rhumb_engine::frame::core_columns;
 use rhumb_engine::message::{BarrierKind, Message};
 use rhumb_engine::operator::OperatorPlan;
 use rhumb_engine::reader::{Stepped, ToShard};
+use rhumb_engine::retry::{Pause, Retry};
 use rhumb_engine::run::{Parts, Pipeline, Settings, Until, assemble};
 use rhumb_engine::shard::ToWriter;
 use rhumb_engine::store::Store;
@@ -46,6 +47,20 @@ pub struct Left {
     pub deaths: usize,
     /// Of everything that was done, in order.
     pub trace: u64,
+}
+
+/// Patience of an engine: time that its waits make pass, and nothing else does.
+#[derive(Default)]
+struct Waits(Mutex<Duration>);
+
+impl Pause for Waits {
+    fn elapsed(&self) -> Duration {
+        *self.0.lock().expect("one thread")
+    }
+
+    fn pause(&self, wait: Duration) {
+        *self.0.lock().expect("one thread") += wait;
+    }
 }
 
 struct Frozen;
@@ -298,6 +313,7 @@ impl World {
         let pipeline = Pipeline {
             name: "simulation".to_owned(),
             data: self.log.as_ref().map_or("nowhere".into(), |(data, _)| data.path().to_owned()),
+            bucket: None,
             settings: Settings {
                 shards,
                 epoch: Duration::from_secs(1),
@@ -307,6 +323,7 @@ impl World {
                 clock_skew_max_us: 0,
                 offline_after_us: 3_600 * SECOND_US,
                 vehicles_max: 1_000,
+                retry_for: Duration::from_secs(60),
             },
             sources: vec![(Arc::new(logs), false)],
             operators: operators(),
@@ -314,7 +331,9 @@ impl World {
             alert_log: log,
         };
         let objects = Objects { objects: self.objects.clone(), fuse: fuse.clone(), broken: self.broken };
-        let store = Store::new(Arc::new(objects)).expect("a runtime");
+        let waits = Arc::new(Waits::default());
+        let retry = Retry::new(pipeline.settings.retry_for, Arc::new(Frozen), waits, Arc::default(), 0);
+        let store = Store::new(Arc::new(objects)).expect("a runtime").with_retry(Arc::new(retry));
         let mut parts = assemble(&pipeline, Arc::new(Frozen), store, None).ok()?;
         parts.coordinator.ends(Until::End);
         let mut to_shards: Vec<Vec<_>> = parts.readers.iter().map(|_| Vec::new()).collect();

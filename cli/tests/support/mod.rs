@@ -37,11 +37,18 @@ aggregates = { frames = "count", speed_avg = "avg(speed_mps)" }
 /// A folder to run `rhumb` in.
 pub struct Site {
     folder: tempfile::TempDir,
+    /// Of the environment of what is run there.
+    variables: Vec<(String, String)>,
 }
 
 impl Site {
     pub fn new() -> Site {
-        Site { folder: tempfile::tempdir().expect("a folder") }
+        Site { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    pub fn with_variables(self, variables: &[(&str, &str)]) -> Site {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Site { variables, ..self }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -55,6 +62,7 @@ impl Site {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command.envs(self.variables.iter().cloned());
         command
     }
 
@@ -72,10 +80,18 @@ impl Site {
     }
 
     /// A run that goes on while the test does.
-    #[allow(clippy::disallowed_methods, reason = "hears a child while the test goes on")]
     pub fn start(&self, arguments: &[&str]) -> Started {
-        let mut command = self.command(env!("CARGO_BIN_EXE_rhumb"));
-        let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("rhumb starts");
+        self.hear(self.command(env!("CARGO_BIN_EXE_rhumb")).args(arguments))
+    }
+
+    /// The same by a shell's script, whose `$0` is `rhumb` and whose `$@` are the arguments.
+    pub fn start_by(&self, script: &str, arguments: &[&str]) -> Started {
+        self.hear(self.command("sh").args(["-c", script, env!("CARGO_BIN_EXE_rhumb")]).args(arguments))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "hears a child while the test goes on")]
+    fn hear(&self, command: &mut Command) -> Started {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("rhumb starts");
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let (sender, lines) = channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -170,6 +186,11 @@ impl Started {
         let line = self.wait_for("listening for datagrams");
         let address = line.split_once("listen=\"").and_then(|(_, rest)| rest.split_once('"'));
         address.unwrap_or_else(|| panic!("no address in {line}")).0.to_owned()
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Presses Ctrl-C.

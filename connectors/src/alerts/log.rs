@@ -6,6 +6,7 @@ use crate::journal::{Entry, Group, JournalConfig, Log};
 use hashbrown::HashMap;
 use rhumb_engine::alert::{ALERT_ID_DIGITS, AlertBatch};
 use rhumb_engine::alert_log::{AlertLog, AlertLogPlan, LogPosition};
+use rhumb_engine::retry::Retry;
 use rhumb_engine::sink::{SinkContext, SinkError};
 use rhumb_engine::time::{Clock, EventTime, duration_text};
 use rhumb_engine::vehicle::Vehicles;
@@ -38,13 +39,13 @@ impl AlertLogPlan for AlertLogFiles {
         clock: Arc<dyn Clock>,
     ) -> Result<Box<dyn AlertLog>, SinkError> {
         let folder = super::folder(&context.data);
-        let opened = Writing::open(&folder, self, position, context.vehicles.clone(), clock);
+        let opened = Writing::open(&folder, self, position, context.vehicles.clone(), clock, context.retry.clone());
         Ok(Box::new(opened.map_err(|cause| failed("open", &folder, cause))?))
     }
 }
 
 fn failed(what: &str, folder: &Path, cause: io::Error) -> SinkError {
-    let advice = rhumb_engine::store::advice(&cause);
+    let advice = rhumb_engine::trouble::advice(&cause);
     SinkError::new(format!("{what} the alert log {}{advice}", folder.display()), cause)
 }
 
@@ -57,6 +58,7 @@ struct Writing {
     log: Log,
     vehicles: Vec<Arc<Vehicles>>,
     clock: Arc<dyn Clock>,
+    retry: Arc<Retry>,
     /// Alerts from before a crash, which will arise again.
     logged: Logged,
     /// Those that have been numbered and not written yet.
@@ -72,6 +74,7 @@ impl Writing {
         position: LogPosition,
         vehicles: Vec<Arc<Vehicles>>,
         clock: Arc<dyn Clock>,
+        retry: Arc<Retry>,
     ) -> io::Result<Writing> {
         let config = JournalConfig { sync: plan.sync, segment_bytes: SEGMENT_BYTES, keep_us: plan.keep_us };
         let (mut log, found) = Log::open(folder, config)?;
@@ -96,6 +99,7 @@ impl Writing {
             log,
             vehicles,
             clock,
+            retry,
             logged,
             unwritten: 0,
             record: Vec::new(),
@@ -137,7 +141,10 @@ impl AlertLog for Writing {
 
     fn write(&mut self) -> Result<(), SinkError> {
         self.unwritten = 0;
-        self.log.write(self.clock.now()).map_err(|cause| self.failed("write", cause))
+        let (log, now) = (&mut self.log, self.clock.now());
+        let written =
+            self.retry.run(format_args!("write the alert log {}", self.folder.display()), || log.try_write(now));
+        written.map_err(|cause| self.failed("write", cause))
     }
 
     fn prepare(&mut self, is_end: bool) -> Result<LogPosition, SinkError> {

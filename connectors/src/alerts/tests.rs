@@ -31,6 +31,8 @@ fn open(data: &Path, next: i64, unmatched: i64, now: i64) -> Box<dyn AlertLog> {
     let context = SinkContext {
         pipeline: "p".into(),
         data: data.to_owned(),
+        bucket: None,
+        retry: Arc::new(rhumb_engine::retry::Retry::off()),
         claim: 1,
         vehicles: vec![vehicles()],
         history: Vec::new(),

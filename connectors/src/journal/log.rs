@@ -6,6 +6,8 @@ use super::replay::Replay;
 use super::segment::{Blocks, Next, PREFACE_BYTES, Segment};
 use super::sync::{Synced, Syncer};
 use rhumb_engine::time::EventTime;
+use rhumb_engine::trouble::unsettled;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
@@ -29,6 +31,8 @@ pub struct Log {
     is_torn: bool,
     /// Of the newest tick in the newest file.
     ticked: Option<EventTime>,
+    /// A sync has failed.
+    unsettled: Cell<Option<io::ErrorKind>>,
 }
 
 /// What was found when a journal was opened.
@@ -82,6 +86,7 @@ impl Log {
             written_bytes: 0,
             is_torn: false,
             ticked,
+            unsettled: Cell::default(),
         };
         Ok((log, Found { first, next, cut_bytes }))
     }
@@ -157,13 +162,17 @@ impl Log {
 
     /// Writes what was pushed as one block. After an error nothing of it is there.
     pub fn write(&mut self, received_at: EventTime) -> io::Result<()> {
+        self.try_write(received_at).inspect_err(|_| self.block.clear())
+    }
+
+    /// As `write`, but after an error what was pushed is still to be written.
+    pub fn try_write(&mut self, received_at: EventTime) -> io::Result<()> {
         let entries = self.block.entries();
         if entries == 0 {
             return Ok(());
         }
-        let written = self.append(received_at);
+        self.append(received_at)?;
         self.block.clear();
-        written?;
         self.next += i64::from(entries);
         if let Some((_, newest)) = self.segments.back_mut() {
             *newest = received_at.max(*newest);
@@ -173,7 +182,7 @@ impl Log {
 
     fn append(&mut self, received_at: EventTime) -> io::Result<()> {
         if let Some(failure) = self.syncer.as_ref().and_then(Syncer::failure) {
-            return Err(failure);
+            return Err(unsettled(failure));
         }
         if self.file.as_ref().is_none_or(|(_, bytes)| *bytes >= self.config.segment_bytes) {
             self.begin_segment(received_at)?;
@@ -214,10 +223,17 @@ impl Log {
         Ok(())
     }
 
-    /// Makes what was written safe now, if it is to be.
+    /// Makes what was written safe now, if it is to be. Once that has failed it does ever after: the system would tell the
+    /// next sync that all is well.
     pub fn sync(&self) -> io::Result<()> {
+        if let Some(kind) = self.unsettled.get() {
+            return Err(unsettled(kind.into()));
+        }
         match &self.file {
-            Some((file, _)) if self.config.sync.is_some() => file.sync_data(),
+            Some((file, _)) if self.config.sync.is_some() => file.sync_data().map_err(|cause| {
+                self.unsettled.set(Some(cause.kind()));
+                unsettled(cause)
+            }),
             _ => Ok(()),
         }
     }

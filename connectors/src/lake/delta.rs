@@ -1,20 +1,21 @@
 //! The Delta log of one table: created, widened and checkpointed by `deltalake-core`. Commits are appended here, because
 //! they must be on the disk before they are reported, and must not cost more the more files a table has.
 
-use super::durable::{create_file, create_folder, failed};
+use super::durable::{create_folder, failed};
+use super::place::LakePlace;
 use super::schema::{EVENT_DATE, KEYS_KEY, MERGE_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
 use arrow::datatypes::{DataType, Schema};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::CommitData;
 use deltalake_core::kernel::{Action, Add, StructField, StructType, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableBuilder, checkpoints};
+use deltalake_core::{DeltaTable, checkpoints};
 use rhumb_engine::sink::{Segment, SinkError};
+use rhumb_engine::trouble::unsettled;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::io;
+use std::path::PathBuf;
 use tokio::runtime::Runtime;
-use url::Url;
 
 pub(super) const LOG_FOLDER: &str = "_delta_log";
 /// Tag of a file in the log: the checksum of all its bytes.
@@ -28,7 +29,9 @@ const CONFLICTS_MAX: u32 = 64;
 
 /// One table's log, as one writer sees it.
 pub struct DeltaLog {
-    folder: PathBuf,
+    lake: LakePlace,
+    /// Its folder in the lake.
+    name: String,
     /// Names our transactions: the pipeline.
     application: String,
     /// The newest version we know of.
@@ -45,16 +48,19 @@ impl DeltaLog {
     /// to do.
     pub fn open(
         runtime: &Runtime,
-        folder: &Path,
+        lake: &LakePlace,
+        name: &str,
         application: &str,
         columns: Option<&Schema>,
     ) -> Result<DeltaLog, SinkError> {
-        create_folder(folder)?;
+        if let LakePlace::Folder(lake) = lake {
+            create_folder(&lake.join(name))?;
+        }
         let opened = runtime.block_on(async {
-            let mut table = handle(folder)?;
+            let mut table = lake.handle(name)?;
             match (table.verify_deltatable_existence().await?, columns) {
                 (false, None) => return Err("there is no such table".into()),
-                (false, Some(columns)) => table = create(table, folder, columns).await?,
+                (false, Some(columns)) => table = create(table, name, columns).await?,
                 (true, _) => table.load().await?,
             }
             check_version(&table)?;
@@ -66,9 +72,16 @@ impl DeltaLog {
             let committed = state.snapshot().transaction_version(&table.log_store(), application).await?;
             Ok((state.version(), committed.and_then(|v| u64::try_from(v).ok())))
         });
-        let (version, committed) = opened
-            .map_err(|cause: Box<dyn std::error::Error + Send + Sync>| failed("open the table", folder)(cause))?;
-        Ok(DeltaLog { folder: folder.to_owned(), application: application.to_owned(), version, committed })
+        let (version, committed) = opened.map_err(|cause: Box<dyn std::error::Error + Send + Sync>| {
+            failed("open the table", lake.shown(name))(cause)
+        })?;
+        let (lake, name) = (lake.clone(), name.to_owned());
+        Ok(DeltaLog { lake, name, application: application.to_owned(), version, committed })
+    }
+
+    /// For messages.
+    fn shown(&self) -> PathBuf {
+        self.lake.shown(&self.name)
     }
 
     /// True if the log has this epoch, or a later one.
@@ -91,14 +104,13 @@ impl DeltaLog {
         scratch: u64,
     ) -> Result<(), SinkError> {
         let bytes = self.entry(epoch, segments)?;
-        let log = self.folder.join(LOG_FOLDER);
-        let scratch = log.join(format!("_commit_{scratch}-{epoch}.json.tmp"));
+        let scratch = format!("_commit_{scratch}-{epoch}.json.tmp");
         for _ in 0..CONFLICTS_MAX {
             if self.has(epoch) {
                 return Ok(());
             }
             let version = self.version + 1;
-            if create_file(&log.join(format!("{version:020}.json")), &scratch, &bytes)? {
+            if self.lake.create_commit(&self.name, version, &scratch, &bytes)? {
                 self.version = version;
                 self.committed = Some(epoch);
                 if version.is_multiple_of(CHECKPOINT_COMMITS) {
@@ -107,11 +119,11 @@ impl DeltaLog {
                 return Ok(());
             }
             // Someone else took the number: a compaction, or an engine that has taken over and finishes this epoch.
-            *self = DeltaLog::open(runtime, &self.folder, &self.application, None)?;
+            *self = DeltaLog::open(runtime, &self.lake, &self.name, &self.application, None)?;
         }
         let cause =
             format!("{CONFLICTS_MAX} times in a row another writer was faster: is a second engine running on it?");
-        Err(failed("commit to the table", &self.folder)(cause))
+        Err(failed("commit to the table", self.shown())(cause))
     }
 
     fn entry(&self, epoch: u64, segments: &[&Segment]) -> Result<Vec<u8>, SinkError> {
@@ -124,24 +136,22 @@ impl DeltaLog {
         let epoch = i64::try_from(epoch).expect("epochs are counted from 1");
         let transaction = Transaction::new(&self.application, epoch);
         let data = CommitData::new(actions, operation, HashMap::new(), vec![transaction]);
-        let bytes = data.get_bytes().map_err(failed("write the log of", &self.folder))?;
+        let bytes = data.get_bytes().map_err(failed("write the log of", self.shown()))?;
         Ok([&bytes[..], b"\n"].concat())
     }
 
     fn add(&self, segment: &Segment) -> Result<Add, SinkError> {
-        let path = self.folder.join(&segment.path);
-        let found = path.metadata().map_err(failed("look at", &path))?;
-        if found.len() != segment.bytes {
-            let cause = format!("it has {} bytes, {} were written", found.len(), segment.bytes);
-            return Err(failed("use", &path)(cause));
+        let path = format!("{}/{}", self.name, segment.path);
+        let found = self.lake.find(&path)?;
+        if found.bytes != segment.bytes {
+            let cause = format!("it has {} bytes, {} were written", found.bytes, segment.bytes);
+            return Err(failed("use", self.lake.shown(&path))(unsettled(io::Error::other(cause))));
         }
-        let modified = found.modified().map_err(failed("look at", &path))?;
-        let modified_ms = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Ok(Add {
             path: segment.path.clone(),
             partition_values: HashMap::from([(EVENT_DATE.to_owned(), Some(super::date_text(segment.event_date)))]),
             size: i64::try_from(segment.bytes).expect("a file is shorter than 2^63 bytes"),
-            modification_time: i64::try_from(modified_ms).unwrap_or(i64::MAX),
+            modification_time: found.modified_ms,
             data_change: true,
             stats: Some(segment.statistics.clone()),
             tags: segment.checksum.clone().map(|sum| HashMap::from([(CHECKSUM_KEY.to_owned(), Some(sum))])),
@@ -156,7 +166,7 @@ impl DeltaLog {
     /// reason to stop.
     fn checkpoint(&self, runtime: &Runtime) {
         let done = runtime.block_on(async {
-            let mut table = handle(&self.folder)?;
+            let mut table = self.lake.handle(&self.name)?;
             table.load().await?;
             checkpoints::create_checkpoint(&table, None).await?;
             checkpoints::cleanup_metadata(&table, None).await?;
@@ -164,27 +174,20 @@ impl DeltaLog {
         });
         if let Err(cause) = done {
             let cause: Box<dyn std::error::Error + Send + Sync> = cause;
-            tracing::warn!(table = %self.folder.display(), %cause, "the table's log could not be checkpointed");
+            tracing::warn!(table = %self.shown().display(), %cause, "the table's log could not be checkpointed");
         }
     }
 }
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-pub(super) fn handle(folder: &Path) -> Outcome<DeltaTable> {
-    let folder = folder.canonicalize()?;
-    let url = Url::from_directory_path(&folder).map_err(|()| format!("{} has no URL", folder.display()))?;
-    Ok(DeltaTableBuilder::from_url(url)?.build()?)
-}
-
-async fn create(table: DeltaTable, folder: &Path, columns: &Schema) -> Outcome<DeltaTable> {
+async fn create(table: DeltaTable, name: &str, columns: &Schema) -> Outcome<DeltaTable> {
     let schema: StructType = columns.try_into_kernel()?;
     let configuration = [
         (SCHEMA_VERSION_KEY, SCHEMA_VERSION.to_string()),
         ("delta.checkpointInterval", CHECKPOINT_COMMITS.to_string()),
         ("delta.logRetentionDuration", LOG_RETENTION.to_owned()),
     ];
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let created = table
         .create()
         .with_table_name(name)

@@ -1,15 +1,19 @@
 //! Files that survive a power cut, and errors that say what to do about the disk.
 
+use rhumb_engine::durable;
 use rhumb_engine::sink::SinkError;
-use rhumb_engine::store::advice;
+use rhumb_engine::trouble::advice;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Turns an error into one that says what was being done to which path, and what helps.
-pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(verb: &str, path: &Path) -> impl FnOnce(E) -> SinkError {
-    let action = format!("{verb} {}", path.display());
+pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(
+    verb: &str,
+    path: impl AsRef<Path>,
+) -> impl FnOnce(E) -> SinkError {
+    let action = format!("{verb} {}", path.as_ref().display());
     move |cause| {
         let cause = cause.into();
         let advice = advice(cause.as_ref());
@@ -19,7 +23,7 @@ pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(verb: &str, path: &Path) ->
 
 /// Makes names in a folder durable: what was created in it, moved into it, or deleted from it.
 pub fn sync_folder(folder: &Path) -> Result<(), SinkError> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(failed("make durable the folder", folder))
+    durable::sync_folder(folder).map_err(failed("make durable the folder", folder))
 }
 
 /// Creates a folder and its parents, durably. Nothing happens if it is there.
@@ -34,22 +38,7 @@ pub fn create_folder(folder: &Path) -> Result<(), SinkError> {
 /// Creates a file whole or not at all, durably, if none is there; says whether it did. `scratch` is a name in the
 /// same folder that nobody else uses; readers pass it over.
 pub fn create_file(path: &Path, scratch: &Path, bytes: &[u8]) -> Result<bool, SinkError> {
-    let write = || {
-        let mut file = File::create(scratch)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(failed("write", scratch))?;
-    let linked = fs::hard_link(scratch, path);
-    fs::remove_file(scratch).map_err(failed("delete", scratch))?;
-    match linked {
-        Ok(()) => {
-            path.parent().map_or(Ok(()), sync_folder)?;
-            Ok(true)
-        }
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(e) => Err(failed("create", path)(e)),
-    }
+    durable::create_file(path, scratch, bytes).map_err(failed("create", path))
 }
 
 /// Moves a file. Nothing happens if it has been moved before.
@@ -65,16 +54,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_is_created_once_and_leaves_no_scratch() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, scratch) = (folder.path().join("a"), folder.path().join("s"));
-        assert!(create_file(&path, &scratch, b"first").unwrap());
-        assert!(!create_file(&path, &scratch, b"second").unwrap());
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        assert!(!scratch.exists());
-    }
-
-    #[test]
     fn moving_twice_is_moving_once_and_moving_nothing_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
@@ -88,7 +67,7 @@ mod tests {
     #[test]
     fn full_disk_says_what_to_do() {
         let cause = parquet::errors::ParquetError::External(Box::new(std::io::Error::from(ErrorKind::StorageFull)));
-        let error = failed("write", Path::new("lake/x.parquet"))(cause);
-        assert!(error.action.starts_with("write lake/x.parquet: the disk is full"), "{}", error.action);
+        let error = failed("write", "lake/x.parquet")(cause);
+        assert_eq!(error.action, "write lake/x.parquet: the disk is full; free some space");
     }
 }

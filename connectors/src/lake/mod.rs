@@ -3,34 +3,43 @@
 //!
 //! Rows become segments as they come: sorted, encoded, made durable below `_staging/` beside the tables, where no
 //! reader looks. Once an epoch's manifest stands, its segments are moved to their places and added to the table's log in one
-//! commit, which carries the epoch, so that doing it again changes nothing.
+//! commit, which carries the epoch, so that doing it again changes nothing. In an object store nothing can be moved
+//! (`upload.rs`).
 
 mod alerts;
 mod delta;
 mod deltas;
 mod durable;
 mod gather;
+mod growing;
 mod history;
 mod hybrid;
 mod keys;
 mod order;
 mod pages;
+mod place;
 mod schema;
 mod segment;
 mod stats;
 mod table;
 mod tables;
+mod upload;
 pub mod verify;
 
 pub use schema::{KEYS_KEY, MERGE_KEY, SCHEMA_VERSION, SCHEMA_VERSION_KEY, tables as stored_tables};
 
 use delta::DeltaLog;
 use durable::{failed, move_file, sync_folder};
+use growing::Writing;
+use place::LakePlace;
 use rhumb_engine::message::Output;
 use rhumb_engine::operator::TablePlan;
+use rhumb_engine::retry::Retry;
 use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkError, SinkPlan};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use table::{Table, Tables};
 use tokio::runtime::Runtime;
 
@@ -88,30 +97,42 @@ impl SinkPlan for LakePlan {
             .enable_all()
             .build()
             .map_err(failed("start the runtime for", &folder))?;
+        let place = LakePlace::of(&context.place()).map_err(failed("open the lake of", context.place().to_string()))?;
+        let sync = match place {
+            LakePlace::Folder(_) => File::sync_all,
+            // It is durable once it is in the store.
+            LakePlace::Bucket(_) => |_: &File| Ok(()),
+        };
+        let writing = Writing { retry: context.retry.clone(), sync };
         let mut logs = BTreeMap::new();
         let mut open = |name: &str, written: &arrow::datatypes::Schema| {
-            let table = folder.join(name);
-            let columns = schema::stored(written).map_err(failed("open the table", &table))?;
-            let log = DeltaLog::open(&runtime, &table, &context.pipeline, Some(&columns))?;
+            let columns = schema::stored(written).map_err(failed("open the table", place.shown(name)))?;
+            let log = DeltaLog::open(&runtime, &place, name, &context.pipeline, Some(&columns))?;
             logs.insert(name.to_owned(), log);
-            Table::open(&folder, name, context.claim)
+            Table::open(&folder, name, context.claim, writing.clone())
         };
         let tables = Tables::open(context, self.group_rows, self.redriven, &mut open)?;
         Ok(Box::new(LakeSink {
             folder,
+            place,
+            retry: context.retry.clone(),
             pipeline: context.pipeline.clone(),
             claim: context.claim,
             runtime,
             logs,
             tables,
             epoch: 1,
+            last: BTreeSet::new(),
             swept: false,
         }))
     }
 }
 
 struct LakeSink {
+    /// On the local disk: where segments grow, and the tables if they are nowhere else.
     folder: PathBuf,
+    place: LakePlace,
+    retry: Arc<Retry>,
     pipeline: String,
     claim: u64,
     runtime: Runtime,
@@ -119,6 +140,8 @@ struct LakeSink {
     tables: Tables,
     /// The epoch of rows that come now: epochs are numbered from 1 without gaps.
     epoch: u64,
+    /// Paths of the segments of the last commit.
+    last: BTreeSet<String>,
     swept: bool,
 }
 
@@ -132,6 +155,9 @@ impl Sink for LakeSink {
     fn prepare(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError> {
         self.sweep()?;
         let segments = self.tables.finish(epoch)?;
+        if let LakePlace::Bucket(bucket) = &self.place {
+            upload::upload(bucket, &self.folder, self.claim, epoch, &segments, &self.retry)?;
+        }
         self.epoch = epoch + 1;
         Ok(segments)
     }
@@ -145,42 +171,50 @@ impl Sink for LakeSink {
                 "the table has the pipeline's epoch {ahead}, and the last manifest is of epoch {epoch}: put the \
                  manifests back that the lake was written with, or move the lake away, or use another data folder"
             );
-            return Err(failed("go on with the table", &self.folder.join(name))(cause));
+            return Err(failed("go on with the table", self.place.shown(name))(cause));
         }
         self.epoch = self.epoch.max(epoch + 1);
         let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
         for segment in segments {
             by_table.entry(&segment.table).or_default().push(segment);
         }
+        let retry = self.retry.clone();
         for (table, segments) in by_table {
-            self.publish(epoch, table, &segments)?;
+            retry.run(format_args!("publish epoch {epoch} of the table {table}"), || {
+                self.publish(epoch, table, &segments)
+            })?;
         }
-        Ok(())
+        self.last = segments.iter().map(|segment| format!("{}/{}", segment.table, segment.path)).collect();
+        match &self.place {
+            LakePlace::Folder(_) => Ok(()),
+            LakePlace::Bucket(bucket) => upload::forget(bucket, &self.folder, self.claim, epoch, segments, &self.retry),
+        }
     }
 }
 
 impl LakeSink {
     /// Moves the segments of one table to their places, then names them in its log.
     fn publish(&mut self, epoch: u64, name: &str, segments: &[&Segment]) -> Result<(), SinkError> {
-        let folder = self.folder.join(name);
         if !self.logs.contains_key(name) {
             // A table of an operator that the pipeline no longer has: its last rows are due all the same.
-            let log = DeltaLog::open(&self.runtime, &folder, &self.pipeline, None)?;
+            let log = DeltaLog::open(&self.runtime, &self.place, name, &self.pipeline, None)?;
             self.logs.insert(name.to_owned(), log);
         }
         let log = self.logs.get_mut(name).expect("it was just opened");
         if log.has(epoch) {
             return Ok(());
         }
-        let mut folders = BTreeSet::new();
-        for segment in segments {
-            let (staged, place) = (table::staged(&self.folder, segment), folder.join(&segment.path));
-            let date = place.parent().expect("a segment has a folder").to_owned();
-            durable::create_folder(&date)?;
-            move_file(&staged, &place)?;
-            folders.insert(date);
+        if let LakePlace::Folder(lake) = &self.place {
+            let mut folders = BTreeSet::new();
+            for segment in segments {
+                let (staged, place) = (table::staged(lake, segment), lake.join(name).join(&segment.path));
+                let date = place.parent().expect("a segment has a folder").to_owned();
+                durable::create_folder(&date)?;
+                move_file(&staged, &place)?;
+                folders.insert(date);
+            }
+            folders.iter().try_for_each(|f| sync_folder(f))?;
         }
-        folders.iter().try_for_each(|f| sync_folder(f))?;
         log.commit(&self.runtime, epoch, segments, self.claim)
     }
 
@@ -190,7 +224,11 @@ impl LakeSink {
         if std::mem::replace(&mut self.swept, true) {
             return Ok(());
         }
-        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, self.claim))
+        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, self.claim))?;
+        match &self.place {
+            LakePlace::Folder(_) => Ok(()),
+            LakePlace::Bucket(bucket) => upload::sweep(bucket, self.claim, &self.last, &self.retry),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::deltas;
 use super::durable::failed;
+use super::growing::{Growing, Writing};
 use super::keys::{self, KeyRows, Lists, Values};
 use super::pages::{Chunk, ChunkPlan};
 use super::schema::{HASHES, SCHEMA_VERSION, SCHEMA_VERSION_KEY};
@@ -21,12 +22,10 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
-use rhumb_engine::checksum::Checksum;
 use rhumb_engine::sink::SinkError;
 use std::collections::HashSet;
-use std::fs::File;
 use std::hash::Hash;
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::Range;
 #[cfg(test)]
 use std::path::Path;
@@ -111,10 +110,9 @@ pub struct Written {
 /// A segment while it grows, a row group at a time. What is left of one that was not finished is no segment.
 pub struct SegmentWriter {
     path: PathBuf,
-    file: File,
     schema: SchemaRef,
     has_bloom: bool,
-    writer: SerializedFileWriter<Summed>,
+    writer: SerializedFileWriter<Growing>,
     encoders: ArrowRowGroupWriterFactory,
     descriptions: Vec<ColumnDescPtr>,
     not_numbers: stats::NotNumbers,
@@ -123,20 +121,22 @@ pub struct SegmentWriter {
 
 impl SegmentWriter {
     /// Creates the file. How columns are encoded is chosen by the first rows, of which there is at least one.
-    pub fn create(path: PathBuf, shape: &Shape, first: &impl Rows) -> Result<SegmentWriter, SinkError> {
-        let file = File::create(&path).map_err(failed("create", &path))?;
-        let same = file.try_clone().map_err(failed("create", &path))?;
+    pub fn create(
+        path: PathBuf,
+        shape: &Shape,
+        first: &impl Rows,
+        writing: &Writing,
+    ) -> Result<SegmentWriter, SinkError> {
+        let file = Growing::create(&path, writing)?;
         let options = ArrowWriterOptions::new()
             .with_properties(properties(shape, first))
             // Readers see plain strings, not the dictionaries that columns came with.
             .with_skip_arrow_metadata(true);
-        let same = Summed { file: same, sum: Checksum::default() };
-        let writer = ArrowWriter::try_new_with_options(same, shape.schema.clone(), options);
+        let writer = ArrowWriter::try_new_with_options(file, shape.schema.clone(), options);
         let (writer, encoders) =
             writer.and_then(ArrowWriter::into_serialized_writer).map_err(failed("write", &path))?;
         Ok(SegmentWriter {
             path,
-            file,
             schema: shape.schema.clone(),
             has_bloom: shape.has_bloom,
             descriptions: writer.schema_descr().columns().to_vec(),
@@ -176,35 +176,19 @@ impl SegmentWriter {
     /// Makes the segment durable; its name is durable once the caller has synced the folder.
     pub fn finish(mut self) -> Result<Written, SinkError> {
         let metadata = self.writer.finish().map_err(failed("write", &self.path))?;
-        self.file.sync_all().map_err(failed("make durable", &self.path))?;
-        let bytes = self.file.metadata().map_err(failed("look at", &self.path))?.len();
-        let checksum = self.writer.inner().sum.text();
+        let file = self.writer.inner_mut();
+        file.settle()?;
+        let (bytes, checksum) = (file.bytes(), file.checksum());
         Ok(Written { rows: self.rows, bytes, checksum, statistics: stats::of(&metadata, &self.not_numbers) })
-    }
-}
-
-/// A file, and the checksum of what was written to it.
-struct Summed {
-    file: File,
-    sum: Checksum,
-}
-
-impl Write for Summed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.sum.add(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 
 /// A segment of one row group.
 #[cfg(test)]
 pub fn write(path: &Path, shape: &Shape, rows: &impl Rows) -> Result<Written, SinkError> {
-    let mut writer = SegmentWriter::create(path.to_owned(), shape, rows)?;
+    let writing =
+        Writing { retry: std::sync::Arc::new(rhumb_engine::retry::Retry::off()), sync: std::fs::File::sync_all };
+    let mut writer = SegmentWriter::create(path.to_owned(), shape, rows, &writing)?;
     writer.append(rows)?;
     writer.finish()
 }

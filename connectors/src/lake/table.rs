@@ -3,6 +3,7 @@
 use super::alerts::Alerts;
 use super::durable::{create_folder, failed, move_file, sync_folder};
 use super::gather::{Pick, repeating};
+use super::growing::Writing;
 use super::history::History;
 use super::order::{Sorted, VehicleOrder};
 use super::segment::{Read, Rows, SAMPLE_ROWS, SegmentWriter, Shape};
@@ -34,6 +35,7 @@ pub struct Table {
     folder: PathBuf,
     staging: PathBuf,
     claim: u64,
+    writing: Writing,
     /// Segments so far, for their names.
     number: u64,
     /// By date: a segment that more rows may come to, with its path.
@@ -42,11 +44,11 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn open(lake: &Path, name: &str, claim: u64) -> Result<Table, SinkError> {
+    pub fn open(lake: &Path, name: &str, claim: u64, writing: Writing) -> Result<Table, SinkError> {
         let (name, folder, staging) = (name.to_owned(), lake.join(name), staging(lake, name));
         create_folder(&staging)?;
         adopt(&folder.join(STAGING), &staging)?;
-        Ok(Table { name, folder, staging, claim, number: 0, growing: BTreeMap::new(), finished: Vec::new() })
+        Ok(Table { name, folder, staging, claim, writing, number: 0, growing: BTreeMap::new(), finished: Vec::new() })
     }
 
     /// Writes rows of one date as a row group.
@@ -61,7 +63,7 @@ impl Table {
             self.number += 1;
             let staged = self.staging.join(&file);
             let path = format!("{}={}/{file}", schema::EVENT_DATE, date_text(date));
-            self.growing.insert(date, (path, SegmentWriter::create(staged, shape, rows)?));
+            self.growing.insert(date, (path, SegmentWriter::create(staged, shape, rows, &self.writing)?));
         }
         let (_, writer) = self.growing.get_mut(&date).expect("it was just put there");
         writer.append(rows)?;

@@ -5,6 +5,7 @@ use crate::acknowledge::Durability;
 use crate::journal::{Entry, Log, Replay};
 use rhumb_engine::source::{Clocked, Position};
 use rhumb_engine::time::{EventTime, SECOND_US, duration_text, monotonic_now};
+use rhumb_engine::trouble::{Verdict, verdict};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,6 +184,9 @@ impl Journaled {
     }
 
     fn hold(&mut self, received_at: EventTime, error: io::Error) -> io::Result<()> {
+        if verdict(&error) == Verdict::Never {
+            return Err(error);
+        }
         let now = monotonic_now();
         let held = self.held.get_or_insert(Held { received_at, since: now, said: None });
         if now - held.since >= TRY_FOR {

@@ -9,7 +9,7 @@ use crate::codec::reply::When;
 use crate::journal::Entry;
 use rhumb_engine::builder::{ClockRules, FrameBuilder};
 use rhumb_engine::frame::Origin;
-use rhumb_engine::source::{Clocked, Polled, Position, Source, SourceError};
+use rhumb_engine::source::{Clocked, Polled, Position, Shed, Source, SourceError};
 use rhumb_engine::time::{Clock, EventTime};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -313,6 +313,10 @@ impl Source for UdpReader {
         };
         self.clocked = at.now.max(self.clocked);
         Some(at)
+    }
+
+    fn shed(&self) -> Option<Shed> {
+        self.intake.lock().receiver.shed()
     }
 
     fn remembers_ticks(&self) -> bool {

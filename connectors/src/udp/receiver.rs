@@ -2,6 +2,7 @@
 //! it, too.
 
 use super::sys::{self, Arena};
+use rhumb_engine::source::Shed;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::Cell;
 use std::io;
@@ -114,6 +115,13 @@ impl Receiver {
     /// Waits for a datagram; false if none came before the timeout or a signal came.
     pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
         sys::wait_readable(self.socket.as_fd(), timeout)
+    }
+
+    /// The kernel's counter of drops, for whoever asks; `None` if the kernel does not tell.
+    pub fn shed(&self) -> Option<Shed> {
+        let socket = self.socket.try_clone().ok()?;
+        sys::kernel_drops(socket.as_fd()).ok()?;
+        Some(Box::new(move || sys::kernel_drops(socket.as_fd()).unwrap_or_default()))
     }
 
     /// Datagrams that the kernel dropped, for want of room or for a wrong checksum. `None` if the kernel does not tell (Linux

@@ -12,6 +12,7 @@ use rhumb_engine::frame::{Frame, Origin, ZoneLists, core_columns, timestamp, tim
 use rhumb_engine::message::Output;
 use rhumb_engine::operator::TablePlan;
 use rhumb_engine::reject::{Reason, Reject};
+use rhumb_engine::retry::Retry;
 use rhumb_engine::sink::{Sink, SinkContext, SinkPlan};
 use rhumb_engine::time::{DAY_US, EventTime};
 use rhumb_engine::vehicle::Vehicles;
@@ -83,6 +84,8 @@ pub fn context(data: &Path, claim: u64) -> SinkContext {
     SinkContext {
         pipeline: "test".to_owned(),
         data: data.to_owned(),
+        bucket: None,
+        retry: Arc::new(Retry::off()),
         claim,
         vehicles: (0..SHARDS).map(|_| Arc::new(Vehicles::default())).collect(),
         history,

@@ -11,18 +11,20 @@ use crate::frame::{Origin, core_columns};
 use crate::inputs::Inputs;
 use crate::lane::Lanes;
 use crate::lock::lock;
-use crate::manifest::{Chain as Manifests, Manifest, newest};
+use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Done, Reader, ReaderEvent, ToShard};
 use crate::reference::{self, Watcher};
+use crate::retry::{Retry, SystemPause};
 use crate::shard::Shard;
 use crate::sink::{Sink, SinkContext};
-use crate::source::{Position, Source, SourcePlan, Tempo};
+use crate::source::{Position, Shed, Source, SourcePlan, Tempo};
 use crate::state::{StateReader, StateTable, of_lanes};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::threads;
 use crate::time::{Clock, EventTime, SECOND_US, monotonic_now};
 use crate::timeline::Resumed;
+use crate::trouble::advice;
 use crate::vehicle::{VehicleLimit, Vehicles};
 use crate::writer::{TableMerger, Writer, Written, merger_name};
 use arrow::datatypes::FieldRef;
@@ -50,13 +52,20 @@ pub struct Parts {
     pub current: CurrentTable,
     pub progress: Arc<Progress>,
     pub control: Arc<Control>,
+    /// With the name of the source.
+    pub sheds: Vec<(String, Shed)>,
 }
 
 /// Opens everything, restores the last committed state, and starts reading.
 pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunError> {
     let (store, lock) = open_data(pipeline)?;
+    let (pause, salt) = (Arc::new(SystemPause::default()), u64::from(std::process::id()));
+    let retry = Retry::new(pipeline.settings.retry_for, clock.clone(), pause, Arc::default(), salt);
+    let store = store.with_retry(Arc::new(retry));
+    let health = store.retry().health().clone();
     let parts = assemble(pipeline, clock, store, Some(CHANNEL_BATCHES))?;
-    let Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control } = parts;
+    let Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control, sheds } =
+        parts;
     let (exited, exits) = bounded(EVENTS_MAX);
     let spawn = |name: String, run: Box<dyn FnOnce() + Send>| threads::spawn(name, exited.clone(), run);
     let mut threads = Vec::new();
@@ -82,6 +91,8 @@ pub fn start(pipeline: &Pipeline, clock: Arc<dyn Clock>) -> Result<Running, RunE
         epoch: pipeline.settings.epoch,
         current,
         progress,
+        health,
+        sheds,
         started: monotonic_now(),
         lock,
     })
@@ -100,13 +111,14 @@ pub fn assemble(
     // Before the claim: a start that fails must not stop an engine that runs elsewhere.
     let mut sources = open_sources(pipeline, &clock)?;
     let mut references = reference::Start::of(&pipeline.operators);
+    let retry = store.retry().clone();
     let manifests = Manifests::claim_with(store, &pipeline.name, |store, claim| references.take_up(store, claim))?;
     let last = manifests.last().clone();
     let state = manifests.state()?;
 
     let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
     let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
-    let context = sink_context(pipeline, manifests.claim_number(), &vehicles);
+    let context = sink_context(pipeline, manifests.claim_number(), &vehicles, &retry);
     let sinks = open_sinks(pipeline, &last, &context)?;
     let log = open_log(pipeline, &last, &context, &clock)?;
     let beginning = Position::default();
@@ -150,8 +162,11 @@ pub fn assemble(
     let shards = chains.into_iter().zip(from_readers).zip(to_writer).map(shard).collect();
     let (references, watcher) = references.follow();
     let coordinator = Coordinator::new(control.clone(), progress.clone(), references, last.epoch, sources.len());
+    let shed = |of: &Opened| Some((of.plan.name().to_owned(), of.source.shed()?));
+    let sheds = sources.iter().filter_map(shed).collect();
     let readers = start.readers(sources, to_shards, &event_sender);
-    Ok(Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control })
+    retry.begin();
+    Ok(Parts { readers, shards, writer, coordinator, events, committed, watcher, current, progress, control, sheds })
 }
 
 /// A source that is open: one reader's.
@@ -265,8 +280,15 @@ fn open_data(pipeline: &Pipeline) -> Result<(Store, File), RunError> {
         |cause| RunError::Data { path: pipeline.data.clone(), action, cause }
     };
     std::fs::create_dir_all(&pipeline.data).map_err(failed("create it"))?;
-    let store = Store::local(&pipeline.data).map_err(failed("open it"))?;
-    Ok((store, lock(&pipeline.data)?))
+    let store = pipeline.place().store().map_err(failed("open it"))?;
+    let lock = lock(&pipeline.data)?;
+    if let Some(bucket) = &pipeline.bucket {
+        store.wait(bucket.must_honour_create()).map_err(|cause| {
+            let action = format!("try the store {}{}", bucket.url(), advice(&cause));
+            ManifestError::Store(StoreError { action, cause })
+        })?;
+    }
+    Ok((store, lock))
 }
 
 /// What operators are defined by; an error if the data folder was written by others of the same names.
@@ -280,7 +302,7 @@ fn unchanged_since_last(store: &Store, pipeline: &Pipeline) -> Result<Definition
         return Ok(all);
     }
     let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
-    Err(RunError::Changed { path: pipeline.data.clone(), changed: changed.join("; ") })
+    Err(RunError::Changed { place: pipeline.place(), changed: changed.join("; ") })
 }
 
 fn open_sources(pipeline: &Pipeline, clock: &Arc<dyn Clock>) -> Result<Vec<Opened>, RunError> {
@@ -292,10 +314,12 @@ fn open_sources(pipeline: &Pipeline, clock: &Arc<dyn Clock>) -> Result<Vec<Opene
     Ok(sources)
 }
 
-fn sink_context(pipeline: &Pipeline, claim: u64, vehicles: &[Arc<Vehicles>]) -> SinkContext {
+fn sink_context(pipeline: &Pipeline, claim: u64, vehicles: &[Arc<Vehicles>], retry: &Arc<Retry>) -> SinkContext {
     SinkContext {
         pipeline: pipeline.name.clone(),
         data: pipeline.data.clone(),
+        bucket: pipeline.bucket.clone(),
+        retry: retry.clone(),
         claim,
         vehicles: vehicles.to_vec(),
         history: history(pipeline),

@@ -21,10 +21,11 @@ pub const PIPELINE: Section = Section {
         ),
         Field::optional(
             "data",
-            Kind::Path,
+            Kind::DataPlace,
             "`data/<name>`",
             "\"data/fleet\"",
-            "Folder of the checkpoints and of the lake. Made when it is not there; no two pipelines share one.",
+            "Folder of the checkpoints and of the lake. Made when it is not there; no two pipelines share one. Or a place in an \
+             S3-compatible store, `s3://bucket/prefix`: docs/OPERATING.md says what that needs.",
         ),
     ],
     later: &[],
@@ -57,6 +58,20 @@ pub const ENGINE: Section = Section {
             "Frames after which an epoch is committed, if they come before its time is up.",
         )
         .unit("frames"),
+        Field::optional(
+            "local",
+            Kind::Path,
+            "none",
+            "\"data/fleet\"",
+            "With `data` in an object store, and only then: folder on a disk of this machine, for the journal, the alert log and files on their way.",
+        ),
+        Field::default(
+            "retry_for",
+            Kind::Duration { min: 0, max: DAY },
+            "\"5m\"",
+            "\"1h\"",
+            "How long storage that refuses (a full disk, a store that is down) is tried again, while sources wait, before the run ends before its commit. What no retry mends ends it at once.",
+        ),
         Field::default(
             "lateness",
             Kind::Duration { min: 0, max: 30 * DAY },

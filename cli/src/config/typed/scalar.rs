@@ -3,6 +3,7 @@
 use crate::config::describe::{Kind, Words};
 use crate::config::mistake::{Location, instead, listed};
 use crate::config::value::{At, Mapping, Secret, Value, bytes, bytes_text, duration, duration_text};
+use rhumb_connectors::bucket::is_url;
 use rhumb_connectors::kafka::Start;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -17,6 +18,8 @@ pub fn scalar(kind: Kind, text: &str, folder: &Path, at: &Location) -> Result<Va
         Kind::Secret => Ok(Value::Secret(Secret(text.to_owned()))),
         Kind::Text if !text.is_empty() => Ok(Value::Text(text.to_owned())),
         Kind::Path if !text.is_empty() => Ok(Value::Path(folder.join(text))),
+        Kind::DataPlace if is_url(text) => Ok(Value::Path(text.into())),
+        Kind::DataPlace if !text.is_empty() => Ok(Value::Path(folder.join(text))),
         Kind::Name if is_name(text, "_-") => Ok(Value::Text(text.to_owned())),
         Kind::Identifier if is_name(text, "_") => Ok(Value::Text(text.to_owned())),
         Kind::OneOf(words) => word(words, text).map(|()| Value::Text(text.to_owned())),
@@ -92,6 +95,7 @@ pub fn expected(kind: Kind) -> String {
         Kind::Name => "a name of at most 64 letters, digits, _ and -",
         Kind::Identifier => "a name of at most 64 letters, digits and _",
         Kind::Path => "a path such as \"folder/file\"",
+        Kind::DataPlace => "a path such as \"folder\", or a URL such as \"s3://bucket/prefix\"",
         Kind::Address => "an IP address and a port such as \"127.0.0.1:5027\"",
         Kind::Flag => "true or false",
         Kind::Start => "\"earliest\", \"latest\", a time such as \"2026-01-05T06:00:00Z\", or { offset = 1000 }",

@@ -1,5 +1,6 @@
 //! The files of a table: there, whole, as they were written; and nothing beside them.
 
+use super::super::place::{Content, LakePlace};
 use super::super::schema::EPOCH;
 use super::counts::{Counts, Numbers};
 use super::log::Named;
@@ -7,10 +8,9 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::ChunkReader;
 use rhumb_engine::checksum::Checksum;
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 
 /// Bytes of a file that are read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -22,14 +22,17 @@ pub enum Fault {
 }
 
 /// Holds a file's length and bytes against what was written.
-pub fn whole(path: &Path, bytes: u64, checksum: Option<&str>) -> Result<(), Fault> {
+pub fn whole(lake: &LakePlace, path: &str, bytes: u64, checksum: Option<&str>) -> Result<(), Fault> {
     let read = || -> io::Result<(u64, String)> {
-        let (mut file, mut sum, mut total) = (File::open(path)?, Checksum::default(), 0);
+        let mut file = match lake.open(path)? {
+            // Without a checksum to hold them against, nothing is learned from the bytes.
+            Content::File(file) if checksum.is_none() => return Ok((file.metadata()?.len(), String::new())),
+            Content::Bytes(bytes) if checksum.is_none() => return Ok((bytes.len() as u64, String::new())),
+            Content::File(file) => file,
+            Content::Bytes(bytes) => return Ok((bytes.len() as u64, Checksum::of(&bytes))),
+        };
+        let (mut sum, mut total) = (Checksum::default(), 0);
         let mut chunk = vec![0; CHUNK_BYTES];
-        // Without a checksum to hold them against, nothing is learned from the bytes.
-        if checksum.is_none() {
-            return Ok((file.metadata()?.len(), String::new()));
-        }
         loop {
             match file.read(&mut chunk)? {
                 0 => return Ok((total, sum.text())),
@@ -52,9 +55,29 @@ pub fn whole(path: &Path, bytes: u64, checksum: Option<&str>) -> Result<(), Faul
 }
 
 /// Counts the rows of a file by epoch, and by source where the table has one, and takes note of their numbers.
-pub fn count(path: &Path, named: &Named, counts: &mut Counts, numbers: Option<&mut Numbers>) -> Result<u64, Fault> {
-    let damaged = |cause: &dyn std::error::Error| Fault::Damaged(format!("it cannot be read: {cause}"));
-    let file = File::open(path).map_err(|e| damaged(&e))?;
+pub fn count(
+    lake: &LakePlace,
+    path: &str,
+    named: &Named,
+    counts: &mut Counts,
+    numbers: Option<&mut Numbers>,
+) -> Result<u64, Fault> {
+    match lake.open(path).map_err(|cause| damaged(&cause))? {
+        Content::File(file) => count_in(file, named, counts, numbers),
+        Content::Bytes(bytes) => count_in(bytes, named, counts, numbers),
+    }
+}
+
+fn damaged(cause: &dyn std::error::Error) -> Fault {
+    Fault::Damaged(format!("it cannot be read: {cause}"))
+}
+
+fn count_in(
+    file: impl ChunkReader + 'static,
+    named: &Named,
+    counts: &mut Counts,
+    numbers: Option<&mut Numbers>,
+) -> Result<u64, Fault> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
     let rows = u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
     if named.rows.is_some_and(|written| written != rows) {
@@ -96,27 +119,4 @@ fn epoch_of(epochs: &Int64Array, row: usize) -> u64 {
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a Int64Array> {
     batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()
-}
-
-/// All files below a folder that are not of its log, relative to it, in order.
-pub fn below(folder: &Path) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(at) = folders.pop() {
-        let entries = match std::fs::read_dir(folder.join(&at)) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let path = at.join(entry.file_name());
-            match entry.file_type()?.is_dir() {
-                true if path.as_os_str() == super::super::delta::LOG_FOLDER => {}
-                true => folders.push(path),
-                false => found.push(path.to_string_lossy().into_owned()),
-            }
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }

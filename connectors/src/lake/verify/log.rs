@@ -1,11 +1,12 @@
 //! One table's Delta log: its commits one by one, and the files that it names in the end.
 
-use super::super::delta::{CHECKSUM_KEY, LOG_FOLDER, handle};
+use super::super::delta::{CHECKSUM_KEY, LOG_FOLDER};
+use super::super::place::{Content, LakePlace};
 use super::report::{Report, Wrong};
 use futures::TryStreamExt;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
+use std::io::{self, Read};
 use tokio::runtime::Runtime;
 
 /// A file that the log names.
@@ -27,14 +28,13 @@ pub struct Log {
 }
 
 /// Reads the log; `None` if it cannot be read, which has been told.
-pub fn read(runtime: &Runtime, lake: &Path, table: &str, pipeline: &str, report: &mut Report) -> Option<Log> {
-    let folder = lake.join(table);
+pub fn read(runtime: &Runtime, lake: &LakePlace, table: &str, pipeline: &str, report: &mut Report) -> Option<Log> {
     let at = format!("lake/{table}/{LOG_FOLDER}");
     let broken = report.problems.len();
-    commits(&folder, &at, pipeline, report);
+    commits(lake, table, &at, pipeline, report);
     #[allow(deprecated, reason = "the only way to a file's tags")]
     let read = runtime.block_on(async {
-        let mut table = handle(&folder)?;
+        let mut table = lake.handle(table)?;
         table.load().await?;
         let state = table.snapshot()?;
         let log_store = table.log_store();
@@ -67,10 +67,21 @@ pub fn read(runtime: &Runtime, lake: &Path, table: &str, pipeline: &str, report:
     }
 }
 
+fn text_of(content: Content) -> io::Result<String> {
+    let mut text = String::new();
+    match content {
+        Content::File(mut file) => file.read_to_string(&mut text)?,
+        Content::Bytes(bytes) => (&bytes[..]).read_to_string(&mut text)?,
+    };
+    Ok(text)
+}
+
 /// Looks at the commits that are not summed up yet: each there once, each epoch once, each file once.
-fn commits(folder: &Path, at: &str, pipeline: &str, report: &mut Report) {
-    let names = std::fs::read_dir(folder.join(LOG_FOLDER)).into_iter().flatten().flatten();
-    let names: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+fn commits(lake: &LakePlace, table: &str, at: &str, pipeline: &str, report: &mut Report) {
+    let names = match lake.log_names(table) {
+        Ok(names) => names,
+        Err(cause) => return report.wrong(Wrong::Log, at, cause.to_string()),
+    };
     let version = |name: &str, rest: &str| -> Option<u64> {
         let digits = name.get(..20)?;
         (name[20..].starts_with(rest) && name.ends_with(rest.trim_start_matches('.'))).then_some(digits.parse().ok()?)
@@ -90,8 +101,8 @@ fn commits(folder: &Path, at: &str, pipeline: &str, report: &mut Report) {
     let (mut epoch, mut files) = (None, HashSet::new());
     for version in versions {
         let at = format!("{at}/{version:020}.json");
-        let path = folder.join(LOG_FOLDER).join(format!("{version:020}.json"));
-        let text = match std::fs::read_to_string(&path) {
+        let path = format!("{table}/{LOG_FOLDER}/{version:020}.json");
+        let text = match lake.open(&path).and_then(text_of) {
             Ok(text) => text,
             // Summed up and deleted by a run since it was listed.
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => continue,

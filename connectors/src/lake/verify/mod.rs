@@ -11,29 +11,32 @@ mod report;
 
 pub use report::{Problem, Report, TableSum, Wrong};
 
+use super::place::LakePlace;
 use super::schema::NUMBER;
-use super::{FOLDER, table};
+use super::{FOLDER, table, upload};
 use counts::{Counts, Numbers, check_frames, check_rows};
 use files::Fault;
 use log::Log;
 use rhumb_engine::account::Account;
+use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::manifest::{self, Manifest, ManifestError};
 use rhumb_engine::store::Store;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    #[error("the data folder {path} cannot be read")]
+    #[error("the data folder {place} cannot be read")]
     Data {
-        path: PathBuf,
+        place: DataPlace,
         #[source]
         cause: io::Error,
     },
-    #[error("there is no manifest in {path}: it is no data folder of a pipeline, or nothing was ever run there")]
-    NoManifest { path: PathBuf },
+    #[error("there is no manifest in {place}: it is no data folder of a pipeline, or nothing was ever run there")]
+    NoManifest { place: DataPlace },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
 }
@@ -42,12 +45,15 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// If there is nothing to verify, or the folder cannot be read at all. What is wrong with what is there is in the report.
-pub fn verify(data: &Path) -> Result<Report, VerifyError> {
-    let unreadable = |cause| VerifyError::Data { path: data.to_owned(), cause };
-    std::fs::metadata(data).map_err(unreadable)?;
-    let store = Store::local(data).map_err(unreadable)?;
+pub fn verify(data: impl Into<DataPlace>) -> Result<Report, VerifyError> {
+    let place = data.into();
+    let unreadable = |cause| VerifyError::Data { place: place.clone(), cause };
+    if let DataPlace::Folder(folder) = &place {
+        std::fs::metadata(folder).map_err(unreadable)?;
+    }
+    let store = Arc::new(place.store().map_err(unreadable)?);
     let mut report = Report {
-        data: data.to_owned(),
+        data: place.to_string().into(),
         pipeline: String::new(),
         manifest: 0,
         epoch: 0,
@@ -57,7 +63,7 @@ pub fn verify(data: &Path) -> Result<Report, VerifyError> {
     };
     let Some(last) = chain::newest(&store, &mut report)? else {
         return match report.problems.is_empty() {
-            true => Err(VerifyError::NoManifest { path: data.to_owned() }),
+            true => Err(VerifyError::NoManifest { place }),
             false => Ok(report),
         };
     };
@@ -70,11 +76,13 @@ pub fn verify(data: &Path) -> Result<Report, VerifyError> {
     }
     let accounts = chain::accounts(&store, &last, &mut report);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unreadable)?;
-    Verifier { lake: data.join(FOLDER), last, accounts, runtime, report }.tables().map_err(unreadable)
+    let lake = LakePlace::of(&place).map_err(unreadable)?;
+    Verifier { lake, store: store.clone(), last, accounts, runtime, report }.tables().map_err(unreadable)
 }
 
 struct Verifier {
-    lake: PathBuf,
+    lake: LakePlace,
+    store: Arc<Store>,
     last: Manifest,
     accounts: BTreeMap<u64, Account>,
     runtime: Runtime,
@@ -95,10 +103,8 @@ impl Verifier {
     fn tables(mut self) -> io::Result<Report> {
         let mut names: BTreeSet<String> =
             self.accounts.values().flat_map(|account| account.rows.keys().cloned()).collect();
-        for entry in std::fs::read_dir(&self.lake).into_iter().flatten() {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            match entry.file_type()?.is_dir() {
+        for (name, is_folder) in self.lake.entries()? {
+            match is_folder {
                 true if name == table::STAGING => {}
                 true => drop(names.insert(name)),
                 false => self.report.wrong(Wrong::Orphan, format!("{FOLDER}/{name}"), "no table has it"),
@@ -131,9 +137,10 @@ impl Verifier {
         let mut numbers = self.numbers(name, looked.pending);
         let mut unsure = 0;
         for named in &log.files {
-            let (at, path) = (format!("{FOLDER}/{name}/{}", named.path), self.lake.join(name).join(&named.path));
-            let read = files::whole(&path, named.bytes, named.checksum.as_deref())
-                .and_then(|()| files::count(&path, named, &mut looked.counts, numbers.as_mut()));
+            let path = format!("{name}/{}", named.path);
+            let at = format!("{FOLDER}/{path}");
+            let read = files::whole(&self.lake, &path, named.bytes, named.checksum.as_deref())
+                .and_then(|()| files::count(&self.lake, &path, named, &mut looked.counts, numbers.as_mut()));
             unsure += u64::from(named.checksum.is_none());
             let sum = self.report.tables.entry(name.to_owned()).or_default();
             sum.files += 1;
@@ -170,10 +177,14 @@ impl Verifier {
             return None;
         }
         for segment in &segments {
-            let (staged, place) = (table::staged(&self.lake, segment), self.lake.join(name).join(&segment.path));
-            let at = if place.is_file() { place } else { staged };
-            let shown = format!("{FOLDER}/{name}/{}", segment.path);
-            match files::whole(&at, segment.bytes, segment.checksum.as_deref()) {
+            let place = format!("{name}/{}", segment.path);
+            let shown = format!("{FOLDER}/{place}");
+            let staged = table::staged(Path::new(""), segment).to_string_lossy().into_owned();
+            let at = match &self.lake {
+                LakePlace::Folder(lake) if !lake.join(&place).is_file() => staged,
+                _ => place,
+            };
+            match files::whole(&self.lake, &at, segment.bytes, segment.checksum.as_deref()) {
                 Ok(()) => {}
                 Err(Fault::Missing) => self.report.wrong(Wrong::MissingFile, shown, "it is committed, and gone"),
                 Err(Fault::Damaged(why)) => self.report.wrong(Wrong::DamagedFile, shown, why),
@@ -212,8 +223,7 @@ impl Verifier {
 
     fn rows(&mut self, name: &str, looked: &Looked) {
         check_rows(name, &looked.counts, &self.accounts, looked.pending, &mut self.report);
-        let newest = Store::local(self.lake.parent().unwrap_or(&self.lake)).ok();
-        let newest = newest.and_then(|store| manifest::newest(&store).ok().flatten()).map_or(0, |newest| newest.epoch);
+        let newest = manifest::newest(&self.store).ok().flatten().map_or(0, |newest| newest.epoch);
         for epoch in looked.counts.after(self.last.epoch.max(newest)) {
             let detail = format!("it has rows of epoch {epoch}, and the last manifest is of epoch {}", self.last.epoch);
             self.report.wrong(Wrong::Rows, format!("{FOLDER}/{name}"), detail);
@@ -225,17 +235,28 @@ impl Verifier {
         let named: HashSet<&str> = log.files.iter().map(|file| file.path.as_str()).collect();
         let last = self.last.segments.iter().filter(|segment| segment.table == name && pending.is_some());
         let last: HashSet<&str> = last.map(|segment| segment.path.as_str()).collect();
-        let mut removed = 0;
-        for path in files::below(&self.lake.join(name))? {
+        let under_way: HashSet<String> = match &self.lake {
+            LakePlace::Folder(_) => HashSet::new(),
+            LakePlace::Bucket(bucket) => upload::listed(bucket).map_err(io::Error::other)?.into_iter().collect(),
+        };
+        let (mut removed, mut uncommitted) = (0, 0);
+        for (path, _) in self.lake.below(name)? {
             if named.contains(path.as_str()) || last.contains(path.as_str()) {
                 continue;
             }
             if log.removed.contains(&path) {
                 removed += 1;
+            } else if under_way.contains(&format!("{name}/{path}")) {
+                uncommitted += 1;
             } else if epoch_of(&path).is_none_or(|epoch| epoch <= self.last.epoch) {
                 let what = "no log and no manifest names it; its rows are in no table";
                 self.report.wrong(Wrong::Orphan, format!("{FOLDER}/{name}/{path}"), what);
             }
+        }
+        if uncommitted > 0 {
+            self.report.note(format!(
+                "{uncommitted} files of {name} are of no commit: a run is under way, or one was killed and the next deletes them"
+            ));
         }
         if removed > 0 {
             self.report
@@ -246,14 +267,15 @@ impl Verifier {
 
     /// What is staged and not committed is of a run that is under way, or of one that was killed.
     fn staging(&mut self) -> io::Result<()> {
-        let committed: HashSet<PathBuf> =
-            self.last.segments.iter().map(|segment| table::staged(&self.lake, segment)).collect();
-        let staging = self.lake.join(table::STAGING);
-        let all = files::below(&staging)?;
-        let left = all.iter().filter(|path| !committed.contains(&staging.join(path)));
-        let (files, bytes) = left.fold((0, 0), |(files, bytes), path| {
-            (files + 1, bytes + std::fs::metadata(staging.join(path)).map_or(0, |found| found.len()))
-        });
+        let staged = |segment| table::staged(Path::new(""), segment);
+        let committed: HashSet<PathBuf> = self.last.segments.iter().map(staged).collect();
+        if matches!(self.lake, LakePlace::Bucket(_)) {
+            // Nothing is staged there but lists of files.
+            return Ok(());
+        }
+        let all = self.lake.below(table::STAGING)?;
+        let left = all.iter().filter(|(path, _)| !committed.contains(&Path::new(table::STAGING).join(path)));
+        let (files, bytes) = left.fold((0, 0), |(files, bytes), (_, more)| (files + 1, bytes + more));
         if files > 0 {
             self.report.note(format!(
                 "{files} files ({bytes} bytes) in {FOLDER}/{} are of no commit: a run is under way, or one was killed and the \
