@@ -80,6 +80,7 @@ fn pipeline(case: &Case, data: &Path, operators: &[&str], has_lake: bool) -> Pip
         operators: plans(operators, &case.zones),
         sinks: if has_lake { vec![lake] } else { Vec::new() },
         alert_log: None,
+        instance: None,
     }
 }
 

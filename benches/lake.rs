@@ -78,7 +78,16 @@ fn recorded() -> Option<Workload> {
 fn context(vehicles: Vec<Arc<Vehicles>>) -> SinkContext {
     let mut history = core_columns();
     history.push(zone_ids_column());
-    SinkContext { pipeline: "bench".to_owned(), data: "".into(), claim: 1, vehicles, history, tables: Vec::new() }
+    SinkContext {
+        pipeline: "bench".to_owned(),
+        data: "".into(),
+        claim: 1,
+        instance: None,
+        live_claims: Default::default(),
+        vehicles,
+        history,
+        tables: Vec::new(),
+    }
 }
 
 fn workload(case: &Case) -> Workload {

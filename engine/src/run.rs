@@ -18,6 +18,7 @@ use crate::sink::{SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
 use crate::state::StateError;
 use crate::totals::Totals;
+pub use crate::lock::Seat;
 pub use crate::writer::Undecodable;
 use crate::writer::{WriteError, Written};
 use crossbeam_channel::{Receiver, never, select, tick};
@@ -57,6 +58,9 @@ pub struct Pipeline {
     pub sinks: Vec<Arc<dyn SinkPlan>>,
     /// Where alerts can be read as they arise.
     pub alert_log: Option<Arc<dyn AlertLogPlan>>,
+    /// If several instances share the pipeline: which one this is. It reads the partitions that its sources say
+    /// (`SourcePlan::partitions`), and no others.
+    pub instance: Option<Arc<Seat>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +89,8 @@ pub enum RunError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Sink(#[from] SinkError),
+    #[error("source {0} has no partitions that instances could share: only pipelines that read Kafka alone can be shared")]
+    NotShared(String),
     #[error("start a thread")]
     Thread(#[source] std::io::Error),
     #[error("thread {0} stopped by a bug; what it was doing stands above. Nothing after the last commit was kept")]
@@ -110,7 +116,7 @@ impl Progress {
 }
 
 /// What a run did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// Of this run.
     pub totals: Totals,
@@ -124,6 +130,22 @@ pub struct Summary {
     pub versions: BTreeMap<String, InForce>,
     /// What was wrong with inputs that were not whole. Everything of them that was, is committed.
     pub damaged: Option<String>,
+}
+
+impl Summary {
+    /// Adds what was done after it.
+    pub fn add(&mut self, later: Summary) {
+        self.totals.add(&later.totals);
+        for (source, more) in later.undecodable {
+            match self.undecodable.get_mut(&source) {
+                Some(known) => known.count += more.count,
+                None => drop(self.undecodable.insert(source, more)),
+            }
+        }
+        self.elapsed += later.elapsed;
+        (self.lags, self.vehicles, self.versions) = (later.lags, later.vehicles, later.versions);
+        self.damaged = later.damaged;
+    }
 }
 
 /// How long a pipeline runs, if nobody stops it.
@@ -151,7 +173,18 @@ pub struct Running {
     progress: Arc<Progress>,
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
-    lock: File,
+    lock: Option<File>,
+}
+
+/// Why a run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its input has, or it failed.
+    ByItself,
+    /// It was told to stop.
+    Stopped,
+    /// It was told to leave what it reads to others, or to take up more.
+    Left,
 }
 
 impl Running {
@@ -176,11 +209,23 @@ impl Running {
     /// Opens epochs until all input has ended (if `until` says so) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
     pub fn wait(
+        self,
+        until: Until,
+        stop: &Receiver<()>,
+        watch: impl FnMut(&Running),
+    ) -> Result<Summary, RunError> {
+        self.wait_or_leave(until, stop, &never(), watch).map(|(summary, _)| summary)
+    }
+
+    /// As `wait`, but it also ends when something comes from `leave`; says why it ended.
+    pub fn wait_or_leave(
         mut self,
         until: Until,
         stop: &Receiver<()>,
+        leave: &Receiver<()>,
         mut watch: impl FnMut(&Running),
-    ) -> Result<Summary, RunError> {
+    ) -> Result<(Summary, Ended), RunError> {
+        let mut why = Ended::ByItself;
         let epochs = tick(self.epoch);
         let seconds = tick(Duration::from_secs(1));
         self.coordinator.ends(until);
@@ -200,7 +245,7 @@ impl Running {
                     }
                 },
                 recv(self.committed) -> epoch => match epoch {
-                    Ok(_) => self.coordinator.hear_committed(),
+                    Ok(epoch) => self.coordinator.hear_committed(epoch),
                     Err(_) => {
                         self.coordinator.forsake();
                         self.committed = never();
@@ -217,12 +262,19 @@ impl Running {
                         self.coordinator.forsake();
                     }
                 },
-                recv(stop) -> _ => self.coordinator.stop(),
+                recv(stop) -> _ => {
+                    why = Ended::Stopped;
+                    self.coordinator.stop();
+                },
+                recv(leave) -> _ => {
+                    why = Ended::Left;
+                    self.coordinator.stop();
+                },
                 recv(epochs) -> _ => self.coordinator.epoch_is_due(),
                 recv(seconds) -> _ => watch(&self),
             }
         }
-        self.join()
+        self.join().map(|summary| (summary, why))
     }
 
     fn join(self) -> Result<Summary, RunError> {

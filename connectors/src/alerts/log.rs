@@ -37,8 +37,9 @@ impl AlertLogPlan for AlertLogFiles {
         position: LogPosition,
         clock: Arc<dyn Clock>,
     ) -> Result<Box<dyn AlertLog>, SinkError> {
-        let folder = super::folder(&context.data);
-        let opened = Writing::open(&folder, self, position, context.vehicles.clone(), clock);
+        let folder = super::folder(&context.own_folder());
+        let is_shared = context.instance.is_some();
+        let opened = Writing::open(&folder, self, position, context.vehicles.clone(), clock, is_shared);
         Ok(Box::new(opened.map_err(|cause| failed("open", &folder, cause))?))
     }
 }
@@ -57,6 +58,8 @@ struct Writing {
     log: Log,
     vehicles: Vec<Arc<Vehicles>>,
     clock: Arc<dyn Clock>,
+    /// What does not arise again here may arise at another instance, which has the lane now.
+    is_shared: bool,
     /// Alerts from before a crash, which will arise again.
     logged: Logged,
     /// Those that have been numbered and not written yet.
@@ -72,6 +75,7 @@ impl Writing {
         position: LogPosition,
         vehicles: Vec<Arc<Vehicles>>,
         clock: Arc<dyn Clock>,
+        is_shared: bool,
     ) -> io::Result<Writing> {
         let config = JournalConfig { sync: plan.sync, segment_bytes: SEGMENT_BYTES, keep_us: plan.keep_us };
         let (mut log, found) = Log::open(folder, config)?;
@@ -96,6 +100,7 @@ impl Writing {
             log,
             vehicles,
             clock,
+            is_shared,
             logged,
             unwritten: 0,
             record: Vec::new(),
@@ -145,7 +150,7 @@ impl AlertLog for Writing {
         let kept_from = self.clock.now().minus(self.keep_us);
         let logged = self.logged.len();
         self.logged.retain(|_, (_, told_at)| !is_end && *told_at >= kept_from);
-        if self.logged.len() < logged {
+        if self.logged.len() < logged && !self.is_shared {
             let gone = logged - self.logged.len();
             tracing::warn!("{gone} alerts were told before a crash and did not arise again: their frames are lost");
         }

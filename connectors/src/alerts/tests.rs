@@ -32,6 +32,8 @@ fn open(data: &Path, next: i64, unmatched: i64, now: i64) -> Box<dyn AlertLog> {
         pipeline: "p".into(),
         data: data.to_owned(),
         claim: 1,
+        instance: None,
+        live_claims: Default::default(),
         vehicles: vec![vehicles()],
         history: Vec::new(),
         tables: Vec::new(),

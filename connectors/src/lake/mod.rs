@@ -30,10 +30,12 @@ use rhumb_engine::message::Output;
 use rhumb_engine::operator::TablePlan;
 use rhumb_engine::sink::{Segment, Sink, SinkContext, SinkError, SinkPlan};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use table::{Table, Tables};
 use tokio::runtime::Runtime;
 
+/// So often an instance tries to open a table that another one changes.
+const OPENED_MAX: u32 = 16;
 /// Folder of the lake in the data folder.
 pub const FOLDER: &str = "lake";
 /// Rows of a table after which they are sorted and written as a row group, without waiting for the end of the epoch. Their
@@ -89,18 +91,30 @@ impl SinkPlan for LakePlan {
             .build()
             .map_err(failed("start the runtime for", &folder))?;
         let mut logs = BTreeMap::new();
+        let application = application(&context.pipeline, context.instance.as_deref());
         let mut open = |name: &str, written: &arrow::datatypes::Schema| {
             let table = folder.join(name);
             let columns = schema::stored(written).map_err(failed("open the table", &table))?;
-            let log = DeltaLog::open(&runtime, &table, &context.pipeline, Some(&columns))?;
-            logs.insert(name.to_owned(), log);
+            let open = || DeltaLog::open(&runtime, &table, &application, Some(&columns));
+            // Another instance may be making or widening the table at the same moment.
+            let tries = if context.instance.is_some() { OPENED_MAX } else { 1 };
+            let mut log = open();
+            for _ in 1..tries {
+                if log.is_ok() {
+                    break;
+                }
+                log = open();
+            }
+            logs.insert(name.to_owned(), log?);
             Table::open(&folder, name, context.claim)
         };
         let tables = Tables::open(context, self.group_rows, self.redriven, &mut open)?;
         Ok(Box::new(LakeSink {
             folder,
             pipeline: context.pipeline.clone(),
+            application,
             claim: context.claim,
+            live_claims: context.live_claims.clone(),
             runtime,
             logs,
             tables,
@@ -113,7 +127,11 @@ impl SinkPlan for LakePlan {
 struct LakeSink {
     folder: PathBuf,
     pipeline: String,
+    /// Names our transactions.
+    application: String,
     claim: u64,
+    /// Of other instances.
+    live_claims: BTreeSet<u64>,
     runtime: Runtime,
     logs: BTreeMap<String, DeltaLog>,
     tables: Tables,
@@ -148,49 +166,77 @@ impl Sink for LakeSink {
             return Err(failed("go on with the table", &self.folder.join(name))(cause));
         }
         self.epoch = self.epoch.max(epoch + 1);
-        let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
-        for segment in segments {
-            by_table.entry(&segment.table).or_default().push(segment);
+        for (name, segments) in by_table(segments) {
+            let log = match self.logs.remove(name) {
+                Some(log) => log,
+                // A table of an operator that the pipeline no longer has: its last rows are due all the same.
+                None => DeltaLog::open(&self.runtime, &self.folder.join(name), &self.application, None)?,
+            };
+            let log = self.logs.entry(name.to_owned()).or_insert(log);
+            publish(&self.runtime, &self.folder, log, epoch, name, &segments, self.claim)?;
         }
-        for (table, segments) in by_table {
-            self.publish(epoch, table, &segments)?;
+        Ok(())
+    }
+
+    fn help(&mut self, instance: Option<&str>, epoch: u64, segments: &[Segment]) -> Result<(), SinkError> {
+        let application = application(&self.pipeline, instance);
+        for (name, segments) in by_table(segments) {
+            let mut log = DeltaLog::open(&self.runtime, &self.folder.join(name), &application, None)?;
+            publish(&self.runtime, &self.folder, &mut log, epoch, name, &segments, self.claim)?;
         }
         Ok(())
     }
 }
 
-impl LakeSink {
-    /// Moves the segments of one table to their places, then names them in its log.
-    fn publish(&mut self, epoch: u64, name: &str, segments: &[&Segment]) -> Result<(), SinkError> {
-        let folder = self.folder.join(name);
-        if !self.logs.contains_key(name) {
-            // A table of an operator that the pipeline no longer has: its last rows are due all the same.
-            let log = DeltaLog::open(&self.runtime, &folder, &self.pipeline, None)?;
-            self.logs.insert(name.to_owned(), log);
-        }
-        let log = self.logs.get_mut(name).expect("it was just opened");
-        if log.has(epoch) {
-            return Ok(());
-        }
-        let mut folders = BTreeSet::new();
-        for segment in segments {
-            let (staged, place) = (table::staged(&self.folder, segment), folder.join(&segment.path));
-            let date = place.parent().expect("a segment has a folder").to_owned();
-            durable::create_folder(&date)?;
-            move_file(&staged, &place)?;
-            folders.insert(date);
-        }
-        folders.iter().try_for_each(|f| sync_folder(f))?;
-        log.commit(&self.runtime, epoch, segments, self.claim)
-    }
+/// Under which name an engine's epochs stand in the logs of tables: each instance counts its own.
+fn application(pipeline: &str, instance: Option<&str>) -> String {
+    instance.map_or(pipeline.to_owned(), |instance| format!("{pipeline}/{instance}"))
+}
 
+fn by_table(segments: &[Segment]) -> BTreeMap<&str, Vec<&Segment>> {
+    let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+    for segment in segments {
+        by_table.entry(&segment.table).or_default().push(segment);
+    }
+    by_table
+}
+
+/// Moves the segments of one table to their places, then names them in its log. Several may do it at the same time.
+fn publish(
+    runtime: &Runtime,
+    lake: &Path,
+    log: &mut DeltaLog,
+    epoch: u64,
+    name: &str,
+    segments: &[&Segment],
+    claim: u64,
+) -> Result<(), SinkError> {
+    if log.has(epoch) {
+        return Ok(());
+    }
+    let folder = lake.join(name);
+    let mut folders = BTreeSet::new();
+    for segment in segments {
+        let (staged, place) = (table::staged(lake, segment), folder.join(&segment.path));
+        let date = place.parent().expect("a segment has a folder").to_owned();
+        durable::create_folder(&date)?;
+        move_file(&staged, &place)?;
+        folders.insert(date);
+    }
+    folders.iter().try_for_each(|f| sync_folder(f))?;
+    log.commit(runtime, epoch, segments, claim)
+}
+
+impl LakeSink {
     /// Deletes what earlier engines staged and no manifest named. By the time of the first row the segments of the
-    /// last manifest have been moved away, so all that is left of earlier claims is of no use.
+    /// last manifest have been moved away, so all that is left of earlier claims is of no use, unless these are of
+    /// instances that still have lanes.
     fn sweep(&mut self) -> Result<(), SinkError> {
         if std::mem::replace(&mut self.swept, true) {
             return Ok(());
         }
-        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, self.claim))
+        let is_dead = |claim: u64| claim < self.claim && !self.live_claims.contains(&claim);
+        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, is_dead))
     }
 }
 

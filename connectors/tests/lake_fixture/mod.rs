@@ -84,6 +84,8 @@ pub fn context(data: &Path, claim: u64) -> SinkContext {
         pipeline: "test".to_owned(),
         data: data.to_owned(),
         claim,
+        instance: None,
+        live_claims: Default::default(),
         vehicles: (0..SHARDS).map(|_| Arc::new(Vehicles::default())).collect(),
         history,
         tables: vec![windows_plan()],
