@@ -119,11 +119,20 @@ impl Instances<'_> {
         self.running[at].1 = Some(self.site.start(&["run", "cabs.toml", "--instance", &name]));
     }
 
-    /// Ends one, or starts it if it has been ended.
+    /// Ends one or lets it sleep, or starts it if it has been ended.
+    #[allow(clippy::disallowed_methods, reason = "sleeps as long as the instance is to")]
     fn disturb(&mut self, at: usize, draw: u64) {
         let name = self.running[at].0.clone();
         match self.running[at].1.take() {
             None => self.start(at),
+            Some(run) if draw % 5 == 0 => {
+                // Longer than its session: it is thought dead, and wakes up to find its partitions taken.
+                run.signal("-STOP");
+                std::thread::sleep(Duration::from_secs(4));
+                run.signal("-CONT");
+                println!("{name} slept");
+                self.running[at].1 = Some(run);
+            }
             Some(mut run) if draw % 3 != 0 => {
                 run.kill();
                 println!("killed {name}");
@@ -231,7 +240,11 @@ fn instance_needs_a_name_of_its_own_and_a_pipeline_of_kafka_alone() {
     site.write("file.toml", "name = \"f\"\ndata = \"data\"\n[[source]]\nname = \"gps\"\n[source.udp]\nlisten = \"127.0.0.1:0\"\ncodec = \"json\"\n");
     let told = site.rhumb(&["run", "file.toml", "--instance", "a"]);
     assert_eq!(told.exit, 2, "{}", told.stderr);
-    assert!(told.stderr.contains("instances share the partitions of Kafka's topics, and other sources (gps) have none"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("instances share the partitions of Kafka's topics, and other sources (gps) have none"),
+        "{}",
+        told.stderr
+    );
     let told = site.rhumb(&["run", "file.toml", "--instance", "../a"]);
     assert_eq!(told.exit, 2, "{}", told.stderr);
     let Some(broker) = broker() else { return };
@@ -240,9 +253,14 @@ fn instance_needs_a_name_of_its_own_and_a_pipeline_of_kafka_alone() {
     let mut run = site.start(&["run", "cabs.toml", "--instance", "a"]);
     run.wait_for("has these partitions");
     let told = site.rhumb(&["run", "cabs.toml", "--instance", "a"]);
-    assert!(told.exit == 1 && told.stderr.contains("is running a pipeline there"), "{}", told.stderr);
-    let told = site.rhumb(&["run", "cabs.toml"]);
-    assert!(told.exit == 1 && told.stderr.contains("is running a pipeline there"), "{}", told.stderr);
+    assert!(told.exit == 1 && told.stderr.contains("instances/a: process "), "{}", told.stderr);
+    for alone in [&["run", "cabs.toml"][..], &["run", "cabs.toml", "--until-end"]] {
+        let told = site.rhumb(alone);
+        assert!(told.exit == 1 && told.stderr.contains("an instance is running a pipeline there"), "{}", told.stderr);
+    }
+    let told = site.rhumb(&["tap", "alerts", "cabs.toml"]);
+    assert!(told.exit == 1 && told.stderr.contains("choose one with --instance: a"), "{}", told.stderr);
+    site.done(&["tap", "alerts", "cabs.toml", "--instance", "a"]);
     let (exit, told) = run.interrupt_and_end();
     assert_eq!(exit, 0, "{told}");
 }

@@ -89,7 +89,8 @@ mod tests {
         let mut chain = Chain::claim(store(), "fleet").unwrap();
         let epochs = 3 * OPEN_MAX as u64 + 5;
         for epoch in 1..=epochs {
-            let account = Account { epoch, frames_in: [("a".to_owned(), epoch)].into(), rows: BTreeMap::new(), instance: None };
+            let account =
+                Account { epoch, frames_in: [("a".to_owned(), epoch)].into(), rows: BTreeMap::new(), instance: None };
             let accounts = keep(&store(), chain.last(), account).unwrap();
             chain.commit(Manifest { epoch, accounts, ..chain.last().clone() }).unwrap();
             assert!(chain.last().accounts.len() <= OPEN_MAX);

@@ -18,13 +18,7 @@ pub fn lock(data: &Path) -> Result<File, RunError> {
             told.map_err(failed(&path))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            // Who it is only helps the reader of the message.
-            let _ = file.read_to_string(&mut by);
-            let by = if by.is_empty() { "another".to_owned() } else { by };
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
+        Err(TryLockError::WouldBlock) => Err(in_use(data, &mut file)),
         Err(TryLockError::Error(cause)) => Err(failed(&path)(cause)),
     }
 }
@@ -61,13 +55,17 @@ fn lock_shared(data: &Path) -> Result<File, RunError> {
             file.set_len(0).map_err(failed(&path))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => {
-            let mut by = String::new();
-            let _ = file.read_to_string(&mut by);
-            Err(RunError::InUse { path: data.to_owned(), by })
-        }
+        Err(TryLockError::WouldBlock) => Err(in_use(data, &mut file)),
         Err(TryLockError::Error(cause)) => Err(failed(&path)(cause)),
     }
+}
+
+fn in_use(folder: &Path, file: &mut File) -> RunError {
+    let mut process = String::new();
+    // Who it is only helps the reader of the message.
+    let _ = file.read_to_string(&mut process);
+    let by = if process.is_empty() { "an instance".to_owned() } else { format!("process {process}") };
+    RunError::InUse { path: folder.to_owned(), by }
 }
 
 fn open(folder: &Path) -> Result<(PathBuf, File), RunError> {

@@ -9,6 +9,7 @@ pub use start::{Parts, assemble, start};
 use crate::alert_log::AlertLogPlan;
 use crate::control::Control;
 use crate::current::CurrentTable;
+pub use crate::lock::Seat;
 use crate::manifest::ManifestError;
 use crate::message::Output;
 use crate::operator::OperatorPlan;
@@ -18,7 +19,6 @@ use crate::sink::{SinkError, SinkPlan};
 use crate::source::{SourceError, SourcePlan};
 use crate::state::StateError;
 use crate::totals::Totals;
-pub use crate::lock::Seat;
 pub use crate::writer::Undecodable;
 use crate::writer::{WriteError, Written};
 use crossbeam_channel::{Receiver, never, select, tick};
@@ -72,9 +72,7 @@ pub enum RunError {
         #[source]
         cause: std::io::Error,
     },
-    #[error(
-        "data folder {path}: process {by} is running a pipeline there; stop it first, or give this one another folder"
-    )]
+    #[error("data folder {path}: {by} is running a pipeline there; stop it first, or give this one another folder")]
     InUse { path: PathBuf, by: String },
     #[error(
         "the data folder {path} has state and tables of operators that have changed since ({changed}): set them back, or use \
@@ -89,7 +87,9 @@ pub enum RunError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Sink(#[from] SinkError),
-    #[error("source {0} has no partitions that instances could share: only pipelines that read Kafka alone can be shared")]
+    #[error(
+        "source {0} has no partitions that instances could share: only pipelines that read Kafka alone can be shared"
+    )]
     NotShared(String),
     #[error("start a thread")]
     Thread(#[source] std::io::Error),
@@ -208,12 +208,7 @@ impl Running {
 
     /// Opens epochs until all input has ended (if `until` says so) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
-    pub fn wait(
-        self,
-        until: Until,
-        stop: &Receiver<()>,
-        watch: impl FnMut(&Running),
-    ) -> Result<Summary, RunError> {
+    pub fn wait(self, until: Until, stop: &Receiver<()>, watch: impl FnMut(&Running)) -> Result<Summary, RunError> {
         self.wait_or_leave(until, stop, &never(), watch).map(|(summary, _)| summary)
     }
 

@@ -218,10 +218,7 @@ impl Writer {
 
     /// Puts the next manifest on the chain: behind our last one, or behind what other instances have put there since, once
     /// that is visible. There is never more than one commit that is not.
-    fn append(
-        &mut self,
-        next: impl Fn(&Writer, &Manifest) -> Result<Manifest, WriteError>,
-    ) -> Result<(), WriteError> {
+    fn append(&mut self, next: impl Fn(&Writer, &Manifest) -> Result<Manifest, WriteError>) -> Result<(), WriteError> {
         for _ in 0..COMMITS_TRIED_MAX {
             let base = self.chain.base()?;
             if base.epoch != self.published {

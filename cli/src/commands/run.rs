@@ -107,7 +107,10 @@ impl Run {
     fn unshared(&self, checked: &Checked) -> Option<String> {
         self.instance.as_ref()?;
         if self.until_end {
-            return Some("--until-end: what is left of the topics when an instance ends is for the others; leave it out".to_owned());
+            return Some(
+                "--until-end: what is left of the topics when an instance ends is for the others; leave it out"
+                    .to_owned(),
+            );
         }
         let others = checked.sources.iter().filter(|source| !matches!(source.kind, SourceKind::Kafka(_)));
         let others: Vec<&str> = others.map(|source| source.name.as_str()).collect();

@@ -71,7 +71,10 @@ impl Alerts {
         let instances = instances(&data);
         if !folder.is_dir() && !instances.is_empty() {
             let names = instances.join(", ");
-            anyhow::bail!("there is no alert log in {}: instances have their own; choose one with --instance: {names}", folder.display());
+            anyhow::bail!(
+                "there is no alert log in {}: instances have their own; choose one with --instance: {names}",
+                folder.display()
+            );
         }
         if !self.follow && !folder.is_dir() {
             anyhow::bail!(

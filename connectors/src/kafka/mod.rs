@@ -101,7 +101,14 @@ pub struct KafkaPlan {
 
 impl KafkaPlan {
     pub fn new(name: &str, config: KafkaConfig, make_codec: MakeCodec) -> KafkaPlan {
-        KafkaPlan { name: name.into(), config: Arc::new(config), make_codec, columns: Vec::new(), until_end: false, member: None }
+        KafkaPlan {
+            name: name.into(),
+            config: Arc::new(config),
+            make_codec,
+            columns: Vec::new(),
+            until_end: false,
+            member: None,
+        }
     }
 
     /// Columns of the codec beyond the core: `CodecConfig::columns`.

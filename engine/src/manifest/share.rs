@@ -268,8 +268,7 @@ impl Ours {
 
     /// Without the rows of others' lanes.
     pub(super) fn of_ours(&self, tables: Vec<StateTable>) -> Result<Vec<StateTable>, StateError> {
-        let (mut ours, of_lane): (Vec<_>, Vec<_>) =
-            tables.into_iter().partition(|table| is_merged(&table.operator));
+        let (mut ours, of_lane): (Vec<_>, Vec<_>) = tables.into_iter().partition(|table| is_merged(&table.operator));
         ours.extend(of_lanes(&of_lane, |lane| self.lanes.contains(&lane.0))?);
         Ok(ours)
     }

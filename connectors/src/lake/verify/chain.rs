@@ -70,7 +70,10 @@ pub fn check_state(store: &Store, last: &Manifest, report: &mut Report) {
     if unsure > 0 {
         report.note(format!("{unsure} files of state have no checksum: an older version wrote them"));
     }
-    for version in last.references.values().flatten().filter(|version| store.get(&version.file).is_err()) {
+    let of_lanes = last.made_under.iter().flat_map(|group| group.references.values());
+    for version in
+        last.references.values().chain(of_lanes).flatten().filter(|version| store.get(&version.file).is_err())
+    {
         report.wrong(Wrong::MissingFile, &version.file, format!("it held a version of {}, and is gone", version.path));
     }
 }

@@ -98,7 +98,8 @@ fn commits(folder: &Path, at: &str, pipeline: &str, report: &mut Report) {
     }
     // Each instance of the pipeline counts epochs of its own.
     let (mut epochs, mut files) = (HashMap::<String, u64>::new(), HashSet::new());
-    let is_ours = |application: &str| application.strip_prefix(pipeline).is_some_and(|of| of.is_empty() || of.starts_with('/'));
+    let is_ours =
+        |application: &str| application.strip_prefix(pipeline).is_some_and(|of| of.is_empty() || of.starts_with('/'));
     for version in versions {
         let at = format!("{at}/{version:020}.json");
         let path = folder.join(LOG_FOLDER).join(format!("{version:020}.json"));

@@ -198,7 +198,10 @@ impl Verifier {
         match name {
             // Each instance numbers its own; an alert that it told before it was killed may be committed by another.
             "alerts" if is_shared => {
-                self.report.note("instances have shared the pipeline: numbers of alerts are of each alone, and were not checked".to_owned());
+                self.report.note(
+                    "instances have shared the pipeline: numbers of alerts are of each alone, and were not checked"
+                        .to_owned(),
+                );
                 None
             }
             "alerts" => {
@@ -214,7 +217,11 @@ impl Verifier {
             }
             "rejects" => {
                 let of = |(epoch, account): (&u64, &Account)| Some((*epoch, *account.rows.get(name)?));
-                let expected = self.accounts.iter().filter_map(of).filter(|(epoch, _)| *epoch <= last_epoch && Some(*epoch) != pending);
+                let expected = self
+                    .accounts
+                    .iter()
+                    .filter_map(of)
+                    .filter(|(epoch, _)| *epoch <= last_epoch && Some(*epoch) != pending);
                 Some(Numbers::by_epoch(NUMBER, expected.collect(), last_epoch))
             }
             _ => None,
@@ -228,7 +235,8 @@ impl Verifier {
         let last = self.last.epoch.max(newest);
         for epoch in looked.counts.epochs() {
             let detail = if self.last.instances.is_empty() {
-                (epoch > last).then(|| format!("it has rows of epoch {epoch}, and the last manifest is of epoch {last}"))
+                (epoch > last)
+                    .then(|| format!("it has rows of epoch {epoch}, and the last manifest is of epoch {last}"))
             } else {
                 let is_committed = self.accounts.contains_key(&epoch) || self.may_be_committed(epoch);
                 (!is_committed).then(|| format!("it has rows of epoch {epoch}, which no instance has committed"))
