@@ -87,7 +87,11 @@ fn instances_commit_in_turn_and_each_says_what_is_of_its_own_lanes() {
     assert_eq!(offsets(&last), [11, 11, 21, 21]);
     assert_eq!(last.clocks.values().map(|clock| clock.0).collect::<Vec<_>>(), [11, 11, 21, 21]);
     assert_eq!((last.totals.history_rows, last.kind), (4, Kind::Commit));
-    assert_eq!((last.epoch, last.committed_by.as_deref(), last.epochs_given), (5, Some("a"), 6));
+    assert_eq!(
+        (last.epoch, last.committed_by.as_deref(), last.epochs_given),
+        (3, Some("a"), 6),
+        "epochs along the chain are called 1, 2, 4, 3"
+    );
     let of = |name: &str| &last.instances[name];
     assert_eq!((of("a").next_sequence, of("b").next_sequence), (11, 21), "each has an alert log of its own");
     assert_ne!(of("a").next_epoch, of("b").next_epoch, "epochs have different numbers");
