@@ -125,7 +125,7 @@ impl Instances<'_> {
         let name = self.running[at].0.clone();
         match self.running[at].1.take() {
             None => self.start(at),
-            Some(run) if draw % 5 == 0 => {
+            Some(run) if draw.is_multiple_of(5) => {
                 // Longer than its session: it is thought dead, and wakes up to find its partitions taken.
                 run.signal("-STOP");
                 std::thread::sleep(Duration::from_secs(4));
@@ -133,10 +133,10 @@ impl Instances<'_> {
                 println!("{name} slept");
                 self.running[at].1 = Some(run);
             }
-            Some(mut run) if draw % 3 != 0 => {
+            Some(mut run) if !draw.is_multiple_of(3) => {
                 run.kill();
                 println!("killed {name}");
-                if draw % 2 == 0 {
+                if draw.is_multiple_of(2) {
                     self.start(at);
                 }
             }
