@@ -20,10 +20,12 @@ tools:
 test: tools
 	RHUMB_PYTHON=$(CARGO_TARGET_DIR)/python/bin/python cargo test --release --locked --workspace
 
-# The simulation (docs/SIMULATION.md) over more seeds than `make test` has time for.
+# The simulation (docs/SIMULATION.md) over more seeds, and instances that come, go and die (docs/TESTING.md) for longer, than
+# `make test` has time for.
 SEEDS ?= 20000
 soak:
 	RHUMB_SEEDS=$(SEEDS) cargo test --release --locked --workspace --test simulation -- --nocapture whatever
+	RHUMB_HANDOVER_SECONDS=180 cargo test --release --locked --workspace --test handover -- --nocapture instances_that_come
 
 # Each bench once and on a small workload, to see that it runs: out of what the tests have built.
 bench-once:

@@ -43,6 +43,7 @@ pub fn run(name: &str, csv: &Path, operators: Vec<Arc<dyn OperatorPlan>>, has_la
         operators,
         sinks: if has_lake { vec![lake] } else { Vec::new() },
         alert_log: None,
+        instance: None,
     };
     let (_never, stop) = crossbeam_channel::bounded(0);
     let running = start(&pipeline, Arc::new(SystemClock)).expect("a pipeline that starts");

@@ -85,6 +85,8 @@ fn context(vehicles: Vec<Arc<Vehicles>>) -> SinkContext {
         bucket: None,
         retry: Arc::new(Retry::off()),
         claim: 1,
+        instance: None,
+        live_claims: Default::default(),
         vehicles,
         history,
         tables: Vec::new(),

@@ -167,7 +167,7 @@ impl Case {
 /// What the naive fold counts is what the merger tells.
 fn windows_are_the_same(input: &Input, batches: &[FrameBatch], expected: usize) {
     let plan = plans(&["window"], &zones(&zones_text(1))).remove(0);
-    let (mut operator, mut merger) = (plan.build(&input.context()), plan.merger().expect("not keyed by vehicle"));
+    let (mut operator, mut merger) = (plan.build(&input.context()), plan.merger(0).expect("not keyed by vehicle"));
     let (_, mut effects) = run(&mut *operator, batches);
     for lane in 0..64 {
         operator.advance(rhumb_engine::lane::Lane(lane), EventTime::MAX, &mut effects);

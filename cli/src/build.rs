@@ -14,7 +14,7 @@ use rhumb_connectors::codec::json::JsonConfig;
 use rhumb_connectors::codec::mapping::{FieldsConfig, Mapped};
 use rhumb_connectors::codec::units::{LengthUnit, SpeedUnit, TimeUnit};
 use rhumb_connectors::file::{FileConfig, FilePlan};
-use rhumb_connectors::kafka::{KafkaPlan, KafkaSinkPlan};
+use rhumb_connectors::kafka::{KafkaPlan, KafkaSinkPlan, Member};
 use rhumb_connectors::lake::LakePlan;
 use rhumb_connectors::tcp::TcpPlan;
 use rhumb_connectors::udp::{SocketJournals, UdpConfig, UdpPlan};
@@ -22,7 +22,7 @@ use rhumb_engine::alert_log::AlertLogPlan;
 use rhumb_engine::bucket::DataPlace;
 use rhumb_engine::frame::core_columns;
 use rhumb_engine::operator::OperatorPlan;
-use rhumb_engine::run::{Pipeline, Settings};
+use rhumb_engine::run::{Pipeline, Seat, Settings};
 use rhumb_engine::sink::SinkPlan;
 use rhumb_engine::source::SourcePlan;
 use rhumb_operators::derive::DerivePlan;
@@ -32,6 +32,7 @@ use rhumb_operators::geofence::GeofencePlan;
 use rhumb_operators::trips::TripsPlan;
 use rhumb_operators::validate::ValidatePlan;
 use rhumb_operators::window::WindowPlan;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,13 +50,29 @@ pub fn typed_place(data: &Path) -> anyhow::Result<DataPlace> {
     place(data, data.to_str().filter(|text| bucket::is_url(text)))
 }
 
+/// By source: the member of its consumer group that says which partitions this instance reads.
+pub type Members = BTreeMap<String, Arc<Member>>;
+
 /// A pipeline that is ready to run; with `until_end`, to where its input ends now.
 pub fn pipeline(checked: &Checked, until_end: bool) -> anyhow::Result<Pipeline> {
+    shared(checked, until_end, None, &Members::new())
+}
+
+/// As `pipeline`; of an instance, of the partitions that its members have taken.
+pub fn shared(
+    checked: &Checked,
+    until_end: bool,
+    instance: Option<Arc<Seat>>,
+    members: &Members,
+) -> anyhow::Result<Pipeline> {
     let engine = &checked.engine;
-    let source = |means: &SourceMeans| anyhow::Ok((source(means, &checked.data, until_end)?, means.rollover));
+    let source = |means: &SourceMeans| {
+        anyhow::Ok((source(means, &checked.data, until_end, members.get(&means.name))?, means.rollover))
+    };
     let alert_log = engine.alert_log.log(&checked.sources).map(|log| Arc::new(log) as Arc<dyn AlertLogPlan>);
     Ok(Pipeline {
         alert_log,
+        instance,
         name: checked.name.clone(),
         data: checked.data.clone(),
         bucket: match place(&checked.data, checked.bucket.as_deref())? {
@@ -122,7 +139,12 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
     plans
 }
 
-fn source(means: &SourceMeans, data: &Path, until_end: bool) -> anyhow::Result<Arc<dyn SourcePlan>> {
+fn source(
+    means: &SourceMeans,
+    data: &Path,
+    until_end: bool,
+    member: Option<&Arc<Member>>,
+) -> anyhow::Result<Arc<dyn SourcePlan>> {
     let config = codec(&means.codec).with_context(|| format!("source {}", means.name))?;
     let columns = config.columns();
     let make: MakeCodec = Arc::new(move || config.open());
@@ -142,8 +164,11 @@ fn source(means: &SourceMeans, data: &Path, until_end: bool) -> anyhow::Result<A
         }
         SourceKind::Tcp(tcp) => Arc::new(TcpPlan::new(&means.name, tcp.clone(), make).with_columns(columns)),
         SourceKind::Kafka(kafka) => {
-            let plan = KafkaPlan::new(&means.name, kafka.clone(), make);
-            Arc::new(plan.with_columns(columns).until_end(until_end))
+            let plan = KafkaPlan::new(&means.name, kafka.clone(), make).with_columns(columns).until_end(until_end);
+            Arc::new(match member {
+                Some(member) => plan.shared(member.clone()),
+                None => plan,
+            })
         }
         SourceKind::File(file) => {
             let config = FileConfig { path: file.path.clone(), speed: file.speed };

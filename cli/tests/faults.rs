@@ -90,6 +90,7 @@ fn run(pipeline: &Pipeline, faulty: &Faulty, from_the_start: bool) -> Option<()>
         operators: pipeline.operators.clone(),
         sinks: pipeline.sinks.clone(),
         alert_log: None,
+        instance: None,
     };
     let waits = Arc::new(Waits::default());
     let retry = Retry::new(pipeline.settings.retry_for, waits.clone(), waits.clone(), Arc::default(), 3);
@@ -114,7 +115,7 @@ fn run(pipeline: &Pipeline, faulty: &Faulty, from_the_start: bool) -> Option<()>
             }
         }
         events.try_iter().for_each(|event| coordinator.hear(event));
-        committed.try_iter().for_each(|_| coordinator.hear_committed());
+        committed.try_iter().for_each(|epoch| coordinator.hear_committed(epoch));
         coordinator.order_what_is_due();
     }
 }

@@ -20,18 +20,20 @@ pub struct Account {
     pub frames_in: BTreeMap<String, u64>,
     /// By table.
     pub rows: BTreeMap<String, u64>,
+    /// The instance that committed it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 impl Account {
-    /// Of an epoch between two totals, which left these segments.
-    pub(crate) fn new(epoch: u64, before: &Totals, after: &Totals, segments: &[Segment]) -> Account {
-        let so_far = |source: &str| before.frames_in.get(source).copied().unwrap_or(0);
-        let frames_in = after.frames_in.iter().map(|(source, n)| (source.clone(), n.saturating_sub(so_far(source))));
+    /// Of an epoch that did so much, and left these segments.
+    pub(crate) fn new(epoch: u64, done: &Totals, segments: &[Segment]) -> Account {
+        let frames_in = done.frames_in.iter().map(|(source, n)| (source.clone(), *n));
         let mut rows = BTreeMap::new();
         for segment in segments {
             *rows.entry(segment.table.clone()).or_default() += segment.rows;
         }
-        Account { epoch, frames_in: frames_in.filter(|(_, n)| *n > 0).collect(), rows }
+        Account { epoch, frames_in: frames_in.filter(|(_, n)| *n > 0).collect(), rows, instance: None }
     }
 }
 
@@ -67,7 +69,9 @@ pub fn all(store: &Store, last: &Manifest) -> Result<BTreeMap<u64, Account>, Acc
         accounts.extend(of_file.into_iter().map(|account| (account.epoch, account)));
     }
     accounts.extend(last.accounts.iter().map(|account| (account.epoch, account.clone())));
-    accounts.retain(|epoch, _| *epoch <= last.epoch);
+    // What instances have committed since has a number that was theirs by then.
+    let is_later = |epoch: u64| last.instances.values().any(|instance| instance.next_epoch == epoch);
+    accounts.retain(|epoch, _| *epoch <= last.epoch.max(last.epochs_given) && !is_later(*epoch));
     Ok(accounts)
 }
 
@@ -85,7 +89,8 @@ mod tests {
         let mut chain = Chain::claim(store(), "fleet").unwrap();
         let epochs = 3 * OPEN_MAX as u64 + 5;
         for epoch in 1..=epochs {
-            let account = Account { epoch, frames_in: [("a".to_owned(), epoch)].into(), rows: BTreeMap::new() };
+            let account =
+                Account { epoch, frames_in: [("a".to_owned(), epoch)].into(), rows: BTreeMap::new(), instance: None };
             let accounts = keep(&store(), chain.last(), account).unwrap();
             chain.commit(Manifest { epoch, accounts, ..chain.last().clone() }).unwrap();
             assert!(chain.last().accounts.len() <= OPEN_MAX);

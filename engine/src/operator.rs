@@ -88,8 +88,10 @@ pub trait OperatorPlan: Send + Sync {
 
     fn build(&self, context: &ShardContext) -> Box<dyn Operator>;
 
-    /// What puts together the partial results of all lanes, if the operator has such.
-    fn merger(&self) -> Option<Box<dyn Merger>> {
+    /// What puts together the partial results of all lanes of an engine, if the operator has such. `part`: which engine it
+    /// is, among those that share a pipeline.
+    fn merger(&self, part: i32) -> Option<Box<dyn Merger>> {
+        let _ = part;
         None
     }
 }

@@ -11,6 +11,7 @@ use crate::bucket::{Bucket, DataPlace};
 use crate::control::Control;
 use crate::current::CurrentTable;
 use crate::health::{Degraded, Health, Status};
+pub use crate::lock::Seat;
 use crate::manifest::ManifestError;
 use crate::message::Output;
 use crate::operator::OperatorPlan;
@@ -63,6 +64,9 @@ pub struct Pipeline {
     pub sinks: Vec<Arc<dyn SinkPlan>>,
     /// Where alerts can be read as they arise.
     pub alert_log: Option<Arc<dyn AlertLogPlan>>,
+    /// If several instances share the pipeline: which one this is. It reads the partitions that its sources say
+    /// (`SourcePlan::partitions`), and no others.
+    pub instance: Option<Arc<Seat>>,
 }
 
 impl Pipeline {
@@ -84,9 +88,7 @@ pub enum RunError {
         #[source]
         cause: std::io::Error,
     },
-    #[error(
-        "data folder {path}: process {by} is running a pipeline there; stop it first, or give this one another folder"
-    )]
+    #[error("data folder {path}: {by} is running a pipeline there; stop it first, or give this one another folder")]
     InUse { path: PathBuf, by: String },
     #[error(
         "the data folder {place} has state and tables of operators that have changed since ({changed}): set them back, or use \
@@ -101,6 +103,10 @@ pub enum RunError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Sink(#[from] SinkError),
+    #[error(
+        "source {0} has no partitions that instances could share: only pipelines that read Kafka alone can be shared"
+    )]
+    NotShared(String),
     #[error("start a thread")]
     Thread(#[source] std::io::Error),
     #[error("thread {0} stopped by a bug; what it was doing stands above. Nothing after the last commit was kept")]
@@ -126,7 +132,7 @@ impl Progress {
 }
 
 /// What a run did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// Of this run.
     pub totals: Totals,
@@ -143,6 +149,22 @@ pub struct Summary {
     /// As it was at the end, but for being told to stop.
     pub status: Status,
     pub degraded: Degraded,
+}
+
+impl Summary {
+    /// Adds what was done after it.
+    pub fn add(&mut self, later: Summary) {
+        self.totals.add(&later.totals);
+        for (source, more) in later.undecodable {
+            match self.undecodable.get_mut(&source) {
+                Some(known) => known.count += more.count,
+                None => drop(self.undecodable.insert(source, more)),
+            }
+        }
+        self.elapsed += later.elapsed;
+        (self.lags, self.vehicles, self.versions) = (later.lags, later.vehicles, later.versions);
+        self.damaged = later.damaged;
+    }
 }
 
 /// How long a pipeline runs, if nobody stops it.
@@ -173,7 +195,18 @@ pub struct Running {
     sheds: Vec<(String, Shed)>,
     started: std::time::Instant,
     /// Held as long as the pipeline runs.
-    lock: File,
+    lock: Option<File>,
+}
+
+/// Why a run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its input has, or it failed.
+    ByItself,
+    /// It was told to stop.
+    Stopped,
+    /// It was told to leave what it reads to others, or to take up more.
+    Left,
 }
 
 impl Running {
@@ -206,12 +239,19 @@ impl Running {
 
     /// Opens epochs until all input has ended (if `until` says so) or something comes from `stop`, then commits the last
     /// one and gives what was done. `watch` is called about once a second.
-    pub fn wait(
+    pub fn wait(self, until: Until, stop: &Receiver<()>, watch: impl FnMut(&Running)) -> Result<Summary, RunError> {
+        self.wait_or_leave(until, stop, &never(), watch).map(|(summary, _)| summary)
+    }
+
+    /// As `wait`, but it also ends when something comes from `leave`; says why it ended.
+    pub fn wait_or_leave(
         mut self,
         until: Until,
         stop: &Receiver<()>,
+        leave: &Receiver<()>,
         mut watch: impl FnMut(&Running),
-    ) -> Result<Summary, RunError> {
+    ) -> Result<(Summary, Ended), RunError> {
+        let mut why = Ended::ByItself;
         let epochs = tick(self.epoch);
         let seconds = tick(Duration::from_secs(1));
         self.coordinator.ends(until);
@@ -231,7 +271,7 @@ impl Running {
                     }
                 },
                 recv(self.committed) -> epoch => match epoch {
-                    Ok(_) => self.coordinator.hear_committed(),
+                    Ok(epoch) => self.coordinator.hear_committed(epoch),
                     Err(_) => {
                         self.coordinator.forsake();
                         self.committed = never();
@@ -249,14 +289,19 @@ impl Running {
                     }
                 },
                 recv(stop) -> _ => {
+                    why = Ended::Stopped;
                     self.health.stops();
                     self.coordinator.stop();
-                }
+                },
+                recv(leave) -> _ => {
+                    why = Ended::Left;
+                    self.coordinator.stop();
+                },
                 recv(epochs) -> _ => self.coordinator.epoch_is_due(),
                 recv(seconds) -> _ => watch(&self),
             }
         }
-        self.join()
+        self.join().map(|summary| (summary, why))
     }
 
     fn join(self) -> Result<Summary, RunError> {

@@ -6,7 +6,8 @@ use crate::operator::TablePlan;
 use crate::retry::{Failure, Retry};
 use crate::vehicle::Vehicles;
 use arrow::datatypes::FieldRef;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file that is durable but not yet visible, and becomes so when its epoch is committed.
@@ -55,8 +56,15 @@ pub trait Sink: Send {
     /// Makes everything written since the last call durable, and nothing of it visible.
     fn prepare(&mut self, epoch: u64) -> Result<Vec<Segment>, SinkError>;
 
-    /// Makes it visible. Doing it again changes nothing.
+    /// Makes it visible. Doing it again changes nothing. Rows that come after it are of a later epoch.
     fn committed(&mut self, epoch: u64, segments: &[Segment]) -> Result<(), SinkError>;
+
+    /// Makes visible what another engine has committed, which may be doing it itself or have died: an instance of the
+    /// pipeline, or (`None`) one that had it to itself. Doing it again changes nothing.
+    fn help(&mut self, instance: Option<&str>, epoch: u64, segments: &[Segment]) -> Result<(), SinkError> {
+        let _ = (instance, epoch, segments);
+        Ok(())
+    }
 }
 
 /// What a sink needs to know of the pipeline.
@@ -71,6 +79,10 @@ pub struct SinkContext {
     pub retry: Arc<Retry>,
     /// Number of the engine's claim: unique for each start, so that names made from it never meet.
     pub claim: u64,
+    /// Name of the instance, of a pipeline that several share.
+    pub instance: Option<String>,
+    /// Claims of the others that may still commit what they have prepared.
+    pub live_claims: BTreeSet<u64>,
     /// Directory of each shard.
     pub vehicles: Vec<Arc<Vehicles>>,
     /// Columns of the history, beside `epoch` and `event_date`.
@@ -86,7 +98,20 @@ impl SinkContext {
             None => DataPlace::from(&self.data),
         }
     }
+
+    /// Folder of what is this engine's alone: that of its instance, or the data folder.
+    pub fn own_folder(&self) -> PathBuf {
+        self.instance.as_deref().map_or(self.data.clone(), |instance| instance_folder(&self.data, instance))
+    }
 }
+
+/// Folder of what is of one instance alone.
+pub fn instance_folder(data: &Path, instance: &str) -> PathBuf {
+    data.join(INSTANCES).join(instance)
+}
+
+/// Where these folders are, in the data folder.
+pub const INSTANCES: &str = "instances";
 
 /// A sink as planned.
 pub trait SinkPlan: Send + Sync {

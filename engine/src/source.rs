@@ -2,6 +2,7 @@
 
 use crate::builder::FrameBuilder;
 use crate::lane::hash_of;
+use crate::manifest::Partitions;
 use crate::time::{Clock, EventTime};
 use arrow::datatypes::FieldRef;
 use std::collections::BTreeMap;
@@ -178,6 +179,12 @@ pub trait SourcePlan: Send + Sync {
     /// Whether what is unread when a run is told to stop is there for the next run.
     fn keeps_unread(&self) -> bool {
         self.tempo() == Tempo::Recorded
+    }
+
+    /// Which partitions this instance is to read, of a source whose partitions are shared by instances; `None`: they cannot
+    /// be shared.
+    fn partitions(&self) -> Option<Partitions> {
+        None
     }
 
     /// Under which name the manifest keeps its position: its own, but for sources that read beside another.

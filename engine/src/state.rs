@@ -12,6 +12,18 @@ use std::sync::Arc;
 /// Name of the column that says which lane a row of state belongs to.
 pub const LANE: &str = "lane";
 
+/// The state of an operator's merger stands beside that of the operator.
+pub fn merger_name(operator: &str) -> String {
+    format!("{operator}{MERGER}")
+}
+
+const MERGER: &str = ".merger";
+
+/// Whether state is of a merger: of all lanes of an engine, and of none alone.
+pub fn is_merged(operator: &str) -> bool {
+    operator.ends_with(MERGER)
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error("state table {table}: {detail}")]

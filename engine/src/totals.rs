@@ -83,6 +83,28 @@ impl Totals {
         }
     }
 
+    /// What has been added to them since they were as `before`.
+    pub fn since(&self, before: &Totals) -> Totals {
+        let less = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
+            let was = |name: &String| before.get(name).copied().unwrap_or(0);
+            now.iter().map(|(name, n)| (name.clone(), n.saturating_sub(was(name)))).collect()
+        };
+        let none = BTreeMap::new();
+        let of_source = |(name, now): (&String, &BTreeMap<String, u64>)| {
+            (name.clone(), less(now, before.sources.get(name).unwrap_or(&none)))
+        };
+        Totals {
+            frames_in: less(&self.frames_in, &before.frames_in),
+            history_rows: self.history_rows - before.history_rows,
+            late: self.late - before.late,
+            rejects: less(&self.rejects, &before.rejects),
+            alerts: less(&self.alerts, &before.alerts),
+            tables: less(&self.tables, &before.tables),
+            counts: less(&self.counts, &before.counts),
+            sources: self.sources.iter().map(of_source).collect(),
+        }
+    }
+
     pub fn frames(&self) -> u64 {
         self.frames_in.values().sum()
     }
@@ -119,6 +141,7 @@ mod tests {
         let mut all = run.clone();
         all.add(&run);
         assert_eq!((all.of_sources("datagrams"), all.counts["too_late.datagrams"], all.frames()), (24, 14, 24));
+        assert_eq!(all.since(&run), run, "what was added is what is more");
     }
 
     #[test]

@@ -13,12 +13,15 @@ use crate::reference::after_barrier;
 use crate::run::Progress;
 use crate::shard::ToWriter;
 use crate::sink::{Sink, SinkError};
-use crate::state::{StateTable, StateWriter};
+use crate::state::{StateTable, StateWriter, merger_name};
 use crate::time::EventTime;
 use crate::totals::Totals;
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// So often in a row another instance may be quicker with its commit before we give up.
+const COMMITS_TRIED_MAX: u32 = 1000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -49,14 +52,16 @@ pub struct Writer {
     pub progress: Arc<Progress>,
     /// Lanes of partitions, those included that are new.
     pub lanes: Arc<Lanes>,
-    /// Hears the number of every epoch that is committed.
+    /// Hears of every epoch that is committed, by the number that epochs go on after.
     pub committed: Sender<u64>,
     /// So do the readers.
     pub control: Arc<Control>,
-    /// What was done before this run.
-    pub before: Totals,
     /// What the run did so far, the epoch under way included.
     pub run: Written,
+    /// What it had done at its last commit.
+    pub committed_totals: Totals,
+    /// The last epoch of the chain that is known to be visible.
+    pub published: u64,
 }
 
 /// However the writer ends, nobody waits for a commit of it.
@@ -127,11 +132,17 @@ impl Writer {
                     barrier.changes.iter().for_each(|new| of.merger.change(&new.change));
                 }
                 self.control.commit(barrier.epoch);
-                // The run may be over and not listening any more.
-                let _ = self.committed.send(barrier.epoch);
                 if barrier.kind != BarrierKind::Epoch {
+                    // The run may be over and not listening any more.
+                    let _ = self.committed.send(barrier.epoch);
                     return Ok(Some(std::mem::take(&mut self.run)));
                 }
+                // Other instances have numbers of their own.
+                let last = self.chain.next_epoch() - 1;
+                if last != barrier.epoch {
+                    self.sinks.iter_mut().try_for_each(|sink| sink.committed(last, &[]))?;
+                }
+                let _ = self.committed.send(last);
             }
         }
         Ok(None)
@@ -169,34 +180,58 @@ impl Writer {
         let run = &mut self.run.totals;
         run.clear_sources();
         readers.iter().for_each(|r| run.add_source(&r.source, r.frames_in, &r.counters));
-        let mut totals = self.before.clone();
-        totals.add(run);
-        let account = Account::new(barrier.epoch, &self.chain.last().totals, &totals, &segments);
+        let done = run.since(&self.committed_totals);
+        let account = Account::new(barrier.epoch, &done, &segments);
         let mut state: Vec<StateTable> = reports.into_iter().flat_map(|report| report.state).collect();
         state.extend(self.merger_state());
         self.chain.write_references(&barrier.changes)?;
-        let next = Manifest {
-            epoch: barrier.epoch,
-            positions: positions(self.chain.last(), &readers),
-            lanes: self.lanes.numbers(),
-            clocks,
-            state: self.chain.write_state(barrier.epoch, state)?,
-            definitions: definitions(self.chain.last(), &self.definitions),
-            references: after_barrier(&self.chain.last().references, &barrier.changes),
-            segments,
-            accounts: self.chain.accounts(account)?,
-            next_sequence: position.next,
-            unmatched_sequence: position.unmatched,
-            offline_after_us: self.offline_after_us,
-            totals,
-            ..self.chain.last().clone()
-        };
-        self.chain.commit(next)?;
+        let state = self.chain.write_state(barrier.epoch, state)?;
+        let references = after_barrier(&self.chain.last().references, &barrier.changes);
+        self.append(|writer, base| {
+            let mut totals = base.totals.clone();
+            totals.add(&done);
+            Ok(Manifest {
+                epoch: barrier.epoch,
+                positions: positions(base, &readers),
+                lanes: writer.lanes.numbers(),
+                clocks: clocks.clone(),
+                state: state.clone(),
+                definitions: definitions(base, &writer.definitions),
+                references: references.clone(),
+                segments: segments.clone(),
+                accounts: writer.chain.accounts(base, account.clone())?,
+                next_sequence: position.next,
+                unmatched_sequence: position.unmatched,
+                offline_after_us: writer.offline_after_us,
+                totals,
+                ..base.clone()
+            })
+        })?;
+        self.committed_totals = self.run.totals.clone();
         let segments = &self.chain.last().segments;
         self.sinks.iter_mut().try_for_each(|sink| sink.committed(barrier.epoch, segments))?;
+        self.published = barrier.epoch;
         self.log.committed()?;
         self.chain.clean()?;
         Ok(())
+    }
+
+    /// Puts the next manifest on the chain: behind our last one, or behind what other instances have put there since, once
+    /// that is visible. There is never more than one commit that is not.
+    fn append(&mut self, next: impl Fn(&Writer, &Manifest) -> Result<Manifest, WriteError>) -> Result<(), WriteError> {
+        for _ in 0..COMMITS_TRIED_MAX {
+            let base = self.chain.base()?;
+            if base.epoch != self.published {
+                let (by, epoch) = (base.committed_by.as_deref(), base.epoch);
+                self.sinks.iter_mut().try_for_each(|sink| sink.help(by, epoch, &base.segments))?;
+                self.published = base.epoch;
+            }
+            let next = next(self, &base)?;
+            if self.chain.follow(&base, next)? {
+                return Ok(());
+            }
+        }
+        Err(ManifestError::Overtaken { times: COMMITS_TRIED_MAX }.into())
     }
 
     fn fire_mergers(
@@ -209,6 +244,8 @@ impl Writer {
             BarrierKind::End => EventTime::MAX,
             // How far that lane has come nobody knows.
             _ if is_unheard => EventTime::MIN,
+            // Of an instance whose lanes have had no frames yet, and which goes on with windows of others.
+            _ if clocks.is_empty() && self.chain.instance().is_some() => self.chain.last().watermark(),
             // Silent lanes do not hold this back for long: readers tick them on, at the latest before each barrier.
             _ => clocks.values().copied().min().unwrap_or(EventTime::MIN),
         };
@@ -239,11 +276,6 @@ fn lags_of(readers: &[Arc<ReaderReport>]) -> BTreeMap<String, BTreeMap<String, u
         lags.entry(reader.source.to_string()).or_default().extend(reader.lags.iter().cloned());
     }
     lags
-}
-
-/// The state of an operator's merger stands beside that of the operator.
-pub fn merger_name(operator: &str) -> String {
-    format!("{operator}.merger")
 }
 
 /// Tables of operators that are gone stay in the lake, and so does what they were made by.

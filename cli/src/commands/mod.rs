@@ -4,6 +4,7 @@ mod check;
 mod current;
 mod decode;
 mod explain;
+mod instance;
 mod lake;
 mod outgoing;
 mod query;

@@ -1,7 +1,7 @@
 //! `rhumb run`: runs a pipeline until its input ends or it is told to stop.
 
 use super::summary::{self, SummaryFile, SummaryPlace};
-use super::{Exit, load_to_run, unread, usage};
+use super::{Exit, instance, load_to_run, unread, usage};
 use crate::build;
 use crate::config::{Checked, JournalKind, SourceKind};
 use crate::terminal::{LogFormat, grouped, log_to_stderr};
@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, bounded};
 use indicatif::ProgressBar;
 use rhumb_connectors::codec::UNREADABLE;
 use rhumb_engine::health::Status;
-use rhumb_engine::run::{Running, Summary, Until, start, with_causes};
+use rhumb_engine::run::{Pipeline, Running, Summary, Until, start, with_causes};
 use rhumb_engine::time::SystemClock;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -26,6 +26,9 @@ pub struct Run {
     /// End when all input has ended, and close all windows
     #[arg(long)]
     until_end: bool,
+    /// Be one of several that share a pipeline of Kafka sources and its data folder, under this name
+    #[arg(long, value_name = "NAME", value_parser = instance::name)]
+    instance: Option<String>,
     /// Write what was done to this file, as JSON
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -52,32 +55,29 @@ impl Run {
 
     fn go(&self) -> anyhow::Result<Exit> {
         let Some(checked) = load_to_run(&self.pipeline, self.log_format) else { return Ok(Exit::Configuration) };
-        if let Some(endless) = self.endless(&checked) {
+        if let Some(wrong) = self.endless(&checked).or_else(|| self.unshared(&checked)) {
             return Ok(match self.log_format {
-                LogFormat::Text => usage(endless),
+                LogFormat::Text => usage(wrong),
                 LogFormat::Json => {
-                    tracing::error!("{endless}");
+                    tracing::error!("{wrong}");
                     Exit::Usage
                 }
             });
         }
         let place = self.summary.as_deref().map(SummaryPlace::open).transpose()?;
-        let pipeline = build::pipeline(&checked, self.until_end)?;
         let stop = stop_signals().context("listen for signals")?;
-        let running = start(&pipeline, Arc::new(SystemClock))?;
-        tracing::info!(pipeline = pipeline.name, data = %pipeline.place(), shards = pipeline.settings.shards, "running");
-        for source in &checked.sources {
-            let promise = match &source.kind {
-                SourceKind::Udp(udp) => udp.journal.promise(),
-                SourceKind::Tcp(_) => JournalKind::Off.promise().to_owned(),
-                SourceKind::Kafka(_) | SourceKind::File(_) => continue,
-            };
-            tracing::info!(source = source.name, "{promise}");
-        }
         let until = if self.until_end { Until::End } else { Until::Stopped };
         let mut progress = Progress::new(until);
         let cpu_before = cpu_seconds();
-        let summary = running.wait(until, &stop, |running| progress.show(running))?;
+        let summary = match &self.instance {
+            Some(name) => instance::run(&checked, name, &stop, &mut progress)?,
+            None => {
+                let pipeline = build::pipeline(&checked, self.until_end)?;
+                let running = start(&pipeline, Arc::new(SystemClock))?;
+                tell_start(&pipeline, &checked);
+                running.wait(until, &stop, |running| progress.show(running))?
+            }
+        };
         progress.end();
         let file = SummaryFile::new(&summary, cpu_seconds() - cpu_before);
         say_done(&summary, &file);
@@ -104,6 +104,26 @@ impl Run {
         }
     }
 
+    /// Why the pipeline cannot have instances.
+    fn unshared(&self, checked: &Checked) -> Option<String> {
+        self.instance.as_ref()?;
+        if self.until_end {
+            return Some(
+                "--until-end: what is left of the topics when an instance ends is for the others; leave it out"
+                    .to_owned(),
+            );
+        }
+        let others = checked.sources.iter().filter(|source| !matches!(source.kind, SourceKind::Kafka(_)));
+        let others: Vec<&str> = others.map(|source| source.name.as_str()).collect();
+        (!others.is_empty()).then(|| {
+            format!(
+                "--instance: instances share the partitions of Kafka's topics, and other sources ({}) have none; let a \
+                 pipeline of its own bring them into a topic, as pipelines/gateway.toml does",
+                others.join(", ")
+            )
+        })
+    }
+
     /// Why `--until-end` makes no sense, if no source ends; where only some do, that is told.
     fn endless(&self, checked: &Checked) -> Option<String> {
         let live = checked.sources.iter().filter(|source| !source.ends());
@@ -118,6 +138,18 @@ impl Run {
         }
         tracing::warn!(sources = names, "live sources never end: the run will wait for Ctrl-C in spite of --until-end");
         None
+    }
+}
+
+pub(super) fn tell_start(pipeline: &Pipeline, checked: &Checked) {
+    tracing::info!(pipeline = pipeline.name, data = %pipeline.place(), shards = pipeline.settings.shards, "running");
+    for source in &checked.sources {
+        let promise = match &source.kind {
+            SourceKind::Udp(udp) => udp.journal.promise(),
+            SourceKind::Tcp(_) => JournalKind::Off.promise().to_owned(),
+            SourceKind::Kafka(_) | SourceKind::File(_) => continue,
+        };
+        tracing::info!(source = source.name, "{promise}");
     }
 }
 

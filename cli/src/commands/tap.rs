@@ -5,7 +5,8 @@ use crate::config::{Place, place};
 use anyhow::Context;
 use crossbeam_channel::after;
 use rhumb_connectors::alerts::{Tail, Tailed, folder};
-use std::path::PathBuf;
+use rhumb_engine::sink::{INSTANCES, instance_folder};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often it is looked whether there is more.
@@ -30,9 +31,21 @@ struct Alerts {
     /// Number of the first alert
     #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
     from: i64,
+    /// Of this instance, if several share the pipeline: each has a log of its own
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
     /// Wait for more, until Ctrl-C
     #[arg(long)]
     follow: bool,
+}
+
+/// Names of instances that have an alert log.
+fn instances(data: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(data.join(INSTANCES)).into_iter().flatten().flatten();
+    let with_log = entries.filter(|entry| folder(&entry.path()).is_dir());
+    let mut names: Vec<String> = with_log.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
 }
 
 impl Tap {
@@ -51,7 +64,18 @@ impl Alerts {
                 return Ok(Exit::Configuration);
             }
         };
-        let folder = folder(&data);
+        let folder = match &self.instance {
+            Some(instance) => folder(&instance_folder(&data, instance)),
+            None => folder(&data),
+        };
+        let instances = instances(&data);
+        if !folder.is_dir() && !instances.is_empty() {
+            let names = instances.join(", ");
+            anyhow::bail!(
+                "there is no alert log in {}: instances have their own; choose one with --instance: {names}",
+                folder.display()
+            );
+        }
         if !self.follow && !folder.is_dir() {
             anyhow::bail!(
                 "there is no alert log in {}: `rhumb run {}` writes one if a source is live, or with alert_log = \"fsync\" \

@@ -57,7 +57,7 @@ impl Shard {
         let (idle_after_us, lateness_us) = (checked.engine.idle_after_us, checked.engine.lateness_us);
         let merger = |plan: &Arc<dyn OperatorPlan>| {
             let table = plan.tables().first()?.name.clone();
-            Some((plan.name().to_owned(), table, plan.merger()?))
+            Some((plan.name().to_owned(), table, plan.merger(0)?))
         };
         Shard {
             chain: Chain::new(plans, &context, current, idle_after_us, lateness_us),

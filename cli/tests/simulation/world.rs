@@ -206,8 +206,8 @@ impl Engine {
         if let Ok(event) = events.try_recv() {
             coordinator.hear(event);
         }
-        if committed.try_recv().is_ok() {
-            coordinator.hear_committed();
+        if let Ok(epoch) = committed.try_recv() {
+            coordinator.hear_committed(epoch);
         }
         if dice.once_in(3) {
             coordinator.epoch_is_due();
@@ -329,6 +329,7 @@ impl World {
             operators: operators(),
             sinks: vec![Arc::new(lake)],
             alert_log: log,
+            instance: None,
         };
         let objects = Objects { objects: self.objects.clone(), fuse: fuse.clone(), broken: self.broken };
         let waits = Arc::new(Waits::default());

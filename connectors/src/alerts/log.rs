@@ -38,8 +38,10 @@ impl AlertLogPlan for AlertLogFiles {
         position: LogPosition,
         clock: Arc<dyn Clock>,
     ) -> Result<Box<dyn AlertLog>, SinkError> {
-        let folder = super::folder(&context.data);
-        let opened = Writing::open(&folder, self, position, context.vehicles.clone(), clock, context.retry.clone());
+        let folder = super::folder(&context.own_folder());
+        let is_shared = context.instance.is_some();
+        let (vehicles, retry) = (context.vehicles.clone(), context.retry.clone());
+        let opened = Writing::open(&folder, self, position, vehicles, clock, retry, is_shared);
         Ok(Box::new(opened.map_err(|cause| failed("open", &folder, cause))?))
     }
 }
@@ -59,6 +61,8 @@ struct Writing {
     vehicles: Vec<Arc<Vehicles>>,
     clock: Arc<dyn Clock>,
     retry: Arc<Retry>,
+    /// What does not arise again here may arise at another instance, which has the lane now.
+    is_shared: bool,
     /// Alerts from before a crash, which will arise again.
     logged: Logged,
     /// Those that have been numbered and not written yet.
@@ -75,6 +79,7 @@ impl Writing {
         vehicles: Vec<Arc<Vehicles>>,
         clock: Arc<dyn Clock>,
         retry: Arc<Retry>,
+        is_shared: bool,
     ) -> io::Result<Writing> {
         let config = JournalConfig { sync: plan.sync, segment_bytes: SEGMENT_BYTES, keep_us: plan.keep_us };
         let (mut log, found) = Log::open(folder, config)?;
@@ -100,6 +105,7 @@ impl Writing {
             vehicles,
             clock,
             retry,
+            is_shared,
             logged,
             unwritten: 0,
             record: Vec::new(),
@@ -152,7 +158,7 @@ impl AlertLog for Writing {
         let kept_from = self.clock.now().minus(self.keep_us);
         let logged = self.logged.len();
         self.logged.retain(|_, (_, told_at)| !is_end && *told_at >= kept_from);
-        if self.logged.len() < logged {
+        if self.logged.len() < logged && !self.is_shared {
             let gone = logged - self.logged.len();
             tracing::warn!("{gone} alerts were told before a crash and did not arise again: their frames are lost");
         }

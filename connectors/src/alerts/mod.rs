@@ -13,7 +13,7 @@ pub use tail::{Tail, Tailed};
 
 use std::path::{Path, PathBuf};
 
-/// Where it is in a data folder.
+/// Where it is in a data folder, or in that of an instance.
 pub fn folder(data: &Path) -> PathBuf {
     data.join("alert_log")
 }

@@ -34,6 +34,8 @@ fn open(data: &Path, next: i64, unmatched: i64, now: i64) -> Box<dyn AlertLog> {
         bucket: None,
         retry: Arc::new(rhumb_engine::retry::Retry::off()),
         claim: 1,
+        instance: None,
+        live_claims: Default::default(),
         vehicles: vec![vehicles()],
         history: Vec::new(),
         tables: Vec::new(),

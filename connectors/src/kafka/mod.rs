@@ -1,10 +1,12 @@
 //! Kafka: a source of topics, a sink of frames and alerts. The only folder that knows librdkafka.
 //!
 //! Which record comes next stands in our manifests: partitions are assigned to the consumer with the offsets that the last
-//! commit names, and no group is joined. What the broker is told of offsets, once they are committed here, is for tools
+//! commit names, and no group is joined unless several instances share the topics; then it says who reads which partition,
+//! and no more. What the broker is told of offsets, once they are committed here, is for tools
 //! that show how far a group is behind. docs/KAFKA.md says what is promised, docs/adr/0018 why it is so.
 
 mod consumer;
+mod member;
 mod places;
 mod producer;
 pub mod properties;
@@ -16,6 +18,7 @@ mod sink;
 mod tests;
 mod watch;
 
+pub use member::Member;
 pub use properties::{Properties, Role};
 pub use send::{KafkaSend, send};
 pub use sink::{FrameFormat, KafkaSinkConfig, KafkaSinkPlan};
@@ -24,6 +27,7 @@ use crate::MakeCodec;
 use arrow::datatypes::FieldRef;
 use consumer::Consumer;
 use reader::KafkaReader;
+use rhumb_engine::manifest::Partitions;
 use rhumb_engine::source::{Source, SourceError, SourcePlan, Tempo};
 use rhumb_engine::time::{Clock, EventTime};
 use std::sync::Arc;
@@ -92,16 +96,29 @@ pub struct KafkaPlan {
     make_codec: MakeCodec,
     columns: Vec<FieldRef>,
     until_end: bool,
+    member: Option<Arc<Member>>,
 }
 
 impl KafkaPlan {
     pub fn new(name: &str, config: KafkaConfig, make_codec: MakeCodec) -> KafkaPlan {
-        KafkaPlan { name: name.into(), config: Arc::new(config), make_codec, columns: Vec::new(), until_end: false }
+        KafkaPlan {
+            name: name.into(),
+            config: Arc::new(config),
+            make_codec,
+            columns: Vec::new(),
+            until_end: false,
+            member: None,
+        }
     }
 
     /// Columns of the codec beyond the core: `CodecConfig::columns`.
     pub fn with_columns(self, columns: Vec<FieldRef>) -> KafkaPlan {
         KafkaPlan { columns, ..self }
+    }
+
+    /// Of several instances, this one reads what the member has taken from the group.
+    pub fn shared(self, member: Arc<Member>) -> KafkaPlan {
+        KafkaPlan { member: Some(member), ..self }
     }
 
     /// Whether the input ends where its partitions end at the first look at them.
@@ -127,6 +144,10 @@ impl SourcePlan for KafkaPlan {
         self.columns.clone()
     }
 
+    fn partitions(&self) -> Option<Partitions> {
+        self.member.as_ref().map(|member| member.taken())
+    }
+
     fn open(&self, clock: Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let KafkaConfig { brokers, group, properties, .. } = &*self.config;
         let settings = properties::of_consumer(brokers, group, properties);
@@ -140,6 +161,6 @@ impl SourcePlan for KafkaPlan {
         tracing::info!(source, brokers, topics, "reading from Kafka");
         let codec = (self.make_codec)();
         let reader = KafkaReader::new(self.name.clone(), self.config.clone(), self.until_end, consumer, codec, clock);
-        Ok(vec![Box::new(reader)])
+        Ok(vec![Box::new(reader.shared(self.member.clone()))])
     }
 }

@@ -190,6 +190,30 @@ pub(super) fn begin(
     Ok(found)
 }
 
+/// Where the partitions of an instance begin: where the manifest says. One that is new in a topic that was known has a
+/// position there since it was claimed, so that of others none has been read.
+pub(super) fn begin_own(
+    consumer: &Consumer,
+    config: &KafkaConfig,
+    own: &BTreeSet<String>,
+    committed: &BTreeMap<String, i64>,
+) -> Result<Vec<(String, i32, Found)>, Trouble> {
+    let mut found = Vec::new();
+    for is_read in [true, false] {
+        let mut by_topic: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+        for name in own.iter().filter(|name| committed.contains_key(*name) == is_read) {
+            let Some((topic, number)) = name.rsplit_once('/') else { continue };
+            by_topic.entry(topic).or_default().extend(number.parse::<i32>());
+        }
+        let known = if is_read { committed.clone() } else { BTreeMap::new() };
+        for (topic, numbers) in by_topic {
+            let begun = begin(consumer, config, topic, &numbers, &known, false)?;
+            found.extend(begun.into_iter().map(|(number, found)| (topic.to_owned(), number, found)));
+        }
+    }
+    Ok(found)
+}
+
 /// What brokers answer for each partition: its beginning, its end, or the offset of the first record that is not before a
 /// time in milliseconds; `None`: there is none.
 fn offsets(

@@ -1,5 +1,6 @@
 //! Settings of librdkafka: those that Rhumb makes itself, and those that a pipeline passes through.
 
+use super::KafkaConfig;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 /// What a pipeline passes through to librdkafka, by its names: TLS, SASL, sizes of buffers.
@@ -17,11 +18,10 @@ const OWN: &[(&str, &str)] = &[
     ("enable.auto.offset.store", ""),
     ("enable.partition.eof", ""),
     ("isolation.level", ""),
-    ("session.timeout.ms", ""),
-    ("heartbeat.interval.ms", ""),
     ("group.instance.id", ""),
     ("group.protocol", ""),
     ("partition.assignment.strategy", ""),
+    ("max.poll.interval.ms", ""),
     ("allow.auto.create.topics", ""),
     ("enable.idempotence", ""),
     ("transactional.id", ""),
@@ -33,6 +33,9 @@ const OWN: &[(&str, &str)] = &[
     ("log.queue", ""),
     ("debug", ""),
 ];
+
+/// Settings of a source that are of its group alone: how soon an instance that is gone is missed.
+const OF_GROUP: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
 
 /// Which kind of client the settings are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,9 @@ pub fn mistake(name: &str, value: &str, role: Role) -> Option<String> {
         };
         let advice = if instead.is_empty() { "remove it" } else { instead };
         return Some(format!("\"{name}\" is set by rhumb itself; {advice}"));
+    }
+    if role == Role::Sink && OF_GROUP.contains(&name) {
+        return Some(format!("\"{name}\" is of a consumer group, and a sink joins none; remove it"));
     }
     let mut config = ClientConfig::new();
     config.set(name, value);
@@ -109,7 +115,27 @@ pub fn of_consumer(brokers: &[String], group: &str, properties: &Properties) -> 
         // What waits to be decoded, of all partitions together. More of it is no faster.
         .set("queued.max.messages.kbytes", "65536")
         .set("fetch.message.max.bytes", "1048576");
-    with(config, properties)
+    let of_reading = properties.iter().filter(|(name, _)| !OF_GROUP.contains(&&**name)).cloned().collect();
+    with(config, &of_reading)
+}
+
+/// Of a consumer that is a member of its group, and reads nothing.
+pub fn of_member(source: &KafkaConfig) -> ClientConfig {
+    let mut config = common(&source.brokers);
+    config
+        .set("group.id", &source.group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // Who keeps its partitions goes on reading while others change places.
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // The shortest that brokers allow unless they are told otherwise.
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", source.discover_every.as_millis().clamp(10, 3_600_000).to_string())
+        // Partitions are paused; what comes before they are is of no use.
+        .set("auto.offset.reset", "latest")
+        .set("queued.min.messages", "1");
+    with(config, &source.properties)
 }
 
 /// Of a producer that sends everything at least once, in order, and gives up after so long.

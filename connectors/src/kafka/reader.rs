@@ -1,11 +1,11 @@
 //! The reader of a Kafka source: records to frames and rejects, each partition a lane.
 
 use super::consumer::Consumer;
+use super::member::{Member, list_of};
 use super::places::{self, Found, Places, Trouble};
 use super::{KafkaConfig, Lost, VehicleFrom};
 use crate::codec::Codec;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
 use rhumb_engine::builder::FrameBuilder;
 use rhumb_engine::reject::Reason;
 use rhumb_engine::source::{Polled, Position, Source, SourceError};
@@ -50,6 +50,8 @@ pub(super) struct KafkaReader {
     /// The last trouble that was told, so that it is told once.
     told: String,
     counts: Counts,
+    /// Of an instance that shares the topics with others: what it has taken from the group is all that is read.
+    member: Option<Arc<Member>>,
 }
 
 impl KafkaReader {
@@ -80,7 +82,12 @@ impl KafkaReader {
             pause: PAUSE_MIN,
             told: String::new(),
             counts: Counts::default(),
+            member: None,
         }
+    }
+
+    pub fn shared(self, member: Option<Arc<Member>>) -> KafkaReader {
+        KafkaReader { member, ..self }
     }
 
     fn damaged(&self, detail: String) -> SourceError {
@@ -98,7 +105,9 @@ impl KafkaReader {
                 self.told.clear();
                 self.pause = PAUSE_MIN;
                 // A run to the end is over where the partitions end that were there at its start.
-                self.look_at = (!self.until_end).then(|| monotonic_now() + self.config.discover_every);
+                // What a topic gains is given to members by their group.
+                let is_all = self.until_end || self.member.is_some();
+                self.look_at = (!is_all).then(|| monotonic_now() + self.config.discover_every);
                 self.take_up(found)
             }
             Err(Trouble::NoTopic(topic)) if self.until_end => {
@@ -136,6 +145,9 @@ impl KafkaReader {
     fn look_now(&mut self) -> Result<Vec<(String, i32, Found)>, Trouble> {
         let mut found = Vec::new();
         let config = self.config.clone();
+        if let Some(member) = &self.member {
+            return places::begin_own(&self.consumer, &config, &member.taken().own, &self.committed);
+        }
         for topic in &config.topics {
             let known = self.places.knows(topic);
             let numbers = places::partitions(&self.consumer, topic)?;
@@ -344,8 +356,6 @@ impl Source for KafkaReader {
         Position { offsets, ..Position::default() }
     }
 
-    /// The claim of lanes: an instance that shared its topics with others would be given its partitions here, and read no
-    /// others.
     fn seek(&mut self, position: &Position) -> Result<(), SourceError> {
         self.committed = position.offsets.clone();
         Ok(())
@@ -353,16 +363,16 @@ impl Source for KafkaReader {
 
     /// Tells the broker, for tools that show how far a group is behind. Nobody reads it back.
     fn committed(&mut self, position: &Position) {
-        let mut list = TopicPartitionList::with_capacity(position.offsets.len());
-        for (name, offset) in &position.offsets {
-            let Some((topic, number)) = name.rsplit_once('/') else { continue };
-            let Ok(number) = number.parse() else { continue };
-            // The list takes every offset that is one.
-            let _ = list.add_partition_offset(topic, number, Offset::Offset(*offset));
+        let list = list_of(&position.offsets);
+        if list.count() == 0 {
+            return;
         }
-        if list.count() > 0
-            && let Err(cause) = self.consumer.commit(&list)
-        {
+        // A broker hears of offsets from members of the group alone, if it has any.
+        let told = match &self.member {
+            Some(member) => member.tell(&list),
+            None => self.consumer.commit(&list),
+        };
+        if let Err(cause) = told {
             tracing::debug!(source = &*self.source, "offsets could not be told to the broker: {cause}");
         }
     }

@@ -79,6 +79,23 @@ impl DeltaLog {
         Ok(DeltaLog { lake, name, application: application.to_owned(), version, committed })
     }
 
+    /// Whether the log of a table names a file; not if there is no such table.
+    pub fn names(runtime: &Runtime, lake: &LakePlace, name: &str, path: &str) -> Result<bool, SinkError> {
+        let named = runtime.block_on(async {
+            let mut table = lake.handle(name)?;
+            if !table.verify_deltatable_existence().await? {
+                return Ok(false);
+            }
+            table.load().await?;
+            #[allow(deprecated, reason = "the only way to all files at once")]
+            let is_it = table.snapshot()?.log_data().iter().any(|view| view.path() == path);
+            Ok(is_it)
+        });
+        named.map_err(|cause: Box<dyn std::error::Error + Send + Sync>| {
+            failed("open the table", lake.shown(name))(cause)
+        })
+    }
+
     /// For messages.
     fn shown(&self) -> PathBuf {
         self.lake.shown(&self.name)

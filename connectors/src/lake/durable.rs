@@ -41,6 +41,14 @@ pub fn create_file(path: &Path, scratch: &Path, bytes: &[u8]) -> Result<bool, Si
     durable::create_file(path, scratch, bytes).map_err(failed("create", path))
 }
 
+/// Deletes a file. Nothing happens if somebody else has.
+pub fn delete_file(path: &Path) -> Result<(), SinkError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        deleted => deleted.map_err(failed("delete", path)),
+    }
+}
+
 /// Moves a file. Nothing happens if it has been moved before.
 pub fn move_file(from: &Path, to: &Path) -> Result<(), SinkError> {
     match fs::rename(from, to) {

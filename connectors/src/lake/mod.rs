@@ -43,6 +43,8 @@ use std::sync::Arc;
 use table::{Table, Tables};
 use tokio::runtime::Runtime;
 
+/// So often an instance tries to open a table that another one changes.
+const OPENED_MAX: u32 = 16;
 /// Folder of the lake in the data folder.
 pub const FOLDER: &str = "lake";
 /// Rows of a table after which they are sorted and written as a row group, without waiting for the end of the epoch. Their
@@ -105,10 +107,20 @@ impl SinkPlan for LakePlan {
         };
         let writing = Writing { retry: context.retry.clone(), sync };
         let mut logs = BTreeMap::new();
+        let application = application(&context.pipeline, context.instance.as_deref());
         let mut open = |name: &str, written: &arrow::datatypes::Schema| {
             let columns = schema::stored(written).map_err(failed("open the table", place.shown(name)))?;
-            let log = DeltaLog::open(&runtime, &place, name, &context.pipeline, Some(&columns))?;
-            logs.insert(name.to_owned(), log);
+            let open = || DeltaLog::open(&runtime, &place, name, &application, Some(&columns));
+            // Another instance may be making or widening the table at the same moment.
+            let tries = if context.instance.is_some() { OPENED_MAX } else { 1 };
+            let mut log = open();
+            for _ in 1..tries {
+                if log.is_ok() {
+                    break;
+                }
+                log = open();
+            }
+            logs.insert(name.to_owned(), log?);
             Table::open(&folder, name, context.claim, writing.clone())
         };
         let tables = Tables::open(context, self.group_rows, self.redriven, &mut open)?;
@@ -117,7 +129,9 @@ impl SinkPlan for LakePlan {
             place,
             retry: context.retry.clone(),
             pipeline: context.pipeline.clone(),
+            application,
             claim: context.claim,
+            live_claims: context.live_claims.clone(),
             runtime,
             logs,
             tables,
@@ -134,7 +148,11 @@ struct LakeSink {
     place: LakePlace,
     retry: Arc<Retry>,
     pipeline: String,
+    /// Names our transactions.
+    application: String,
     claim: u64,
+    /// Of other instances.
+    live_claims: BTreeSet<u64>,
     runtime: Runtime,
     logs: BTreeMap<String, DeltaLog>,
     tables: Tables,
@@ -174,14 +192,16 @@ impl Sink for LakeSink {
             return Err(failed("go on with the table", self.place.shown(name))(cause));
         }
         self.epoch = self.epoch.max(epoch + 1);
-        let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
-        for segment in segments {
-            by_table.entry(&segment.table).or_default().push(segment);
-        }
         let retry = self.retry.clone();
-        for (table, segments) in by_table {
-            retry.run(format_args!("publish epoch {epoch} of the table {table}"), || {
-                self.publish(epoch, table, &segments)
+        for (name, segments) in by_table(segments) {
+            retry.run(format_args!("publish epoch {epoch} of the table {name}"), || {
+                if !self.logs.contains_key(name) {
+                    // A table of an operator that the pipeline no longer has: its last rows are due all the same.
+                    let log = DeltaLog::open(&self.runtime, &self.place, name, &self.application, None)?;
+                    self.logs.insert(name.to_owned(), log);
+                }
+                let log = self.logs.get_mut(name).expect("it was just opened");
+                publish(&self.runtime, &self.place, log, epoch, name, &segments, self.claim)
             })?;
         }
         self.last = segments.iter().map(|segment| format!("{}/{}", segment.table, segment.path)).collect();
@@ -190,45 +210,75 @@ impl Sink for LakeSink {
             LakePlace::Bucket(bucket) => upload::forget(bucket, &self.folder, self.claim, epoch, segments, &self.retry),
         }
     }
+
+    fn help(&mut self, instance: Option<&str>, epoch: u64, segments: &[Segment]) -> Result<(), SinkError> {
+        let application = application(&self.pipeline, instance);
+        for (name, segments) in by_table(segments) {
+            self.retry.run(format_args!("publish epoch {epoch} of the table {name}"), || {
+                let mut log = DeltaLog::open(&self.runtime, &self.place, name, &application, None)?;
+                publish(&self.runtime, &self.place, &mut log, epoch, name, &segments, self.claim)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Under which name an engine's epochs stand in the logs of tables: each instance counts its own.
+fn application(pipeline: &str, instance: Option<&str>) -> String {
+    instance.map_or(pipeline.to_owned(), |instance| format!("{pipeline}/{instance}"))
+}
+
+fn by_table(segments: &[Segment]) -> BTreeMap<&str, Vec<&Segment>> {
+    let mut by_table: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+    for segment in segments {
+        by_table.entry(&segment.table).or_default().push(segment);
+    }
+    by_table
+}
+
+/// Moves the segments of one table to their places, then names them in its log. Several may do it at the same time.
+fn publish(
+    runtime: &Runtime,
+    place: &LakePlace,
+    log: &mut DeltaLog,
+    epoch: u64,
+    name: &str,
+    segments: &[&Segment],
+    claim: u64,
+) -> Result<(), SinkError> {
+    if log.has(epoch) {
+        return Ok(());
+    }
+    if let LakePlace::Folder(lake) = place {
+        let mut folders = BTreeSet::new();
+        for segment in segments {
+            let (staged, place) = (table::staged(lake, segment), lake.join(name).join(&segment.path));
+            let date = place.parent().expect("a segment has a folder").to_owned();
+            durable::create_folder(&date)?;
+            move_file(&staged, &place)?;
+            folders.insert(date);
+        }
+        folders.iter().try_for_each(|f| sync_folder(f))?;
+    }
+    log.commit(runtime, epoch, segments, claim)
 }
 
 impl LakeSink {
-    /// Moves the segments of one table to their places, then names them in its log.
-    fn publish(&mut self, epoch: u64, name: &str, segments: &[&Segment]) -> Result<(), SinkError> {
-        if !self.logs.contains_key(name) {
-            // A table of an operator that the pipeline no longer has: its last rows are due all the same.
-            let log = DeltaLog::open(&self.runtime, &self.place, name, &self.pipeline, None)?;
-            self.logs.insert(name.to_owned(), log);
-        }
-        let log = self.logs.get_mut(name).expect("it was just opened");
-        if log.has(epoch) {
-            return Ok(());
-        }
-        if let LakePlace::Folder(lake) = &self.place {
-            let mut folders = BTreeSet::new();
-            for segment in segments {
-                let (staged, place) = (table::staged(lake, segment), lake.join(name).join(&segment.path));
-                let date = place.parent().expect("a segment has a folder").to_owned();
-                durable::create_folder(&date)?;
-                move_file(&staged, &place)?;
-                folders.insert(date);
-            }
-            folders.iter().try_for_each(|f| sync_folder(f))?;
-        }
-        log.commit(&self.runtime, epoch, segments, self.claim)
-    }
-
     /// Deletes what earlier engines staged and no manifest named. By the time of the first row the segments of the
-    /// last manifest have been moved away, so all that is left of earlier claims is of no use.
+    /// last manifest have been moved away, so all that is left of earlier claims is of no use, unless these are of
+    /// instances that still have lanes.
     fn sweep(&mut self) -> Result<(), SinkError> {
         if std::mem::replace(&mut self.swept, true) {
             return Ok(());
         }
-        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, self.claim))?;
-        match &self.place {
-            LakePlace::Folder(_) => Ok(()),
-            LakePlace::Bucket(bucket) => upload::sweep(bucket, self.claim, &self.last, &self.retry),
-        }
+        let is_dead = |claim: u64| claim < self.claim && !self.live_claims.contains(&claim);
+        self.logs.keys().try_for_each(|name| table::sweep(&self.folder, name, is_dead))?;
+        let LakePlace::Bucket(bucket) = &self.place else { return Ok(()) };
+        let is_committed = |place: &str| {
+            let (table, path) = place.split_once('/').unwrap_or_default();
+            Ok(self.last.contains(place) || DeltaLog::names(&self.runtime, &self.place, table, path)?)
+        };
+        upload::sweep(bucket, is_dead, is_committed, &self.retry)
     }
 }
 

@@ -7,7 +7,7 @@ use super::growing::Writing;
 use super::history::History;
 use super::order::{Sorted, VehicleOrder};
 use super::segment::{Read, Rows, SAMPLE_ROWS, SegmentWriter, Shape};
-use super::{date_text, schema, sorted_by, tables};
+use super::{date_text, durable, schema, sorted_by, tables};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Schema, SchemaRef};
 use rhumb_engine::message::Output;
@@ -131,16 +131,16 @@ fn adopt(old: &Path, staging: &Path) -> Result<(), SinkError> {
     fs::remove_dir(old).map_err(failed("delete", old))
 }
 
-/// Deletes what was staged under earlier claims.
-pub fn sweep(lake: &Path, table: &str, claim: u64) -> Result<(), SinkError> {
+/// Deletes what was staged under claims that are over.
+pub fn sweep(lake: &Path, table: &str, is_dead: impl Fn(u64) -> bool) -> Result<(), SinkError> {
     let staging = staging(lake, table);
     create_folder(&staging)?;
     for entry in fs::read_dir(&staging).map_err(failed("list", &staging))? {
         let path = entry.map_err(failed("list", &staging))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let of = name.split('-').next().and_then(|c| c.parse::<u64>().ok());
-        if of.is_some_and(|of| of < claim) {
-            fs::remove_file(&path).map_err(failed("delete", &path))?;
+        if of.is_some_and(&is_dead) {
+            durable::delete_file(&path)?;
             tracing::info!(path = %path.display(), "deleted a segment that was never committed");
         }
     }

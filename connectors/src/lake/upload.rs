@@ -12,7 +12,6 @@ use rhumb_engine::retry::Retry;
 use rhumb_engine::sink::{Segment, SinkError};
 use rhumb_engine::store::StoreError;
 use rhumb_engine::trouble::unsettled;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -143,24 +142,31 @@ fn delete(at: &InBucket, path: &str, retry: &Retry) -> std::result::Result<(), S
     retry.run(format_args!("delete {}/{path}", at.bucket.url()), || at.store.delete(path).map_err(of_store))
 }
 
-/// Deletes what earlier engines wrote and nobody committed. A list is taken away before the next epoch of its engine can be
-/// committed, so that the files of one that is still there are those of the last commit, `kept`, or of none.
-pub fn sweep(at: &InBucket, claim: u64, kept: &BTreeSet<String>, retry: &Retry) -> std::result::Result<(), SinkError> {
+/// Deletes what engines wrote that are over, by their claims, and nobody committed. A list is taken away by its engine
+/// before its next epoch can be committed; one that stays behind is of an epoch that is committed as a whole or not at all.
+pub fn sweep(
+    at: &InBucket,
+    is_dead: impl Fn(u64) -> bool,
+    is_committed: impl Fn(&str) -> std::result::Result<bool, SinkError>,
+    retry: &Retry,
+) -> std::result::Result<(), SinkError> {
     let url = at.bucket.url();
     let lists = retry.run(format_args!("list {url}/{STAGING}"), || at.store.list(STAGING).map_err(of_store))?;
     for list in lists {
         let name = list.rsplit('/').next().unwrap_or_default();
         let of = name.split('-').next().and_then(|claim| claim.parse::<u64>().ok());
-        if of.is_none_or(|of| of >= claim) {
+        if !of.is_some_and(&is_dead) {
             continue;
         }
         let bytes = retry.run(format_args!("read {url}/{list}"), || at.store.get(&list).map_err(of_store))?;
         let places: Vec<String> = serde_json::from_slice(&bytes).map_err(failed("read", format!("{url}/{list}")))?;
-        if !places.iter().any(|place| kept.contains(place)) {
-            for place in &places {
-                delete(at, place, retry)?;
-                tracing::info!("deleted {url}/{place}, a segment that was never committed");
-            }
+        let mut is_kept = false;
+        for place in &places {
+            is_kept |= retry.run(format_args!("look for {place} in its table"), || is_committed(place))?;
+        }
+        for place in places.iter().filter(|_| !is_kept) {
+            delete(at, place, retry)?;
+            tracing::info!("deleted {url}/{place}, a segment that was never committed");
         }
         delete(at, &list, retry)?;
     }

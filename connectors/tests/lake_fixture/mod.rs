@@ -87,6 +87,8 @@ pub fn context(data: &Path, claim: u64) -> SinkContext {
         bucket: None,
         retry: Arc::new(Retry::off()),
         claim,
+        instance: None,
+        live_claims: Default::default(),
         vehicles: (0..SHARDS).map(|_| Arc::new(Vehicles::default())).collect(),
         history,
         tables: vec![windows_plan()],

@@ -58,8 +58,8 @@ fn folder_of_one_pipeline_is_refused_to_another() {
 fn manifest_of_a_newer_version_is_refused_and_a_broken_one_named() {
     let cases: [(&[u8], &str); 3] = [
         (
-            br#"{"version": 2, "what": "nobody here knows"}"#,
-            "manifest manifests/00000000000000000007.json has version 2, this build reads up to 1: use the newer rhumb that wrote it",
+            br#"{"version": 3, "what": "nobody here knows"}"#,
+            "manifest manifests/00000000000000000007.json has version 3, this build reads up to 2: use the newer rhumb that wrote it",
         ),
         (
             b"{",

@@ -75,9 +75,10 @@ impl Coordinator {
         }
     }
 
-    /// The barrier under way is committed.
-    pub fn hear_committed(&mut self) {
+    /// The barrier under way is committed; epochs go on after this one.
+    pub fn hear_committed(&mut self, epoch: u64) {
         self.is_under_way = false;
+        self.epoch = self.epoch.max(epoch);
         self.progress.epochs.fetch_add(1, Ordering::Relaxed);
         self.references.committed();
     }

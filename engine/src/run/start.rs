@@ -11,7 +11,7 @@ use crate::frame::{Origin, core_columns};
 use crate::inputs::Inputs;
 use crate::lane::Lanes;
 use crate::lock::lock;
-use crate::manifest::{Chain as Manifests, Manifest, ManifestError, newest};
+use crate::manifest::{Chain as Manifests, Manifest, ManifestError, Share, newest};
 use crate::operator::{OperatorPlan, ShardContext};
 use crate::reader::{Done, Reader, ReaderEvent, ToShard};
 use crate::reference::{self, Watcher};
@@ -19,14 +19,15 @@ use crate::retry::{Retry, SystemPause};
 use crate::shard::Shard;
 use crate::sink::{Sink, SinkContext};
 use crate::source::{Position, Shed, Source, SourcePlan, Tempo};
-use crate::state::{StateReader, StateTable, of_lanes};
+use crate::state::{StateReader, StateTable, merger_name, of_lanes};
 use crate::store::{Store, StoreError};
 use crate::threads;
 use crate::time::{Clock, EventTime, SECOND_US, monotonic_now};
 use crate::timeline::Resumed;
+use crate::totals::Totals;
 use crate::trouble::advice;
 use crate::vehicle::{VehicleLimit, Vehicles};
-use crate::writer::{TableMerger, Writer, Written, merger_name};
+use crate::writer::{TableMerger, Writer, Written};
 use arrow::datatypes::FieldRef;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::fs::File;
@@ -112,15 +113,19 @@ pub fn assemble(
     let mut sources = open_sources(pipeline, &clock)?;
     let mut references = reference::Start::of(&pipeline.operators);
     let retry = store.retry().clone();
-    let manifests = Manifests::claim_with(store, &pipeline.name, |store, claim| references.take_up(store, claim))?;
+    let share = share(pipeline)?;
+    let take_up = |store: &Store, claim: &mut Manifest| references.take_up(store, claim);
+    let manifests = Manifests::claim_for(store, &pipeline.name, share.as_ref(), take_up)?;
     let last = manifests.last().clone();
+    // Epochs go on after this one.
+    let epoch = manifests.next_epoch() - 1;
     let state = manifests.state()?;
 
     let limit = Arc::new(VehicleLimit::new(settings.vehicles_max));
     let vehicles: Vec<_> = (0..settings.shards).map(|_| Arc::new(Vehicles::limited(limit.clone()))).collect();
-    let context = sink_context(pipeline, manifests.claim_number(), &vehicles, &retry);
-    let sinks = open_sinks(pipeline, &last, &context)?;
-    let log = open_log(pipeline, &last, &context, &clock)?;
+    let context = sink_context(pipeline, &last, &vehicles, &retry);
+    let sinks = open_sinks(pipeline, &last, epoch, &context)?;
+    let log = open_log(pipeline, log_position(&manifests), &context, &clock)?;
     let beginning = Position::default();
     for source in &mut sources {
         source.source.seek(last.positions.get(source.plan.position_name()).unwrap_or(&beginning))?;
@@ -131,14 +136,14 @@ pub fn assemble(
 
     let (event_sender, events) = bounded(EVENTS_MAX);
     let (committed_sender, committed) = bounded(EVENTS_MAX);
-    let control = Arc::new(Control::new(last.epoch, settings.epoch_rows));
+    let control = Arc::new(Control::new(epoch, settings.epoch_rows));
     let lanes = Arc::new(Lanes::new(last.lanes.clone()));
     let progress = Arc::new(Progress::default());
     let (to_writer, from_shards): (Vec<_>, Vec<_>) = (0..settings.shards).map(|_| new_channel(channel)).unzip();
     let writer = Writer {
         shards: Inputs::new(from_shards),
         sinks,
-        mergers: mergers(pipeline, &state)?,
+        mergers: mergers(pipeline, manifests.own().and_then(|own| own.part).unwrap_or_default(), &state)?,
         log,
         offline_after_us: settings.offline_after_us,
         chain: manifests,
@@ -147,21 +152,22 @@ pub fn assemble(
         lanes: lanes.clone(),
         committed: committed_sender,
         control: control.clone(),
-        before: last.totals.clone(),
         run: Written::default(),
+        committed_totals: Totals::default(),
+        published: last.epoch,
     };
 
     let currents: Vec<_> = vehicles.iter().map(|v| Arc::new(CurrentShard::new(v.clone()))).collect();
     let current = CurrentTable::new(currents.clone());
     let (to_shards, from_readers) = channels(sources.len(), settings.shards, channel);
-    let start = Start { pipeline, clock, vehicles, control: control.clone(), lanes, last: &last };
+    let start = Start { pipeline, clock, vehicles, control: control.clone(), lanes, epoch };
     let chains = start.chains(&state, &sources, currents, &references)?;
     let begin = references.after_state();
     let shard =
         |((chain, readers), writer)| Shard { chain, readers: Inputs::new(readers), writer, begin: begin.clone() };
     let shards = chains.into_iter().zip(from_readers).zip(to_writer).map(shard).collect();
     let (references, watcher) = references.follow();
-    let coordinator = Coordinator::new(control.clone(), progress.clone(), references, last.epoch, sources.len());
+    let coordinator = Coordinator::new(control.clone(), progress.clone(), references, epoch, sources.len());
     let shed = |of: &Opened| Some((of.plan.name().to_owned(), of.source.shed()?));
     let sheds = sources.iter().filter_map(shed).collect();
     let readers = start.readers(sources, to_shards, &event_sender);
@@ -184,7 +190,8 @@ struct Start<'a> {
     vehicles: Vec<Arc<Vehicles>>,
     control: Arc<Control>,
     lanes: Arc<Lanes>,
-    last: &'a Manifest,
+    /// The one that epochs go on after.
+    epoch: u64,
 }
 
 impl Start<'_> {
@@ -243,7 +250,7 @@ impl Start<'_> {
                 control: self.control.clone(),
                 clock: self.clock.clone(),
                 events: events.clone(),
-                epoch: self.last.epoch,
+                epoch: self.epoch,
                 done: Done::default(),
             });
         }
@@ -273,15 +280,15 @@ fn channels(
     (near, far)
 }
 
-/// The data folder, made if need be, and locked.
-fn open_data(pipeline: &Pipeline) -> Result<(Store, File), RunError> {
+/// The data folder, made if need be, and locked; an instance has its seat.
+fn open_data(pipeline: &Pipeline) -> Result<(Store, Option<File>), RunError> {
     let failed = |action: &str| {
         let action = action.to_owned();
         |cause| RunError::Data { path: pipeline.data.clone(), action, cause }
     };
     std::fs::create_dir_all(&pipeline.data).map_err(failed("create it"))?;
     let store = pipeline.place().store().map_err(failed("open it"))?;
-    let lock = lock(&pipeline.data)?;
+    let lock = if pipeline.instance.is_none() { Some(lock(&pipeline.data)?) } else { None };
     if let Some(bucket) = &pipeline.bucket {
         store.wait(bucket.must_honour_create()).map_err(|cause| {
             let action = format!("try the store {}{}", bucket.url(), advice(&cause));
@@ -289,6 +296,17 @@ fn open_data(pipeline: &Pipeline) -> Result<(Store, File), RunError> {
         })?;
     }
     Ok((store, lock))
+}
+
+/// What an instance is to claim.
+fn share(pipeline: &Pipeline) -> Result<Option<Share>, RunError> {
+    let Some(seat) = &pipeline.instance else { return Ok(None) };
+    let of_source = |(plan, _): &(Arc<dyn SourcePlan>, bool)| {
+        let partitions = plan.partitions().ok_or_else(|| RunError::NotShared(plan.name().to_owned()))?;
+        Ok((plan.position_name().to_owned(), partitions))
+    };
+    let partitions = pipeline.sources.iter().map(of_source).collect::<Result<_, RunError>>()?;
+    Ok(Some(Share { instance: seat.name().to_owned(), partitions }))
 }
 
 /// What operators are defined by; an error if the data folder was written by others of the same names.
@@ -314,42 +332,64 @@ fn open_sources(pipeline: &Pipeline, clock: &Arc<dyn Clock>) -> Result<Vec<Opene
     Ok(sources)
 }
 
-fn sink_context(pipeline: &Pipeline, claim: u64, vehicles: &[Arc<Vehicles>], retry: &Arc<Retry>) -> SinkContext {
+fn sink_context(pipeline: &Pipeline, last: &Manifest, vehicles: &[Arc<Vehicles>], retry: &Arc<Retry>) -> SinkContext {
+    let mut live_claims = last.live_claims();
+    live_claims.remove(&last.claim);
     SinkContext {
         pipeline: pipeline.name.clone(),
         data: pipeline.data.clone(),
         bucket: pipeline.bucket.clone(),
         retry: retry.clone(),
-        claim,
+        claim: last.claim,
+        instance: pipeline.instance.as_ref().map(|seat| seat.name().to_owned()),
+        live_claims,
         vehicles: vehicles.to_vec(),
         history: history(pipeline),
         tables: pipeline.operators.iter().flat_map(|plan| plan.tables()).collect(),
     }
 }
 
-/// Opens the sinks and has them finish what the last commit began.
-fn open_sinks(pipeline: &Pipeline, last: &Manifest, context: &SinkContext) -> Result<Vec<Box<dyn Sink>>, RunError> {
+/// Opens the sinks and has them finish what the last commit began, whoever made it. Epochs go on after `epoch`.
+fn open_sinks(
+    pipeline: &Pipeline,
+    last: &Manifest,
+    epoch: u64,
+    context: &SinkContext,
+) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks = Vec::new();
     for plan in &pipeline.sinks {
         let mut sink = plan.open(context)?;
-        sink.committed(last.epoch, &last.segments)?;
+        match last.committed_by == context.instance {
+            true => sink.committed(last.epoch, &last.segments)?,
+            false => sink.help(last.committed_by.as_deref(), last.epoch, &last.segments)?,
+        }
+        if epoch != last.epoch {
+            sink.committed(epoch, &[])?;
+        }
         sinks.push(sink);
     }
     Ok(sinks)
 }
 
+/// Where the alert log of this engine was at its last commit.
+fn log_position(manifests: &Manifests) -> LogPosition {
+    let last = manifests.last();
+    let (next, unmatched) = match manifests.own() {
+        Some(own) if manifests.instance().is_some() => (own.next_sequence, own.unmatched_sequence),
+        _ => (last.next_sequence, last.unmatched_sequence),
+    };
+    LogPosition { next, unmatched: if unmatched == 0 { next } else { unmatched } }
+}
+
 fn open_log(
     pipeline: &Pipeline,
-    last: &Manifest,
+    position: LogPosition,
     context: &SinkContext,
     clock: &Arc<dyn Clock>,
 ) -> Result<Box<dyn AlertLog>, RunError> {
-    let next = last.next_sequence;
-    let unmatched = if last.unmatched_sequence == 0 { next } else { last.unmatched_sequence };
-    let position = LogPosition { next, unmatched };
     Ok(match &pipeline.alert_log {
         Some(plan) => plan.open(context, position, clock.clone())?,
-        None => Box::new(Unlogged { next }),
+        None => Box::new(Unlogged { next: position.next }),
     })
 }
 
@@ -366,10 +406,10 @@ fn history(pipeline: &Pipeline) -> Vec<FieldRef> {
     history
 }
 
-fn mergers(pipeline: &Pipeline, state: &[StateTable]) -> Result<Vec<TableMerger>, RunError> {
+fn mergers(pipeline: &Pipeline, part: i32, state: &[StateTable]) -> Result<Vec<TableMerger>, RunError> {
     let mut mergers = Vec::new();
     for plan in &pipeline.operators {
-        if let (Some(mut merger), Some(table)) = (plan.merger(), plan.tables().first()) {
+        if let (Some(mut merger), Some(table)) = (plan.merger(part), plan.tables().first()) {
             merger.restore(&StateReader::new(state, &merger_name(plan.name())))?;
             mergers.push(TableMerger { operator: plan.name().into(), table: table.name.clone(), merger });
         }

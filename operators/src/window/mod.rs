@@ -40,9 +40,6 @@ use rows::RowPlan;
 use std::sync::Arc;
 use values::Of;
 
-/// Which engine merges: with several instances each writes its own part. There is one.
-const PART: i32 = 0;
-
 /// The H3 resolution that a key column such as `h3_9` asks for.
 pub fn cell_resolution(column: &str) -> Option<u8> {
     key::cell_resolution(column).map(u8::from)
@@ -111,11 +108,11 @@ impl OperatorPlan for WindowPlan {
         }
     }
 
-    fn merger(&self) -> Option<Box<dyn Merger>> {
+    fn merger(&self, part: i32) -> Option<Box<dyn Merger>> {
         if self.closes_in_shard() {
             return None;
         }
         let direct = self.config.key == [ZONE];
-        Some(Box::new(WindowMerger::new(self.rows.clone(), PART, direct).with_empty(&self.config.empty_zones)))
+        Some(Box::new(WindowMerger::new(self.rows.clone(), part, direct).with_empty(&self.config.empty_zones)))
     }
 }

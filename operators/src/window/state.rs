@@ -222,10 +222,12 @@ pub fn put_filled(state: &mut StateWriter, lane: u16, filled: Option<[i64; 3]>) 
 }
 
 pub fn read_filled(state: &StateReader) -> Result<Option<[i64; 3]>, StateError> {
-    let mut filled = None;
+    let mut filled: Option<[i64; 3]> = None;
+    // Whoever goes on with windows of another engine goes on where either has come.
     for rows in state.rows(FILLED, SMALL_VERSION)?.iter().filter(|rows| !rows.is_empty()) {
         let time = |name: &str| Ok::<i64, StateError>(rows.primitive::<Int64Type>(name)?.value(0));
-        filled = Some([time("from")?, time("to")?, time("last")?]);
+        let [from, to, last] = [time("from")?, time("to")?, time("last")?];
+        filled = Some(filled.map_or([from, to, last], |[f, t, l]| [f.min(from), t.max(to), l.max(last)]));
     }
     Ok(filled)
 }

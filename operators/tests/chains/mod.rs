@@ -48,7 +48,7 @@ impl Chains {
         let clocks = ClockRules { rollover: false, skew_max_us: 0 };
         Chains {
             chains: (0..shards).map(chain).collect(),
-            mergers: plans.iter().filter_map(|p| p.merger().map(|m| (p.name().to_owned(), m))).collect(),
+            mergers: plans.iter().filter_map(|p| p.merger(0).map(|m| (p.name().to_owned(), m))).collect(),
             builder: FrameBuilder::new(&vehicles, origin, clocks),
             current: CurrentTable::new(currents.clone()),
             vehicles,

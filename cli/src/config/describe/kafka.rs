@@ -50,7 +50,7 @@ pub const KAFKA: Section = Section {
             Kind::Text,
             "`rhumb-` and the pipeline's name",
             "\"rhumb-fleet\"",
-            "Consumer group under which the brokers are told what is committed, for tools that show its lag. Nothing is read back from there.",
+            "Consumer group under which the brokers are told what is committed, for tools that show its lag. Nothing is read back from there. Instances (`rhumb run --instance`) share the partitions as its members.",
         ),
         Field::default(
             "start",

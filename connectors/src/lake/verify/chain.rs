@@ -21,7 +21,7 @@ pub fn newest(store: &Store, report: &mut Report) -> Result<Option<Manifest>, Ma
             }
         };
         if let Some(before) = &last {
-            let (number, epoch) = (before.number + 1, before.epoch + u64::from(manifest.kind == Kind::Commit));
+            let (number, epoch) = (before.number + 1, epoch_after(before, &manifest));
             if manifest.number != number {
                 report.wrong(Wrong::Manifest, path, format!("manifest {number} before it is missing"));
             } else if manifest.epoch != epoch {
@@ -35,6 +35,17 @@ pub fn newest(store: &Store, report: &mut Report) -> Result<Option<Manifest>, Ma
         last = Some(manifest);
     }
     Ok(last)
+}
+
+/// The epoch that a manifest is to have which follows another.
+fn epoch_after(before: &Manifest, manifest: &Manifest) -> u64 {
+    let by = manifest.committed_by.as_ref().and_then(|name| before.instances.get(name));
+    match (manifest.kind, by) {
+        (Kind::Claim, _) => before.epoch,
+        // An instance says at each commit what its next epoch will be called.
+        (Kind::Commit, Some(instance)) => instance.next_epoch,
+        (Kind::Commit, None) => before.epoch.max(before.epochs_given) + 1,
+    }
 }
 
 /// State and versions of files that the newest manifest names, whole and as they were written.
@@ -59,7 +70,10 @@ pub fn check_state(store: &Store, last: &Manifest, report: &mut Report) {
     if unsure > 0 {
         report.note(format!("{unsure} files of state have no checksum: an older version wrote them"));
     }
-    for version in last.references.values().flatten().filter(|version| store.get(&version.file).is_err()) {
+    let of_lanes = last.made_under.iter().flat_map(|group| group.references.values());
+    for version in
+        last.references.values().chain(of_lanes).flatten().filter(|version| store.get(&version.file).is_err())
+    {
         report.wrong(Wrong::MissingFile, &version.file, format!("it held a version of {}, and is gone", version.path));
     }
 }
@@ -78,14 +92,16 @@ pub fn accounts(store: &Store, last: &Manifest, report: &mut Report) -> BTreeMap
         }
     };
     let first = accounts.keys().next().copied().unwrap_or(last.epoch + 1);
-    if first > 1 {
+    // Epochs of instances that ended first were never committed.
+    let is_shared = !last.instances.is_empty();
+    if first > 1 && !is_shared {
         report.note(format!(
             "epochs 1 to {} were committed by an older version: what came in and went out in each of them is not known, \
              their files are checked as far as they tell themselves",
             first - 1
         ));
     }
-    for epoch in (first..=last.epoch).filter(|epoch| !accounts.contains_key(epoch)) {
+    for epoch in (first..=last.epoch).filter(|epoch| !is_shared && !accounts.contains_key(epoch)) {
         report.wrong(Wrong::Manifest, account::FOLDER, format!("the account of epoch {epoch} is missing"));
     }
     let totals = &last.totals;
@@ -98,7 +114,7 @@ pub fn accounts(store: &Store, last: &Manifest, report: &mut Report) -> BTreeMap
         );
         report.wrong(Wrong::Frames, "manifests", detail);
     }
-    if first == 1 {
+    if first == 1 || is_shared {
         for (source, total) in &totals.frames_in {
             let sum: u64 = accounts.values().filter_map(|account| account.frames_in.get(source)).sum();
             if sum != *total {

@@ -31,9 +31,9 @@ impl Counts {
         self.0.get(&epoch).and_then(|sources| sources.get(source)).copied().unwrap_or(0)
     }
 
-    /// Epochs with rows after this one.
-    pub fn after(&self, epoch: u64) -> Vec<u64> {
-        self.0.range(epoch + 1..).map(|(epoch, _)| *epoch).collect()
+    /// Epochs with rows.
+    pub fn epochs(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.keys().copied()
     }
 }
 

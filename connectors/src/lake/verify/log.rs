@@ -5,7 +5,7 @@ use super::super::place::{Content, LakePlace};
 use super::report::{Report, Wrong};
 use futures::TryStreamExt;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 use tokio::runtime::Runtime;
 
@@ -23,12 +23,21 @@ pub struct Log {
     pub files: Vec<Named>,
     /// Files that are no longer part of the table, and may still stand there for readers of older versions.
     pub removed: HashSet<String>,
-    /// The pipeline's newest epoch in it.
+    /// The newest epoch in it of whoever made the last commit.
     pub epoch: Option<u64>,
 }
 
 /// Reads the log; `None` if it cannot be read, which has been told.
-pub fn read(runtime: &Runtime, lake: &LakePlace, table: &str, pipeline: &str, report: &mut Report) -> Option<Log> {
+///
+/// `application`: under which name the last commit is put there.
+pub fn read(
+    runtime: &Runtime,
+    lake: &LakePlace,
+    table: &str,
+    pipeline: &str,
+    application: &str,
+    report: &mut Report,
+) -> Option<Log> {
     let at = format!("lake/{table}/{LOG_FOLDER}");
     let broken = report.problems.len();
     commits(lake, table, &at, pipeline, report);
@@ -38,7 +47,7 @@ pub fn read(runtime: &Runtime, lake: &LakePlace, table: &str, pipeline: &str, re
         table.load().await?;
         let state = table.snapshot()?;
         let log_store = table.log_store();
-        let epoch = state.transaction_version(log_store.as_ref(), pipeline).await?;
+        let epoch = state.transaction_version(log_store.as_ref(), application).await?;
         let removed =
             state.all_tombstones(log_store.as_ref()).map_ok(|gone| gone.path().into_owned()).try_collect().await?;
         let data = state.log_data();
@@ -98,7 +107,10 @@ fn commits(lake: &LakePlace, table: &str, at: &str, pipeline: &str, report: &mut
     for missing in (summed_up.map_or(0, |up_to| up_to + 1)..=last).filter(|version| !versions.contains(version)) {
         report.wrong(Wrong::MissingCommit, format!("{at}/{missing:020}.json"), "the commit is missing");
     }
-    let (mut epoch, mut files) = (None, HashSet::new());
+    // Each instance of the pipeline counts epochs of its own.
+    let (mut epochs, mut files) = (HashMap::<String, u64>::new(), HashSet::new());
+    let is_ours =
+        |application: &str| application.strip_prefix(pipeline).is_some_and(|of| of.is_empty() || of.starts_with('/'));
     for version in versions {
         let at = format!("{at}/{version:020}.json");
         let path = format!("{table}/{LOG_FOLDER}/{version:020}.json");
@@ -117,13 +129,14 @@ fn commits(lake: &LakePlace, table: &str, at: &str, pipeline: &str, report: &mut
                 break;
             };
             let transaction = &action["txn"];
-            if transaction["appId"] == *pipeline
-                && let Some(of) = transaction["version"].as_u64()
+            if let (Some(by), Some(of)) = (transaction["appId"].as_str(), transaction["version"].as_u64())
+                && is_ours(by)
             {
-                if epoch.is_some_and(|before| of <= before) {
+                let newest = epochs.entry(by.to_owned()).or_default();
+                if of <= *newest {
                     report.wrong(Wrong::DoubledCommit, &at, format!("epoch {of} is committed a second time"));
                 }
-                epoch = epoch.max(Some(of));
+                *newest = of.max(*newest);
             }
             if let Some(path) = action["add"]["path"].as_str()
                 && !files.insert(path.to_owned())

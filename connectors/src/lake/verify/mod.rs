@@ -13,7 +13,7 @@ pub use report::{Problem, Report, TableSum, Wrong};
 
 use super::place::LakePlace;
 use super::schema::NUMBER;
-use super::{FOLDER, table, upload};
+use super::{FOLDER, application, table, upload};
 use counts::{Counts, Numbers, check_frames, check_rows};
 use files::Fault;
 use log::Log;
@@ -129,7 +129,9 @@ impl Verifier {
     }
 
     fn table(&mut self, name: &str) -> io::Result<Looked> {
-        let Some(log) = log::read(&self.runtime, &self.lake, name, &self.last.pipeline, &mut self.report) else {
+        let pipeline = &self.last.pipeline;
+        let application = application(pipeline, self.last.committed_by.as_deref());
+        let Some(log) = log::read(&self.runtime, &self.lake, name, pipeline, &application, &mut self.report) else {
             return Ok(Looked::default());
         };
         let before = self.report.problems.len();
@@ -198,9 +200,21 @@ impl Verifier {
         Some(epoch)
     }
 
-    fn numbers(&self, name: &str, pending: Option<u64>) -> Option<Numbers> {
-        let last_epoch = self.last.epoch - u64::from(pending.is_some());
+    fn numbers(&mut self, name: &str, pending: Option<u64>) -> Option<Numbers> {
+        let is_shared = !self.last.instances.is_empty();
+        let last_epoch = match is_shared {
+            true => self.last.epoch.max(self.last.epochs_given),
+            false => self.last.epoch - u64::from(pending.is_some()),
+        };
         match name {
+            // Each instance numbers its own; an alert that it told before it was killed may be committed by another.
+            "alerts" if is_shared => {
+                self.report.note(
+                    "instances have shared the pipeline: numbers of alerts are of each alone, and were not checked"
+                        .to_owned(),
+                );
+                None
+            }
             "alerts" => {
                 let all = u64::try_from(self.last.next_sequence - 1).unwrap_or_default();
                 let pending = pending.and_then(|epoch| self.accounts.get(&epoch)?.rows.get(name)).copied();
@@ -214,7 +228,11 @@ impl Verifier {
             }
             "rejects" => {
                 let of = |(epoch, account): (&u64, &Account)| Some((*epoch, *account.rows.get(name)?));
-                let expected = self.accounts.iter().filter_map(of).filter(|(epoch, _)| *epoch <= last_epoch);
+                let expected = self
+                    .accounts
+                    .iter()
+                    .filter_map(of)
+                    .filter(|(epoch, _)| *epoch <= last_epoch && Some(*epoch) != pending);
                 Some(Numbers::by_epoch(NUMBER, expected.collect(), last_epoch))
             }
             _ => None,
@@ -224,10 +242,25 @@ impl Verifier {
     fn rows(&mut self, name: &str, looked: &Looked) {
         check_rows(name, &looked.counts, &self.accounts, looked.pending, &mut self.report);
         let newest = manifest::newest(&self.store).ok().flatten().map_or(0, |newest| newest.epoch);
-        for epoch in looked.counts.after(self.last.epoch.max(newest)) {
-            let detail = format!("it has rows of epoch {epoch}, and the last manifest is of epoch {}", self.last.epoch);
-            self.report.wrong(Wrong::Rows, format!("{FOLDER}/{name}"), detail);
+        let last = self.last.epoch.max(newest);
+        for epoch in looked.counts.epochs() {
+            let detail = if self.last.instances.is_empty() {
+                (epoch > last)
+                    .then(|| format!("it has rows of epoch {epoch}, and the last manifest is of epoch {last}"))
+            } else {
+                let is_committed = self.accounts.contains_key(&epoch) || self.may_be_committed(epoch);
+                (!is_committed).then(|| format!("it has rows of epoch {epoch}, which no instance has committed"))
+            };
+            if let Some(detail) = detail {
+                self.report.wrong(Wrong::Rows, format!("{FOLDER}/{name}"), detail);
+            }
         }
+    }
+
+    /// Whether an epoch may have been committed since the manifest was read.
+    fn may_be_committed(&self, epoch: u64) -> bool {
+        let last = &self.last;
+        epoch > last.epoch.max(last.epochs_given) || last.instances.values().any(|of| of.next_epoch == epoch)
     }
 
     /// Files that nothing names. What an engine has put there since the manifest was read is none.
@@ -248,7 +281,7 @@ impl Verifier {
                 removed += 1;
             } else if under_way.contains(&format!("{name}/{path}")) {
                 uncommitted += 1;
-            } else if epoch_of(&path).is_none_or(|epoch| epoch <= self.last.epoch) {
+            } else if epoch_of(&path).is_none_or(|epoch| !self.may_be_committed(epoch)) {
                 let what = "no log and no manifest names it; its rows are in no table";
                 self.report.wrong(Wrong::Orphan, format!("{FOLDER}/{name}/{path}"), what);
             }
