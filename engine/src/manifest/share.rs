@@ -133,9 +133,9 @@ impl Manifest {
                         operator,
                         "lanes come together whose state was made under different versions: what changed between them is not told"
                     );
-                    if other.last().map(|version| version.version) < last {
-                        records.insert(operator.clone(), versions.last().cloned().into_iter().collect());
-                    }
+                    let newer = if other.last().map(|version| version.version) < last { versions } else { other };
+                    let newer = newer.last().cloned().into_iter().collect();
+                    records.insert(operator.clone(), newer);
                 }
                 None => drop(records.insert(operator.clone(), versions.clone())),
             }
