@@ -102,7 +102,10 @@ fn around(example: &str) -> String {
     let (before, after) = match header {
         _ if example.contains("[[source]]\nname = \"trackers\"\n[source") => (String::new(), String::new()),
         _ if header.starts_with("name = ") => (String::new(), udp("json")),
-        "[engine]" => ("name = \"p\"\ndata = \"s3://bucket/fleet\"\n".to_owned(), udp("json") + &operator("[operator.validate]\n")),
+        "[engine]" => (
+            "name = \"p\"\ndata = \"s3://bucket/fleet\"\n".to_owned(),
+            udp("json") + &operator("[operator.validate]\n"),
+        ),
         "[[source]]" => {
             ("name = \"p\"\n".to_owned(), "[source.udp]\nlisten = \"127.0.0.1:0\"\ncodec = \"json\"\n".to_owned())
         }
