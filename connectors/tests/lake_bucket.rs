@@ -11,6 +11,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use rhumb_engine::bucket::Bucket;
 use rhumb_engine::sink::{Segment, Sink, SinkContext};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -88,12 +89,12 @@ fn segment_that_the_disk_gives_back_otherwise_does_not_go_up() {
     let (objects, local) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
     let context = in_bucket(&objects, local.path(), 1);
     let mut sink = open(&context);
-    write(&mut *sink, &context, 1);
-    // So small a limit of rows that some are in files by now.
+    // So many that some are in files by now.
+    frames(&context, 1, 30_000).0.iter().for_each(|output| sink.write(output).unwrap());
     let staged = local.path().join("lake/_staging/history");
     let file = std::fs::read_dir(&staged).unwrap().next().unwrap().unwrap().path();
-    let bytes = std::fs::read(&file).unwrap();
-    std::fs::write(&file, [&b"X"[..], &bytes[1..]].concat()).unwrap();
+    assert!(std::fs::metadata(&file).unwrap().len() > 0);
+    std::fs::File::options().write(true).open(&file).unwrap().write_all(b"X").unwrap();
     let error = sink.prepare(1).unwrap_err();
     assert!(
         rhumb_engine::run::with_causes(&error).contains("the disk does not give back what was written"),
