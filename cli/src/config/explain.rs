@@ -79,7 +79,7 @@ pub fn explain(
     if checked.bucket.is_some() {
         out.field("local", checked.data.display().to_string());
     }
-    out.field("storage that refuses", format!("tried again for {}", duration_text(checked.engine.retry_for_us)));
+    out.field("retries", format!("storage that refuses, for {}", duration_text(checked.engine.retry_for_us)));
     out.field(
         "alert log",
         match checked.engine.alert_log.log(&checked.sources) {

@@ -184,6 +184,7 @@ fn plan_names_everything_and_no_secret() {
         data
             checkpoints data/fleet
             lake        data/fleet/lake
+            retries     storage that refuses, for 5m
             alert log   data/fleet/alert_log, synced within 5ms, kept 7d
     "#]].assert_eq(&plan);
 }
