@@ -5,11 +5,14 @@
 mod broker;
 #[path = "../../tests/needed.rs"]
 mod needed;
+#[path = "s3/server.rs"]
+mod server;
 mod support;
 
 use broker::{Broker, Written};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
+use server::Server;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -80,10 +83,14 @@ const TOLD: [&str; 9] = [
 ];
 
 fn site(broker: &Broker, topic: &str) -> Site {
-    let site = Site::new();
+    written(Site::new(), "data = \"data\"\n[engine]\nepoch = \"400ms\"", broker, topic)
+}
+
+/// `place`: where the data is.
+fn written(site: Site, place: &str, broker: &Broker, topic: &str) -> Site {
     site.write("zones.geojson", ZONES);
     let toml = format!(
-        "name = \"cabs\"\ndata = \"data\"\n[engine]\nepoch = \"400ms\"\nshards = 2\nlateness = \"1m\"\n[[source]]\nname = \"gps\"\n\
+        "name = \"cabs\"\n{place}\nshards = 2\nlateness = \"1m\"\n[[source]]\nname = \"gps\"\n\
          [source.kafka]\nbrokers = [\"{}\"]\ntopic = \"{topic}\"\ncodec = \"json\"\n\
          properties = {{ \"session.timeout.ms\" = \"2000\", \"heartbeat.interval.ms\" = \"300\" }}\n{JOB}",
         broker.address
@@ -168,12 +175,15 @@ fn rows(site: &Site, sql: &str) -> Vec<String> {
 }
 
 /// Instances that are disturbed every few seconds, while the fleet drives.
-#[allow(clippy::disallowed_methods, reason = "instances die at drawn moments, while somebody else writes")]
 fn check(topic: &'static str, names: &[&str], seed: u64, length: Duration) {
     let Some(broker) = broker() else { return };
+    check_at(broker, site(broker, topic), topic, names, seed, length);
+}
+
+#[allow(clippy::disallowed_methods, reason = "instances die at drawn moments, while somebody else writes")]
+fn check_at(broker: &Broker, site: Site, topic: &'static str, names: &[&str], seed: u64, length: Duration) {
     broker.create(topic, PARTITIONS);
-    let site = site(broker, topic);
-    let (is_over, written) = (AtomicBool::new(false), AtomicI64::new(0));
+    let (is_over, sent) = (AtomicBool::new(false), AtomicI64::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut second = 0;
@@ -181,7 +191,7 @@ fn check(topic: &'static str, names: &[&str], seed: u64, length: Duration) {
                 let begun = Instant::now();
                 broker.write(topic, fleet(second..second + PACE));
                 second += PACE;
-                written.store(second * VEHICLES, Ordering::Release);
+                sent.store(second * VEHICLES, Ordering::Release);
                 std::thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
             }
         });
@@ -201,7 +211,7 @@ fn check(topic: &'static str, names: &[&str], seed: u64, length: Duration) {
                 instances.start(at);
             }
         }
-        let all = || u64::try_from(written.load(Ordering::Acquire)).expect("a count");
+        let all = || u64::try_from(sent.load(Ordering::Acquire)).expect("a count");
         let counted = "select (select count(*) from history) + (select count(*) from rejects)";
         wait_until("all frames are in the lake", || site.count("cabs.toml", counted) >= all());
         instances.end();
@@ -232,6 +242,15 @@ fn two_instances_that_come_go_and_die_leave_what_one_leaves_that_was_left_alone(
 #[test]
 fn three_instances_that_come_go_and_die_leave_what_one_leaves_that_was_left_alone() {
     check("three", &["a", "b", "c"], 2, Duration::from_secs(seconds(25)));
+}
+
+#[test]
+fn two_instances_over_an_object_store_leave_what_one_leaves_that_was_left_alone() {
+    let Some(broker) = broker() else { return };
+    let Some(server) = Server::start() else { return };
+    let place = "data = \"s3://lake/fleet\"\n[engine]\nlocal = \"data\"\nepoch = \"2s\"";
+    let site = written(server.site(), place, broker, "store");
+    check_at(broker, site, "store", &["a", "b"], 3, Duration::from_secs(seconds(40)));
 }
 
 #[test]
