@@ -167,6 +167,7 @@ fn rhumb(datagrams: &[Datagram], kept: Kept) -> (usize, f64) {
             segment_bytes: 64 << 20,
             keep_us: 0,
         },
+        try_for: Duration::ZERO,
         is_on: true,
     });
     let plan = UdpPlan::new("bench", config, Arc::new(|| Box::new(Fixed)));

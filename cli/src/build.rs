@@ -66,8 +66,10 @@ pub fn shared(
     members: &Members,
 ) -> anyhow::Result<Pipeline> {
     let engine = &checked.engine;
+    let retry_for = Duration::from_micros(engine.retry_for_us.unsigned_abs());
     let source = |means: &SourceMeans| {
-        anyhow::Ok((source(means, &checked.data, until_end, members.get(&means.name))?, means.rollover))
+        let member = members.get(&means.name);
+        anyhow::Ok((source(means, &checked.data, retry_for, until_end, member)?, means.rollover))
     };
     let alert_log = engine.alert_log.log(&checked.sources).map(|log| Arc::new(log) as Arc<dyn AlertLogPlan>);
     Ok(Pipeline {
@@ -88,7 +90,7 @@ pub fn shared(
             clock_skew_max_us: engine.clock_skew_max_us,
             offline_after_us: engine.offline_after_us,
             vehicles_max: engine.vehicles_max,
-            retry_for: Duration::from_micros(engine.retry_for_us.unsigned_abs()),
+            retry_for,
         },
         sources: checked.sources.iter().map(source).collect::<Result<_, _>>()?,
         operators: operators(&checked.operators, &checked.sources),
@@ -142,6 +144,7 @@ pub fn operators(means: &[OperatorMeans], sources: &[SourceMeans]) -> Vec<Arc<dy
 fn source(
     means: &SourceMeans,
     data: &Path,
+    try_for: Duration,
     until_end: bool,
     member: Option<&Arc<Member>>,
 ) -> anyhow::Result<Arc<dyn SourcePlan>> {
@@ -158,6 +161,7 @@ fn source(
             config.journals = Some(SocketJournals {
                 folder: data.join("journal").join(&means.name),
                 config: udp.journal.config,
+                try_for,
                 is_on: udp.journal.kind != JournalKind::Off,
             });
             Arc::new(UdpPlan::new(&means.name, config, make).with_columns(columns))

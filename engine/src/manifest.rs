@@ -329,12 +329,14 @@ impl Chain {
         if !create(&self.store, &next)? {
             return if self.ours.is_some() { Ok(false) } else { Err(ManifestError::Fenced { number }) };
         }
-        if let Some(ours) = &self.ours {
-            // Whoever slept for long may have taken a number that was free again, because old manifests are deleted.
-            let newest = newest(&self.store)?.ok_or(ManifestError::Fenced { number })?;
-            if !ours.is_in(&newest, &next) {
-                return Err(ManifestError::Fenced { number });
-            }
+        // Whoever slept for long may have taken a number that was free again, because old manifests are deleted.
+        let newest = newest(&self.store)?.ok_or(ManifestError::Fenced { number })?;
+        let is_in = match &self.ours {
+            Some(ours) => ours.is_in(&newest, &next),
+            None => newest.number == number,
+        };
+        if !is_in {
+            return Err(ManifestError::Fenced { number });
         }
         self.last = next;
         Ok(true)

@@ -9,13 +9,17 @@ use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use rhumb_connectors::kafka::Member;
 use rhumb_engine::manifest::ManifestError;
-use rhumb_engine::run::{Ended, RunError, Seat, Summary, Until, start};
-use rhumb_engine::time::SystemClock;
+use rhumb_engine::run::{Ended, RunError, Seat, Summary, Until, start, with_causes};
+use rhumb_engine::time::{SystemClock, monotonic_now};
+use rhumb_engine::trouble::{Verdict, verdict};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// So often in a row an instance may find its lanes claimed by others before it ends.
 const FENCED_MAX: u32 = 5;
+/// Between two starts while storage refuses.
+const TRY_EVERY: Duration = Duration::from_secs(1);
 /// Characters of a name.
 const NAME_MAX: usize = 64;
 
@@ -45,6 +49,8 @@ pub(super) fn run(
     let mut members = join(checked, &changed)?;
     let mut done: Option<Summary> = None;
     let (mut fenced, mut is_waiting) = (0, false);
+    // It has run once; what a start then meets may be the trouble of a moment.
+    let (mut has_begun, mut refused): (bool, Option<Instant>) = (false, None);
     tracing::info!(instance = name, "joining the consumer group");
     loop {
         members.values().for_each(|member| member.give_back());
@@ -62,10 +68,23 @@ pub(super) fn run(
         is_waiting = false;
         let pipeline = build::shared(checked, false, Some(seat.clone()), &members)?;
         let partitions = taken.into_iter().collect::<Vec<_>>().join(", ");
-        let ended = start(&pipeline, Arc::new(SystemClock)).and_then(|running| {
-            if done.is_none() {
+        let started = start(&pipeline, Arc::new(SystemClock));
+        if let Err(error) = &started
+            && has_begun
+            && may_mend(error)
+            && refused.get_or_insert_with(monotonic_now).elapsed() < pipeline.settings.retry_for
+        {
+            tracing::warn!(instance = name, "storage refuses: {}; tried again while others go on", with_causes(error));
+            select! {
+                recv(stop) -> _ => break,
+                default(TRY_EVERY) => continue,
+            }
+        }
+        let ended = started.and_then(|running| {
+            if !std::mem::replace(&mut has_begun, true) {
                 tell_start(&pipeline, checked);
             }
+            refused = None;
             tracing::info!(instance = name, partitions, "has these partitions");
             running.wait_or_leave(Until::Stopped, stop, &leave, |running| progress.show(running))
         });
@@ -95,6 +114,12 @@ pub(super) fn run(
     }
     members.values().for_each(|member| member.give_back());
     Ok(done.unwrap_or_default())
+}
+
+/// Whether a start may succeed later, as it stands.
+fn may_mend(error: &RunError) -> bool {
+    let is_of_storage = matches!(error, RunError::Manifest(ManifestError::Store(_)) | RunError::Sink(_));
+    is_of_storage && verdict(error) == Verdict::Again
 }
 
 /// A member of each source's group.

@@ -226,7 +226,8 @@ impl Progress {
         }
         self.show_shed(running);
         let frames = running.frames();
-        let rate = frames - std::mem::replace(&mut self.frames, frames);
+        // An instance counts anew after each change of its partitions.
+        let rate = frames.saturating_sub(std::mem::replace(&mut self.frames, frames));
         let counts = running.progress();
         let [rows, rejects, alerts, epochs] = [&counts.history_rows, &counts.rejects, &counts.alerts, &counts.epochs]
             .map(|count| count.load(Ordering::Relaxed));

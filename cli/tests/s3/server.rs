@@ -1,4 +1,5 @@
 //! An S3-compatible server of its own for each test: moto's, on a free port of the loopback.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use crate::needed;
 use crate::support::Site;

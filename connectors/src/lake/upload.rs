@@ -160,10 +160,11 @@ pub fn sweep(
         }
         let bytes = retry.run(format_args!("read {url}/{list}"), || at.store.get(&list).map_err(of_store))?;
         let places: Vec<String> = serde_json::from_slice(&bytes).map_err(failed("read", format!("{url}/{list}")))?;
-        let mut is_kept = false;
-        for place in &places {
-            is_kept |= retry.run(format_args!("look for {place} in its table"), || is_committed(place))?;
-        }
+        // A commit is published before anything follows it: all of its tables have it by now, or none.
+        let is_kept = match places.first() {
+            Some(place) => retry.run(format_args!("look for {place} in its table"), || is_committed(place))?,
+            None => true,
+        };
         for place in places.iter().filter(|_| !is_kept) {
             delete(at, place, retry)?;
             tracing::info!("deleted {url}/{place}, a segment that was never committed");

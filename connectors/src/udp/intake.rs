@@ -28,8 +28,9 @@ pub(super) struct Intake {
     pub datagrams: u64,
     pub bytes: u64,
     clock: Arc<dyn Clock>,
-    /// When the reader last took from the socket.
+    /// When the reader last took from the socket, and when it last took anything.
     tended: Instant,
+    polled: Instant,
     /// It has been said that it is held up.
     is_said: bool,
     /// Why the stand-in ended.
@@ -38,8 +39,18 @@ pub(super) struct Intake {
 
 impl Intake {
     pub fn new(receiver: Receiver, journal: Option<Journaled>, clock: Arc<dyn Clock>) -> Intake {
-        let tended = monotonic_now();
-        Intake { receiver, journal, datagrams: 0, bytes: 0, clock, tended, is_said: false, failed: None }
+        let now = monotonic_now();
+        Intake {
+            receiver,
+            journal,
+            datagrams: 0,
+            bytes: 0,
+            clock,
+            tended: now,
+            polled: now,
+            is_said: false,
+            failed: None,
+        }
     }
 
     /// Takes one system call's worth of datagrams, which then stand in the receiver and in the journal, if there is one. How
@@ -77,11 +88,11 @@ impl Intake {
 
     /// Takes what is there, until the reader wants to.
     fn stand_in(&mut self, source: &str, is_wanted: &AtomicBool) -> io::Result<bool> {
-        let held_up = monotonic_now().saturating_duration_since(self.tended);
-        if held_up < HELD_UP {
+        let now = monotonic_now();
+        if now.saturating_duration_since(self.tended) < HELD_UP {
             return Ok(false);
         }
-        if held_up >= SAY_AFTER && !self.is_said {
+        if now.saturating_duration_since(self.polled) >= SAY_AFTER && !self.is_said {
             self.is_said = true;
             tracing::warn!(source, "the pipeline takes no datagrams; they are kept in the journal until it does");
         }
@@ -116,9 +127,11 @@ impl Tended {
         intake
     }
 
-    /// Why the stand-in ended, if it did.
-    pub fn failure(&self) -> Option<io::Error> {
-        self.lock().failed.take()
+    /// The reader takes something now, from wherever. Why the stand-in ended, if it did.
+    pub fn poll(&self) -> Option<io::Error> {
+        let mut intake = self.lock();
+        intake.polled = monotonic_now();
+        intake.failed.take()
     }
 
     /// From here on somebody stands in for a reader that is held up.

@@ -11,8 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A disk that takes nothing is tried again for so long, while the socket's buffer fills up and then drops.
-const TRY_FOR: Duration = Duration::from_secs(60);
 /// Codecs that remember are shown again what came for so long before the first datagram that counts.
 const RECALL_US: i64 = 60 * SECOND_US;
 /// Between two tries: the socket that keeps what comes would have the reader try without end.
@@ -26,6 +24,8 @@ pub struct SocketJournals {
     /// Holds a folder a socket.
     pub folder: PathBuf,
     pub config: crate::journal::JournalConfig,
+    /// A disk that takes nothing is tried again for so long, while the socket's buffer fills up and then drops.
+    pub try_for: Duration,
     /// False: what is in it is read, and nothing more is written.
     pub is_on: bool,
 }
@@ -40,6 +40,7 @@ struct Held {
 pub(super) struct Journaled {
     log: Log,
     keep_us: i64,
+    try_for: Duration,
     is_on: bool,
     /// Of sockets that there are.
     sockets: usize,
@@ -85,7 +86,8 @@ impl Journaled {
         let (keep_us, is_on) = (journals.config.keep_us, journals.is_on);
         let folder = journals.folder.clone();
         let ticked_before = log.ticked();
-        Ok(Some(Journaled { log, keep_us, is_on, sockets, folder, ticked_before, held: None }))
+        let try_for = journals.try_for;
+        Ok(Some(Journaled { log, keep_us, try_for, is_on, sockets, folder, ticked_before, held: None }))
     }
 
     /// Reads from `offset` on, and appends after that. What acknowledgements wait for, if it is synced.
@@ -141,6 +143,11 @@ impl Journaled {
         self.is_on
     }
 
+    /// Offset of the next entry.
+    pub fn next(&self) -> i64 {
+        self.log.next()
+    }
+
     /// Whether entries from `offset` on are there, which `unread` then gives.
     pub fn is_ahead(&self, offset: i64, unread: &mut Unread) -> io::Result<bool> {
         let is_ahead = self.log.next() > offset;
@@ -189,12 +196,12 @@ impl Journaled {
         }
         let now = monotonic_now();
         let held = self.held.get_or_insert(Held { received_at, since: now, said: None });
-        if now - held.since >= TRY_FOR {
+        if now - held.since >= self.try_for {
             return Err(error);
         }
         if held.said.is_none_or(|said| now - said >= SAY_EVERY) {
             held.said = Some(now);
-            let limit = duration_text(TRY_FOR.as_micros() as i64);
+            let limit = duration_text(self.try_for.as_micros() as i64);
             tracing::warn!(
                 "journal {}: {error}; tried again for up to {limit}, while the socket keeps what comes and drops what \
                  it has no room for",

@@ -239,7 +239,7 @@ impl Source for UdpReader {
         if out.is_empty() {
             out.set_partition(self.partition.clone(), None);
         }
-        if let Some(cause) = self.intake.failure() {
+        if let Some(cause) = self.intake.poll() {
             return Err(self.failed("write the journal of", cause));
         }
         self.send_replies();
@@ -317,6 +317,14 @@ impl Source for UdpReader {
 
     fn shed(&self) -> Option<Shed> {
         self.intake.lock().receiver.shed()
+    }
+
+    /// Entries of the journal, ticks of the clock among them.
+    fn lags(&self) -> Vec<(String, u64)> {
+        let intake = self.intake.lock();
+        let behind = |journal: &Journaled| journal.next().saturating_sub(self.next_offset);
+        let behind = intake.journal.as_ref().filter(|journal| journal.is_on()).map(behind);
+        behind.map(|behind| (self.partition.to_string(), behind.max(0) as u64)).into_iter().collect()
     }
 
     fn remembers_ticks(&self) -> bool {

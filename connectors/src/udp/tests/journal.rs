@@ -6,7 +6,7 @@ use std::path::Path;
 
 fn journaled(folder: &Path, sync: Option<Group>) -> UdpConfig {
     let config = JournalConfig { sync, segment_bytes: 4096, keep_us: 0 };
-    local(|udp| udp.journals = Some(SocketJournals { folder: folder.to_owned(), config, is_on: true }))
+    local(|udp| udp.journals = Some(SocketJournals { folder: folder.to_owned(), config, try_for: LONG, is_on: true }))
 }
 
 fn at_offset(offset: i64) -> Position {
