@@ -90,7 +90,7 @@ fn segment_that_the_disk_gives_back_otherwise_does_not_go_up() {
     let context = in_bucket(&objects, local.path(), 1);
     let mut sink = open(&context);
     // So many that some are in files by now.
-    frames(&context, 1, 30_000).0.iter().for_each(|output| sink.write(output).unwrap());
+    frames(&context, 1, 200_000).0.iter().for_each(|output| sink.write(output).unwrap());
     let staged = local.path().join("lake/_staging/history");
     let file = std::fs::read_dir(&staged).unwrap().next().unwrap().unwrap().path();
     assert!(std::fs::metadata(&file).unwrap().len() > 0);
