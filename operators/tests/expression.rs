@@ -361,7 +361,7 @@ fn points_are_of_the_frame_and_distances_in_metres() {
     ]);
     let output = run("car", "1 1 5; 2 2.001 5", &[plan]);
     let value = |column: usize, row: usize| array_value_to_string(&output.frames.extra[column].1, row).unwrap();
-    assert_eq!([value(0, 0), value(1, 0), value(2, 0), value(2, 1)], ["111195.0802335329", "5.0", "false", "true"]);
+    assert_eq!([value(0, 0), value(1, 0), value(2, 0), value(2, 1)], ["111195.08023353289", "5.0", "false", "true"]);
     assert_eq!([value(3, 0), value(5, 0)], ["8582ea37fffffff", "s05t9y"]);
     assert_eq!([value(4, 0), value(4, 1)], ["true", "false"]);
 }
