@@ -184,9 +184,11 @@ fn say_done(summary: &Summary, file: &SummaryFile) {
 
 /// Hears of Ctrl-C and SIGTERM. A second Ctrl-C ends the process at once.
 pub(super) fn stop_signals() -> std::io::Result<Receiver<()>> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
     let (sender, stop) = bounded(1);
     let asked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Somebody hears it, so that a write beyond a limit (`ulimit -f`) is an error like any other, not the end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, asked.clone())?;
         signal_hook::flag::register(signal, asked.clone())?;
